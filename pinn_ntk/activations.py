@@ -1,0 +1,139 @@
+"""Activations as records: σ with its first three derivatives, its degree of homogeneity and its smoothness.
+
+An operator of order o turns a neuron into φ = Qσ'' + ℓσ' + cσ and its gradient needs σ⁽ᵒ⁺¹⁾, so three derivatives serve every
+second-order operator. The closed forms are written by hand: autograd's version of them is the independent twin in the tests.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Jet = Callable[[Tensor, int], tuple[Tensor, ...]]
+
+_SQRT_2PI = math.sqrt(2.0 * math.pi)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """σ: ℝ → ℝ with σ', σ'', σ'''.
+
+    Attributes:
+        name: what a person types.
+        jet: (z, k) ↦ (σ(z), σ'(z), …, σ⁽ᵏ⁾(z)), k ≤ 3; almost everywhere where σ is not smooth.
+        degree: p where σ(λz) = λᵖσ(z) for λ > 0, else None.
+        smoothness: number of continuous derivatives (ReLUᵖ: p − 1), `math.inf` for smooth σ.
+        formula: σ as text for a report.
+    """
+
+    name: str
+    jet: Jet
+    degree: int | None
+    smoothness: float
+    formula: str
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """σ(z)."""
+        return self.jet(z, 0)[0]
+
+
+def _relu_power(p: int) -> Jet:
+    """σ = max(z,0)ᵖ/p!, so that σ' is the same with p − 1; σ⁽ᵖ⁾ is the step and what follows is 0 almost everywhere."""
+
+    def jet(z: Tensor, k: int) -> tuple[Tensor, ...]:
+        positive = z.clamp_min(0.0)
+        powers = [positive**q / math.factorial(q) if q > 1 else positive for q in range(p, max(p - k, 1) - 1, -1)]
+        if k >= p:
+            powers.append((z > 0).to(z.dtype))
+        powers.extend(torch.zeros_like(z) for _ in range(k - p))
+        return tuple(powers)
+
+    return jet
+
+
+def _tanh(z: Tensor, k: int) -> tuple[Tensor, ...]:
+    s = torch.tanh(z)
+    d1 = 1.0 - s * s
+    if k < 2:
+        return (s, d1)[: k + 1]
+    d2 = -2.0 * s * d1
+    return (s, d1, d2, d1 * (4.0 - 6.0 * d1))[: k + 1]
+
+
+def _gelu(z: Tensor, k: int) -> tuple[Tensor, ...]:
+    cdf = 0.5 * (1.0 + torch.erf(z / math.sqrt(2.0)))
+    if k == 0:
+        return (z * cdf,)
+    pdf, square = torch.exp(-0.5 * z * z) / _SQRT_2PI, z * z
+    return (z * cdf, cdf + z * pdf, pdf * (2.0 - square), pdf * z * (square - 4.0))[: k + 1]
+
+
+def _softplus(z: Tensor, k: int) -> tuple[Tensor, ...]:
+    s = torch.logaddexp(z, torch.zeros_like(z))
+    d1 = torch.sigmoid(z)
+    d2 = d1 * (1.0 - d1)
+    return (s, d1, d2, d2 * (1.0 - 2.0 * d1))[: k + 1]
+
+
+def _sin(z: Tensor, k: int) -> tuple[Tensor, ...]:
+    s = torch.sin(z)
+    if k == 0:
+        return (s,)
+    c = torch.cos(z)
+    return (s, c, -s, -c)[: k + 1]
+
+
+def _gaussian(z: Tensor, k: int) -> tuple[Tensor, ...]:
+    g, square = torch.exp(-0.5 * z * z), z * z
+    return (g, -z * g, (square - 1.0) * g, z * (3.0 - square) * g)[: k + 1]
+
+
+def _erf(z: Tensor, k: int) -> tuple[Tensor, ...]:
+    s = torch.erf(z)
+    if k == 0:
+        return (s,)
+    d1 = torch.exp(-z * z) * (2.0 / math.sqrt(math.pi))
+    return (s, d1, -2.0 * z * d1, (4.0 * z * z - 2.0) * d1)[: k + 1]
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    record.name: record
+    for record in (
+        Activation("relu", _relu_power(1), 1, 0, "max(0, z)"),
+        Activation("relu2", _relu_power(2), 2, 1, "max(0, z)²/2"),
+        Activation("relu3", _relu_power(3), 3, 2, "max(0, z)³/6"),
+        Activation("tanh", _tanh, None, math.inf, "tanh z"),
+        Activation("gelu", _gelu, None, math.inf, "z Φ(z), Φ the normal distribution function"),
+        Activation("softplus", _softplus, None, math.inf, "log(1 + eᶻ)"),
+        Activation("sin", _sin, None, math.inf, "sin z"),
+        Activation("gaussian", _gaussian, None, math.inf, "exp(−z²/2)"),
+        Activation("erf", _erf, None, math.inf, "erf z"),
+    )
+}
+
+
+def activation_named(name: str | Activation) -> Activation:
+    """The record of that name (a record is returned as it is).
+
+    Raises:
+        ValueError: no activation has that name; the known ones are listed.
+    """
+    if isinstance(name, Activation):
+        return name
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation: got {name!r}, expected one of {', '.join(ACTIVATIONS)} or an Activation record")
+    return ACTIVATIONS[name]
+
+
+def smoothness_verdict(activation: Activation, order: int) -> str:
+    """'true' | 'almost_everywhere' | 'refused' for an operator of that order acting on ReLUᵖ: p ≥ o+1 | p = o | p < o.
+
+    With p ≥ o+1, φ is Lipschitz in w and the almost-everywhere ∇φ is its true gradient; with p = o the gradient drops a delta term
+    (autograd drops the same one); with p < o the operator itself does.
+    """
+    p = activation.smoothness + 1
+    if p >= order + 1:
+        return "true"
+    return "almost_everywhere" if p == order else "refused"

@@ -1,0 +1,282 @@
+"""How a formula is read: an alphabet, then `ast.parse` (syntax only), then a reader that knows numbers, coordinates, arithmetic and a table
+of functions, and refuses everything else at its position.
+"""
+
+import ast
+import difflib
+import math
+import re
+import warnings
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from pinn_ntk.expressions.program import FUNCTIONS, Apply, Constant, Coordinate, Expression, Power, Program, evaluate
+
+MAX_CHARACTERS = 2000
+MAX_NODES = 400
+MAX_DEPTH = 50
+MAX_INTEGER_EXPONENT = 16
+
+_NUMBERS = {"pi": (math.pi, r"\pi"), "e": (math.e, r"\mathrm{e}")}
+_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+_ALLOWED = "numbers, + - * / **, parentheses, names and functions"
+_FOREIGN = re.compile(r"[^0-9A-Za-z_.,+\-*/() ]")
+_COMPARISON = "a condition is written with heaviside, minimum or maximum"
+_HINTS = {
+    "^": "a power is written **", "²": "write **2", "³": "write **3", "π": "write pi", "−": "write -", "×": "write *", "·": "write *",
+    "<": _COMPARISON, ">": _COMPARISON, "=": "a formula is one expression, without = and without keyword arguments",
+    "\n": "write the formula on one line (in YAML: >- instead of > or |)",
+}  # fmt: skip
+_REFUSED: dict[type[ast.expr], str] = {
+    ast.Attribute: "an attribute", ast.BoolOp: "and/or", ast.Compare: "a comparison", ast.IfExp: "if/else",
+    ast.Starred: "a starred argument", ast.Tuple: "a comma outside a call",
+}  # fmt: skip
+_SUM, _NEGATIVE, _PRODUCT, _POWER, _ATOM = range(5)
+
+
+class ExpressionError(ValueError):
+    """A formula that was refused: the reason, the text, and a caret under the offending position.
+
+    Args:
+        reason: what is wrong and what is allowed.
+        text: the formula as read (spaces around it removed).
+        position: offset of the offending character in `text`.
+    """
+
+    def __init__(self, reason: str, text: str, position: int) -> None:
+        super().__init__(reason, text, position)  # the plain arguments, so that the error survives pickling between processes
+        self.reason, self.text, self.position = reason, text, position
+
+    def __str__(self) -> str:
+        start = max(self.position - 60, 0)
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in self.text[start : start + 100])
+        return f"{self.reason}\n    {shown}\n    {' ' * (self.position - start)}^"
+
+
+def variable_names(dim: int, time: bool = False) -> tuple[str, ...]:
+    """(x, y, z), or (x1, …, xd) beyond three space coordinates, and t last with time: the name of each column of x.
+
+    Args:
+        dim: number of coordinates d ≥ 1, time included.
+        time: whether the last coordinate is t.
+
+    Returns:
+        d names. In a formula the space coordinates may also be called x1, x2, …, whatever their number.
+
+    Raises:
+        ValueError: dim is not a positive integer.
+    """
+    if type(dim) is not int or dim < 1:
+        raise ValueError(f"dim must be an integer of at least 1, got {dim!r}")
+    space = dim - 1 if time else dim
+    names = ("x", "y", "z")[:space] if space <= 3 else tuple(f"x{i + 1}" for i in range(space))
+    return (*names, "t") if time else names
+
+
+def parse(text: str | float | int, dim: int, time: bool = False) -> Expression:
+    """'sin(pi*x)*exp(-t)' ↦ f: reads a formula; nothing of it is executed.
+
+    It may hold finite numbers, the coordinates (`variable_names`, or x1, x2, …), pi, e, + - * / **, parentheses, and the functions sin cos
+    tan asin acos atan sinh cosh tanh exp log sqrt abs sign erf heaviside minimum maximum atan2, named as in torch; heaviside(z) is ½ at
+    z = 0, heaviside(z, v) is v there.
+
+    Args:
+        text: the formula, or a number.
+        dim: number of coordinates, time included.
+        time: whether the last coordinate is called t.
+
+    Returns:
+        the function.
+
+    Raises:
+        ExpressionError: anything else; more than 2,000 characters, 400 numbers, names and operations, or 50 levels; an integer exponent
+            beyond ±16; a constant that is not finite.
+        ValueError: dim is not a positive integer.
+    """
+    names = variable_names(dim, time)
+    columns = {name: i for i, name in enumerate(names)} | {f"x{i + 1}": i for i in range(dim - time)}
+    source = _source(text)
+    part = _Reader(source, columns).read(_syntax(source), 0)
+    return Expression(source, names, part.program, part.latex)
+
+
+def _source(text: str | float | int) -> str:
+    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+        raise ExpressionError(f"a formula is a text or a number, got {type(text).__name__}", repr(text)[:MAX_CHARACTERS], 0)
+    if isinstance(text, str):
+        source = text.strip(" ")
+    elif isinstance(text, int):
+        _finite(text, f"an integer of {text.bit_length()} bits", 0)
+        source = str(text)
+    else:
+        source = repr(_finite(text, repr(float(text)), 0))
+    if not source:
+        raise ExpressionError("the formula is empty: for zero write 0", source, 0)
+    if len(source) > MAX_CHARACTERS:
+        raise ExpressionError(f"the formula has {len(source)} characters; at most {MAX_CHARACTERS} are read", source, MAX_CHARACTERS)
+    if foreign := _FOREIGN.search(source):
+        hint = _HINTS.get(foreign[0], f"allowed are {_ALLOWED}")
+        raise ExpressionError(f"the character {foreign[0]!a} is not allowed: {hint}", source, foreign.start())
+    return source
+
+
+def _syntax(source: str) -> ast.expr:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # '1or 2' makes the tokenizer warn; the reader refuses it anyway
+            tree = ast.parse(source, mode="eval").body
+    except SyntaxError as error:
+        position = min(max((error.offset or 1) - 1, 0), len(source))
+        raise ExpressionError(f"not a formula ({error.msg}); a product is written with *", source, position) from None
+    except (MemoryError, RecursionError, ValueError, OverflowError):
+        raise ExpressionError("the formula is nested too deeply", source, 0) from None
+    nodes = sum(isinstance(node, ast.expr) for node in ast.walk(tree))
+    if nodes > MAX_NODES:
+        raise ExpressionError(f"the formula has {nodes} numbers, names and operations; at most {MAX_NODES} are read", source, 0)
+    return tree
+
+
+def _finite(number: float, source: str, position: int) -> float:
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ExpressionError(f"a constant is {value}; expected a finite number, at most 1.8e308 in size", source, position)
+    return value
+
+
+class _Part(NamedTuple):
+    """A piece already read: its program, its LaTeX, and how tightly that binds."""
+
+    program: Program
+    latex: str
+    level: int = _ATOM
+
+    @property
+    def constant(self) -> float | None:
+        last = self.program[-1]
+        return last.value if isinstance(last, Constant) else None
+
+    def within(self, level: int) -> str:
+        return self.latex if self.level >= level else rf"\left({self.latex}\right)"
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """One formula being read: from syntax nodes to parts, every one of them either known or refused."""
+
+    source: str
+    columns: dict[str, int]
+
+    def read(self, node: ast.expr, depth: int) -> _Part:
+        if depth > MAX_DEPTH:
+            raise self.error(f"the formula is nested more than {MAX_DEPTH} levels deep", node.col_offset)
+        match node:
+            case ast.Constant(value=value):
+                return self.number(value, node.col_offset)
+            case ast.Name(id=name):
+                return self.name(name, node.col_offset)
+            case ast.BinOp():
+                return self.chain(node, depth)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.read(operand, depth + 1)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                inner = self.read(operand, depth + 1)
+                return self.apply(Apply("negative", 1), (inner,), f"-{inner.within(_PRODUCT)}", _NEGATIVE, node.col_offset)
+            case ast.Call():
+                return self.call(node, depth)
+        raise self.error(f"{_REFUSED.get(type(node), 'this')} is not allowed in a formula: allowed are {_ALLOWED}", node.col_offset)
+
+    def chain(self, node: ast.BinOp, depth: int) -> _Part:
+        pending = [node]  # a loop down the left operands: a sum of a hundred terms is long, not deep
+        while isinstance(pending[-1].left, ast.BinOp):
+            pending.append(pending[-1].left)
+        part = self.read(pending[-1].left, depth + 1)
+        for step in reversed(pending):
+            part = self.binary(step, part, self.read(step.right, depth + 1))
+        return part
+
+    def binary(self, node: ast.BinOp, left: _Part, right: _Part) -> _Part:
+        sign = _OPERATORS.get(type(node.op))
+        end = node.left.end_col_offset or 0
+        place = end + len(self.source[end:]) - len(self.source[end:].lstrip(" )"))
+        if sign is None:
+            raise self.error(f"this operator is not allowed: allowed are {_ALLOWED}", place)
+        if sign == "**" and right.constant is not None:
+            exponent: int | float = right.constant
+            if right.constant.is_integer():
+                if abs(right.constant) > MAX_INTEGER_EXPONENT:
+                    raise self.error(f"an integer exponent is at most {MAX_INTEGER_EXPONENT} in size, got {right.constant:g}", place)
+                exponent = int(right.constant)
+            return self.apply(Power(exponent), (left,), *_latex(sign, left, right), place)
+        return self.apply(Apply(sign, 2), (left, right), *_latex(sign, left, right), place)
+
+    def call(self, node: ast.Call, depth: int) -> _Part:
+        if not isinstance(node.func, ast.Name) or node.func.id in self.columns or node.func.id in _NUMBERS:
+            raise self.error("only a function can be called; a product is written with *", node.func.col_offset)
+        name = node.func.id
+        if name not in FUNCTIONS:
+            raise self.unknown(name, "function", node.col_offset)
+        if node.keywords:
+            raise self.error("keyword arguments are not allowed", node.keywords[0].value.col_offset)
+        function = FUNCTIONS[name]
+        if len(node.args) not in function.arities:
+            expected = " or ".join(map(str, function.arities))
+            raise self.error(f"{name} takes {expected} argument(s), got {len(node.args)}", node.col_offset)
+        parts = tuple(self.read(argument, depth + 1) for argument in node.args)
+        latex = function.latex % ", ".join(part.latex for part in parts)
+        return self.apply(Apply(name, len(parts)), parts, latex, _POWER, node.col_offset)
+
+    def apply(self, step: Apply | Power, parts: tuple[_Part, ...], latex: str, level: int, position: int) -> _Part:
+        program: Program = (*(inner for part in parts for inner in part.program), step)
+        if all(part.constant is not None for part in parts):  # folded by the same torch functions that would evaluate it
+            value = evaluate(program, torch.zeros(1, dtype=torch.float64, device="cpu")).item()
+            program = (Constant(_finite(value, self.source, position)),)
+        return _Part(program, latex, level)
+
+    def number(self, value: object, position: int) -> _Part:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.error(f"{value!a} is not a real number: allowed are {_ALLOWED}", position)
+        finite = _finite(value, self.source, position)
+        mantissa, _, exponent = repr(finite).removesuffix(".0").partition("e")
+        if not exponent:
+            return _Part((Constant(finite),), mantissa)
+        power = f"10^{{{int(exponent)}}}"
+        return _Part((Constant(finite),), *((power, _POWER) if mantissa == "1" else (rf"{mantissa} \cdot {power}", _PRODUCT)))
+
+    def name(self, name: str, position: int) -> _Part:
+        if name in self.columns:
+            return _Part((Coordinate(self.columns[name]),), name if len(name) == 1 else f"x_{{{name[1:]}}}")
+        if name in _NUMBERS:
+            value, latex = _NUMBERS[name]
+            return _Part((Constant(value),), latex)
+        if name in FUNCTIONS:
+            raise self.error(f"{name} is a function: write {name}(…)", position)
+        raise self.unknown(name, "name", position)
+
+    def unknown(self, name: str, kind: str, position: int) -> ExpressionError:
+        known = [*self.columns, *_NUMBERS]
+        nearest = difflib.get_close_matches(name, [*known, *FUNCTIONS], n=1)
+        shown = name if len(name) <= 40 else f"{name[:40]}…"
+        suggestion = f", did you mean {nearest[0]}?" if nearest else ";"
+        names = ", ".join(known if len(known) <= 12 else [*known[:2], "…", *known[-4:]])
+        return self.error(f"unknown {kind} {shown}{suggestion} names: {names}; functions: {', '.join(FUNCTIONS)}", position)
+
+    def error(self, reason: str, position: int) -> ExpressionError:
+        return ExpressionError(reason, self.source, position)
+
+
+def _latex(sign: str, left: _Part, right: _Part) -> tuple[str, int]:
+    """LaTeX of a binary operation and how tightly it binds; parentheses only where the value needs them."""
+    if sign == "/":
+        return rf"\frac{{{left.latex}}}{{{right.latex}}}", _PRODUCT
+    if sign == "**":
+        return f"{left.within(_ATOM)}^{{{right.latex}}}", _POWER
+    if sign == "*":
+        factor = right.within(_PRODUCT)
+        dot = r" \cdot " if factor[0].isdigit() or factor.startswith(r"\frac") else " "  # 2 3 and 2 ½ would read as other numbers
+        return f"{left.within(_NEGATIVE)}{dot}{factor}", max(min(left.level, _PRODUCT), _NEGATIVE)
+    return f"{left.latex} {sign} {right.within(_PRODUCT)}", _SUM

@@ -1,0 +1,151 @@
+"""The tangent kernel of two layers in closed form, streamed over neurons: memory n² + n·chunk, never n×N(D+1).
+
+    K̂^(a) = (1/N) Σ_k φ_kφ_kᵀ,   K̂^(w)_ij = (1/N) Σ_k a_k² ∇φ_k(x_i)·∇φ_k(x_j),   JJᵀ = s²N K̂.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.kernels.gram import Kernel, block_map
+from pinn_ntk.kernels.memory import require_bytes, with_backoff
+from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
+from pinn_ntk.networks.features import System, jacobian_columns
+from pinn_ntk.networks.sums import CHUNK_ELEMENTS
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.operators.rows import Rows
+from pinn_ntk.problem.residual import Problem
+
+
+def gram(
+    left: System, right: System | None, w: Tensor, outer: Tensor | None, weights: Tensor | float, chunk: int
+) -> tuple[Tensor, Tensor | None]:
+    """K^(a) = Σ_k ω_k φ_kφ'_kᵀ and K^(w) = Σ_k ω_k a_k² ∇φ_k·∇φ'_k for weighted neurons.
+
+    A network is the weights 1/N; the nodes of a quadrature over w with a = 1 give the infinite-width kernel.
+
+    Args:
+        left: rows of K, m of them.
+        right: columns, n of them; None for the symmetric kernel of `left`.
+        w: inner weights (…, N, D).
+        outer: a (…, N), or None to leave out K^(w).
+        weights: ω, positive, (…, N) or one number.
+        chunk: neurons held at a time.
+
+    Returns:
+        K^(a) and K^(w), each (…, m, n).
+    """
+    first: Tensor | None = None
+    second: Tensor | None = None
+    for start in range(0, w.shape[-2], chunk):
+        part = slice(start, start + chunk)
+        a = None if outer is None else outer[..., part]
+        root = torch.sqrt(weights[..., None, part]) if isinstance(weights, Tensor) else weights**0.5
+        columns = jacobian_columns(left, w[..., part, :], a)
+        others = columns if right is None else jacobian_columns(right, w[..., part, :], a)
+        for index, (block, other) in enumerate(_pairs(columns, others)):
+            scaled = block * root
+            product = scaled @ (scaled if block is other else other * root).mT
+            if index == 0:
+                first = product if first is None else first.add_(product)
+            else:
+                second = product if second is None else second.add_(product)
+    if first is None:
+        raise ValueError("w: got no neurons, expected at least one")
+    return first, second
+
+
+def _pairs(columns: Iterator[Tensor], others: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    if columns is others:
+        for block in columns:
+            yield block, block
+    else:
+        yield from zip(columns, others, strict=True)
+
+
+def default_chunk(points: int, width: int) -> int:
+    """Neurons held at a time: as many as keep one n × chunk array within the budget of `sums`."""
+    return max(1, min(width, CHUNK_ELEMENTS // max(1, points)))
+
+
+def closed_form_kernel(network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None) -> Kernel:
+    """K̂ = JJᵀ/(s²N) of S𝓛h at the points of a problem, exact up to rounding.
+
+    Args:
+        network: two layers.
+        problem: n rows.
+        at: m other rows on d coordinates (operators at new points): the cross kernel K(at, X), (m, n), for predictions there.
+        chunk: neurons at a time; chosen, and halved when memory fails, by default.
+
+    Raises:
+        MemoryShortageError: n² numbers do not fit, or not even one neuron at a time.
+    """
+    system = problem.system(network)
+    left = system if at is None else network.system(at, torch.cat([r.x[:, 0] for r in at]))
+    n, m = system.points, left.points
+    require_bytes(4 * n * m * system.target.element_size(), system.target.device, f"the kernel of {m} × {n} rows")
+    weights = network.weights
+    right = None if at is None else system
+
+    def compute(size: int) -> tuple[Tensor, Tensor | None]:
+        return gram(left, right, weights.w, weights.a, 1.0 / network.width, size)
+
+    (part_a, part_w), used = with_backoff(compute, chunk or default_chunk(max(n, m), network.width))
+    scale = network.scale**2 * network.width
+    total = part_a if part_w is None else part_a + part_w
+    extra = None
+    if left.extra is not None and system.extra is not None:
+        extra = left.extra @ system.extra.mT / scale
+        total = total + extra
+    columns = block_map(problem)
+    rows = columns if at is None else {"new": (slice(0, m), 1.0)}
+    return Kernel(total, scale, part_a, part_w, extra, rows, columns, None, used)
+
+
+def kernel_factor(network: TwoLayer, problem: Problem, part: str = "total", chunk: int | None = None) -> Tensor:
+    """R with RᵀR = JJᵀ (part 'total') or s²ΦΦᵀ (part 'a'), gathered from chunks of columns of J; (≤ n, n)."""
+    system = problem.system(network)
+    weights = network.weights
+    outer = weights.a if part == "total" else None
+    size = chunk or default_chunk(system.points, network.width)
+
+    def columns() -> Iterator[Tensor]:
+        for start in range(0, network.width, size):
+            a = None if outer is None else outer[start : start + size]
+            for block in jacobian_columns(system, weights.w[start : start + size], a):
+                yield network.scale * block
+        if part == "total" and system.extra is not None:
+            yield system.extra
+
+    return triangular_factor(columns(), system.points)
+
+
+def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") -> Spectrum:
+    """Spectrum of K̂ ('total') or K̂^(a) ('a') from singular values of the Jacobian: right down to (nε)²λ_max.
+
+    Raises:
+        ValueError: another part.
+        SpectrumError: the Jacobian is not finite.
+    """
+    if part not in ("total", "a"):
+        raise ValueError(f"part: got {part!r}, expected 'total' or 'a'")
+    scale = network.scale**2 * network.width
+    return spectrum_of_factor(kernel_factor(network, problem, part), scale, problem.points)
+
+
+def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
+    """The cross kernel of u − g at new points against the rows of the problem: what moves u(x) when the residual is reduced.
+
+    Args:
+        network: two layers.
+        problem: n rows.
+        x: new points (m, d).
+    """
+    return closed_form_kernel(network, problem, at=(problem.solution_rows(x),))
+
+
+def without_parts(kernel: Kernel) -> Kernel:
+    """The kernel with its total only."""
+    return replace(kernel, a=None, w=None, extra=None)

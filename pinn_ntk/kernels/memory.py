@@ -1,0 +1,68 @@
+"""Memory is predicted before it is taken, and a chunk is halved when an allocation fails all the same."""
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+MIN_CHUNK = 1
+
+
+class MemoryShortageError(MemoryError):
+    """More memory is needed than there is, also in the smallest chunks."""
+
+
+def available_bytes(device: torch.device | str) -> int:
+    """Free memory of that device: of the machine (what the kernel says is available) for the CPU."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        with open("/proc/meminfo", encoding="ascii") as table:
+            fields = dict(line.split(":", 1) for line in table)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def require_bytes(needed: int, device: torch.device | str, what: str) -> None:
+    """Refuse what cannot fit before it is allocated.
+
+    Raises:
+        MemoryShortageError: with both sizes and what to change.
+    """
+    free = available_bytes(device)
+    if needed > free:
+        raise MemoryShortageError(
+            f"{what}: needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available on {device}; use fewer points (memory grows as n²)"
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is an allocation that failed, on the CPU or on a GPU."""
+    words = ("can't allocate memory", "out of memory", "not enough memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and any(w in str(error).lower() for w in words)
+    )
+
+
+def with_backoff(compute: Callable[[int], Result], chunk: int) -> tuple[Result, int]:
+    """compute(chunk), with the chunk halved after each failed allocation.
+
+    Returns:
+        The result and the chunk that worked.
+
+    Raises:
+        MemoryShortageError: not even the smallest chunk fits.
+    """
+    while True:
+        try:
+            return compute(chunk), chunk
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or isinstance(error, MemoryShortageError):
+                raise
+            if chunk <= MIN_CHUNK:
+                raise MemoryShortageError(f"out of memory with the smallest chunk ({MIN_CHUNK} neuron at a time): {error}") from error
+            chunk = max(MIN_CHUNK, chunk // 2)

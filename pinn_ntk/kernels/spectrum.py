@@ -1,0 +1,138 @@
+"""Spectra of tangent kernels, with the rounding floor beside every smallest eigenvalue.
+
+The eigenvalues of K̂ = JJᵀ/scale are σ(J)²/scale. Formed from JJᵀ they are noise below nε·λ_max; from singular values of J (here: of
+the triangular factor of Jᵀ, gathered chunk by chunk) they are good down to (nε)²·λ_max.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class SpectrumError(ArithmeticError):
+    """No spectrum can be had: the matrix is not finite, or the eigensolver failed twice."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigenvalues of a Gram matrix in ascending order.
+
+    Attributes:
+        eigenvalues: (n,), not below 0.
+        vectors: (n, n), column k belongs to eigenvalue k.
+        floor: rounding level: smaller eigenvalues carry no digit.
+    """
+
+    eigenvalues: Tensor
+    vectors: Tensor
+    floor: float
+
+    @property
+    def lambda_min(self) -> float:
+        """Smallest eigenvalue; compare with `floor` before using it."""
+        return float(self.eigenvalues[0])
+
+    @property
+    def lambda_max(self) -> float:
+        """Largest eigenvalue."""
+        return float(self.eigenvalues[-1])
+
+    @property
+    def below_floor(self) -> bool:
+        """Whether the smallest eigenvalue is indistinguishable from 0."""
+        return self.lambda_min <= self.floor
+
+    @property
+    def condition(self) -> float:
+        """λ_max/λ_min, infinite below the floor."""
+        return float("inf") if self.below_floor else self.lambda_max / self.lambda_min
+
+    @property
+    def effective_rank(self) -> float:
+        """exp(−Σ p_k log p_k) with p = λ/Σλ (Roy & Vetterli 2007): n for a multiple of the identity, 1 for rank one."""
+        p = self.eigenvalues / self.eigenvalues.sum()
+        return float(torch.exp(-torch.special.xlogy(p, p).sum()))
+
+    def alignment(self, e: Tensor) -> Tensor:
+        """(u_k·e)²/‖e‖²: how much of a residual lies along each eigenvector; sums to 1."""
+        return (self.vectors.mT @ e) ** 2 / (e @ e)
+
+
+def _finite(matrix: Tensor, what: str) -> Tensor:
+    if not bool(torch.isfinite(matrix).all()):
+        raise SpectrumError(f"{what} has entries that are not finite; the eigensolver is not called")
+    return matrix
+
+
+def spectrum_of_gram(gram: Tensor, error: float = 0.0) -> Spectrum:
+    """Spectrum of a symmetric positive semi-definite matrix; floor = max(nε λ_max, n·error).
+
+    Args:
+        gram: (n, n).
+        error: largest error of an entry.
+
+    Raises:
+        SpectrumError: entries not finite, or no convergence on the device nor on the CPU in float64.
+    """
+    n = _finite(gram, "the kernel").shape[0]
+    symmetric = (gram + gram.mT) / 2
+    values, vectors = _with_retry(torch.linalg.eigh, symmetric)
+    floor = max(n * torch.finfo(gram.dtype).eps * float(values[-1].abs()), n * error)
+    return Spectrum(values.clamp_min(0.0), vectors, floor)
+
+
+def spectrum_of_factor(factor: Tensor, scale: float, points: int) -> Spectrum:
+    """Spectrum of FᵀF/scale from the singular values of F (m, n); floor = (nε)²λ_max.
+
+    Args:
+        factor: F with FᵀF = JJᵀ.
+        scale: the normalisation of K̂.
+        points: n; with fewer rows than that the missing eigenvalues are 0.
+    """
+
+    def svd(matrix: Tensor) -> tuple[Tensor, Tensor]:
+        _, singular, vh = torch.linalg.svd(matrix, full_matrices=matrix.shape[0] < points)
+        return singular, vh
+
+    singular, vh = _with_retry(svd, _finite(factor, "the Jacobian"))
+    values = factor.new_zeros(points)
+    values[: singular.shape[0]] = singular**2 / scale
+    floor = (points * torch.finfo(factor.dtype).eps) ** 2 * float(values.max())
+    return Spectrum(values.flip(0), vh.mT.flip(1), floor)
+
+
+def _with_retry(solve, matrix: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+    """solve(matrix), once more on the CPU in float64 when the device's solver fails."""
+    try:
+        first, second = solve(matrix)
+    except RuntimeError:
+        try:
+            first, second = (part.to(matrix) for part in solve(matrix.to(device="cpu", dtype=torch.float64)))
+        except RuntimeError as error:
+            raise SpectrumError(f"the eigensolver did not converge, also on the CPU in float64: {error}") from error
+    return first, second
+
+
+def triangular_factor(columns: Iterable[Tensor], points: int) -> Tensor:
+    """R (≤ n, n) with RᵀR = JJᵀ from column blocks (n, c) of J, by QR of Jᵀ gathered block by block.
+
+    Args:
+        columns: column blocks of J in any order.
+        points: n.
+    """
+    held: list[Tensor] = []
+    count = 0
+    for block in columns:
+        held.append(block.mT)
+        count += block.shape[1]
+        if count >= 4 * points:
+            held = [_triangle(held)]
+            count = held[0].shape[0]
+    return _triangle(held)
+
+
+def _triangle(parts: list[Tensor]) -> Tensor:
+    stacked = _finite(torch.cat(parts), "the Jacobian")
+    return torch.linalg.qr(stacked, mode="r")[1] if stacked.shape[0] > stacked.shape[1] else stacked

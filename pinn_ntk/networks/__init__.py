@@ -1,0 +1,1 @@
+"""Two-layer networks: parameters, features of an operator, sums over neurons."""

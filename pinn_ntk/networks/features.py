@@ -1,0 +1,138 @@
+"""Features: what an operator makes of one neuron, φ(x;w) = 𝓛σ(w·x) and ∇_wφ.
+
+With z = w·x, Q = wᵀA(x)w and ℓ = b(x)·w,
+
+    φ = Qσ'' + ℓσ' + cσ,   ∇_wφ = 2Awσ'' + bσ' + Gx,   G = Qσ''' + ℓσ'' + cσ'.
+
+Everything takes leading batch dimensions in w, so an ensemble of networks is one call.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.activations import Activation
+from pinn_ntk.operators.rows import Rows
+
+
+@dataclass(frozen=True)
+class System:
+    """S𝓛h = Sf for neurons: h = s Σ_k a_k σ(w_k·x) + Σ_j β_j ψ_j(x).
+
+    Attributes:
+        rows: S𝓛 at the (lifted) points, block after block.
+        target: Sf, (n,).
+        activation: σ.
+        scale: s.
+        extra: Ψ_ij = S𝓛ψ_j(x_i), (n, m), or None.
+    """
+
+    rows: tuple[Rows, ...]
+    target: Tensor
+    activation: Activation
+    scale: float
+    extra: Tensor | None = None
+
+    @property
+    def points(self) -> int:
+        """n."""
+        return self.target.shape[0]
+
+
+@dataclass(frozen=True)
+class NeuronTerms:
+    """φ and the pieces of ∇_wφ for rows × neurons; each (…, n, N).
+
+    Attributes:
+        phi: φ.
+        first: σ', needed where b ≠ 0.
+        second: σ'', needed where A ≠ 0.
+        G: the factor of x in ∇_wφ; None when only φ was asked for.
+    """
+
+    phi: Tensor
+    first: Tensor | None
+    second: Tensor | None
+    G: Tensor | None
+
+
+def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool) -> NeuronTerms:
+    """φ = Qσ'' + ℓσ' + cσ and, with `gradient`, G = Qσ''' + ℓσ'' + cσ' and what else ∇_wφ needs.
+
+    Args:
+        rows: n functionals on D coordinates.
+        activation: σ.
+        w: inner weights (…, N, D).
+        gradient: whether ∇_wφ will be wanted.
+    """
+    jet = activation.jet(rows.x @ w.mT, rows.order + int(gradient))
+    factors: list[Tensor | None] = [None if rows.c is None else rows.c[:, None]]
+    if rows.order > 0:
+        factors.append(None if rows.b is None else rows.b @ w.mT)
+    if rows.order > 1:
+        factors.append(quadratic_form(rows, w))
+    phi = _combine(factors, jet)
+    if not gradient:
+        return NeuronTerms(phi, None, None, None)
+    return NeuronTerms(
+        phi, jet[1] if rows.b is not None else None, jet[2] if rows.alpha is not None else None, _combine(factors, jet[1:])
+    )
+
+
+def _combine(factors: list[Tensor | None], jet: tuple[Tensor, ...]) -> Tensor:
+    """Σ_k factor_k σ⁽ᵏ⁾, absent factors being zero."""
+    total: Tensor | None = None
+    for factor, derivative in zip(factors, jet, strict=False):
+        if factor is not None:
+            total = factor * derivative if total is None else torch.addcmul(total, factor, derivative)
+    return torch.zeros_like(jet[0]) if total is None else total
+
+
+def quadratic_form(rows: Rows, w: Tensor) -> Tensor:
+    """Q_ik = w_kᵀA(x_i)w_k = Σ_m α_im (w_kᵀA_m w_k), shape (…, n or 1, N)."""
+    assert rows.alpha is not None and rows.patterns is not None  # noqa: S101 - callers ask only for second-order rows
+    per_pattern = (pattern_products(rows, w) * w[..., None, :, :]).sum(-1)
+    return rows.alpha @ per_pattern
+
+
+def pattern_products(rows: Rows, w: Tensor) -> Tensor:
+    """A_m w_k for every pattern and neuron, shape (…, m, N, D)."""
+    assert rows.patterns is not None  # noqa: S101 - as above
+    return w[..., None, :, :] @ rows.patterns
+
+
+def features(system: System, w: Tensor) -> Tensor:
+    """Φ_ik = φ(x_i; w_k), shape (…, n, N)."""
+    return torch.cat([neuron_terms(rows, system.activation, w, gradient=False).phi for rows in system.rows], -2)
+
+
+def feature_gradients(rows: Rows, terms: NeuronTerms, w: Tensor) -> Iterator[Tensor]:
+    """(∇_wφ)_β for β = 1…D in turn, each (…, n, N): 2(Aw)_βσ'' + b_βσ' + Gx_β."""
+    products = pattern_products(rows, w) if terms.second is not None else None
+    for beta in range(rows.x.shape[1]):
+        component = terms.G * rows.x[:, beta, None] if terms.G is not None else torch.zeros_like(terms.phi)
+        if terms.first is not None and rows.b is not None:
+            component = torch.addcmul(component, rows.b[:, beta, None], terms.first)
+        if products is not None and terms.second is not None and rows.alpha is not None:
+            component = torch.addcmul(component, rows.alpha @ products[..., beta], terms.second, value=2.0)
+        yield component
+
+
+def jacobian_columns(system: System, w: Tensor, outer: Tensor | None) -> Iterator[Tensor]:
+    """Column blocks of the Jacobian without the network scale: first Φ (…, n, N), then a_k(∇_wφ_k)_β for β = 1…D.
+
+    Args:
+        system: the rows.
+        w: inner weights (…, N, D).
+        outer: a (…, N); None yields Φ only.
+    """
+    if outer is None:
+        yield features(system, w)
+        return
+    terms = [neuron_terms(rows, system.activation, w, gradient=True) for rows in system.rows]
+    yield torch.cat([t.phi for t in terms], -2)
+    streams = [feature_gradients(rows, t, w) for rows, t in zip(system.rows, terms, strict=True)]
+    for components in zip(*streams, strict=True):
+        yield torch.cat(components, -2) * outer[..., None, :]

@@ -1,0 +1,1 @@
+"""Linear second-order operators: one class closed under the algebra, presets as functions."""

@@ -1,0 +1,109 @@
+"""Rows: an operator evaluated at points, ready to act on neurons; the row i is the functional u ↦ 𝓛u(x_i)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Row i is u ↦ Σ_m α_im A_m:∇²u(x_i) + b_i·∇u(x_i) + c_i u(x_i).
+
+    A leading size of 1 in α, b or c means "the same for every row": that, and None for zero, is the fast path.
+
+    Attributes:
+        x: points (n, D).
+        alpha: (n or 1, m) weights of the patterns, None for a first-order operator.
+        patterns: (m, D, D) symmetric matrices A_m.
+        b: (n or 1, D) or None.
+        c: (n or 1,) or None.
+    """
+
+    x: Tensor
+    alpha: Tensor | None
+    patterns: Tensor | None
+    b: Tensor | None
+    c: Tensor | None
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    @property
+    def order(self) -> int:
+        """Highest derivative: 2, 1 or 0."""
+        return 2 if self.alpha is not None else 1 if self.b is not None else 0
+
+    def second_order(self) -> Tensor:
+        """A(x_i), shape (n, D, D)."""
+        n, d = self.x.shape
+        if self.alpha is None or self.patterns is None:
+            return self.x.new_zeros(n, d, d)
+        return torch.einsum("nm,mij->nij", self.alpha, self.patterns).expand(n, d, d)
+
+    def apply(self, u: Callable[[Tensor], Tensor]) -> Tensor:
+        """(𝓛u(x_i))_i by automatic differentiation of a torch function u: (n, D) → (n,), one value per point.
+
+        Only the derivatives that occur are taken: 𝓛u itself, one gradient, and one Hessian column per coordinate that A involves.
+        """
+        x = self.x
+        value = u(x)
+        if value.shape != x.shape[:1]:
+            raise ValueError(f"u: got values of shape {tuple(value.shape)} for {x.shape[0]} points, expected ({x.shape[0]},)")
+        result = torch.zeros_like(value) if self.c is None else self.c * value
+        if self.order == 0:
+            return result
+        gradient = torch.func.grad(lambda points: u(points).sum())
+        if self.b is not None:
+            result = result + (self.b * gradient(x)).sum(1)
+        if self.alpha is not None and self.patterns is not None:
+            matrices = torch.einsum("nm,mij->nij", self.alpha, self.patterns)
+            for j in (int(k) for k in self.patterns.abs().sum((0, 1)).nonzero().flatten()):
+                direction = torch.zeros_like(x)
+                direction[:, j] = 1.0
+                _, hessian_column = torch.func.jvp(gradient, (x,), (direction,))
+                result = result + (matrices[:, :, j] * hessian_column).sum(1)
+        return result
+
+    def scaled(self, s: Tensor | float) -> "Rows":
+        """Rows multiplied by s (a number or one number per row)."""
+        column = s[:, None] if isinstance(s, Tensor) and s.ndim == 1 else s
+        return replace(
+            self,
+            alpha=None if self.alpha is None else self.alpha * column,
+            b=None if self.b is None else self.b * column,
+            c=None if self.c is None else self.c * s,
+        )
+
+    def lifted(self) -> "Rows":
+        """The same rows on (x, 1): the bias is one more coordinate with zero rows in A and b."""
+        pad = torch.nn.functional.pad
+        return Rows(
+            pad(self.x, (0, 1), value=1.0),
+            self.alpha,
+            None if self.patterns is None else pad(self.patterns, (0, 1, 0, 1)),
+            None if self.b is None else pad(self.b, (0, 1)),
+            self.c,
+        )
+
+    def select(self, index: Tensor | slice) -> "Rows":
+        """The rows of that index."""
+
+        def pick(value: Tensor | None) -> Tensor | None:
+            return value if value is None or value.shape[0] == 1 else value[index]
+
+        return Rows(self.x[index], pick(self.alpha), self.patterns, pick(self.b), pick(self.c))
+
+    def to(self, dtype: torch.dtype, device: torch.device | str) -> "Rows":
+        """The rows in that precision, on that device."""
+
+        def move(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value.to(device=device, dtype=dtype)
+
+        return Rows(self.x.to(device=device, dtype=dtype), move(self.alpha), move(self.patterns), move(self.b), move(self.c))
+
+    def bound(self) -> float:
+        """M = max over rows of the entries of |A|, |b|, |c|."""
+        parts = [self.second_order() if self.alpha is not None else None, self.b, self.c]
+        return max((float(p.abs().max()) for p in parts if p is not None and p.numel()), default=0.0)

@@ -1,0 +1,212 @@
+"""Blocks and problems: R_S(θ) = Σ_b λ_b/(2n_b) ‖𝓛_b h(X_b;θ) − f_b‖² = ‖e‖²/(2n), with e = S(𝓛h − f)."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.networks.features import System
+from pinn_ntk.networks.sums import residual
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.operators.library import identity
+from pinn_ntk.operators.rows import Rows
+from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.problem.domains import Box
+
+Function = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Ansatz:
+    """u = g + ϕh: ϕ vanishes where u = g is imposed, so every h satisfies the conditions exactly.
+
+    Attributes:
+        phi: ϕ, (n, d) → (n,).
+        g: extension of the imposed values, None for 0.
+        text: the two functions in words, for a report.
+    """
+
+    phi: Function
+    g: Function | None = None
+    text: str = ""
+
+    def solution(self, h: Function) -> Function:
+        """The function g + ϕh."""
+
+        def u(x: Tensor) -> Tensor:
+            product = self.phi(x) * h(x)
+            return product if self.g is None else self.g(x) + product
+
+        return u
+
+
+@dataclass(frozen=True)
+class Block:
+    """𝓛_b u(x_i) = f_b(x_i), i = 1…n_b, with weight λ_b: interior equation, boundary or initial condition, or data.
+
+    Args:
+        operator: 𝓛_b.
+        x: points (n_b, d).
+        target: f_b as (n_b,) values, a function of points, or a number.
+        name: how the block is called.
+        weight: λ_b > 0.
+
+    Raises:
+        ValueError: shapes that do not fit, no points, a weight that is not positive, or values that are not finite.
+    """
+
+    operator: SecondOrderOperator
+    x: Tensor
+    target: Tensor
+    name: str
+    weight: float
+
+    def __init__(
+        self, operator: SecondOrderOperator, x: Tensor, target: Tensor | Function | float, name: str = "interior", weight: float = 1.0
+    ) -> None:
+        if x.ndim != 2 or x.shape[1] != operator.dim or not x.shape[0]:
+            raise ValueError(f"points of block {name!r}: got shape {tuple(x.shape)}, expected (n, {operator.dim}) with n ≥ 1")
+        if not (math.isfinite(weight) and weight > 0.0):
+            raise ValueError(f"weight of block {name!r}: got {weight}, expected a positive number; leave the block out to ignore it")
+        values = target(x) if callable(target) and not isinstance(target, Tensor) else torch.as_tensor(target, dtype=x.dtype, device=x.device)
+        values = values.detach().expand(x.shape[0]) if values.ndim == 0 else values.detach()
+        if values.shape != x.shape[:1]:
+            raise ValueError(f"target of block {name!r}: got shape {tuple(values.shape)}, expected ({x.shape[0]},), one value per point")
+        for what, tensor in (("points", x), ("target", values[:, None])):
+            bad = ~torch.isfinite(tensor).all(1)
+            if bool(bad.any()):
+                i = int(bad.int().argmax())
+                raise ValueError(f"{what} of block {name!r}: got {tensor[i].tolist()} at x = {x[i].tolist()}, expected finite numbers")
+        for key, value in {"operator": operator, "x": x.detach(), "target": values.to(x), "name": name, "weight": float(weight)}.items():
+            object.__setattr__(self, key, value)
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Blocks that one function has to satisfy, R_S = Σ_b λ_b/(2n_b)‖e_b‖² = ‖e‖²/(2n) with e = S(𝓛h − f), s_b = √(λ_b n/n_b), n = Σ n_b.
+
+    Attributes:
+        blocks: the conditions; their names are distinct.
+        name: of the problem.
+        exact: the solution u, where it is known, as a function of points.
+        ansatz: u = g + ϕh under hard conditions; the blocks then hold the transformed operators and targets.
+        domain: where u lives.
+        equation: in Unicode, for a report.
+        conditions: boundary and initial conditions in Unicode.
+        time: whether the last coordinate is time.
+        test_points: (m, d) points at which errors are measured.
+    """
+
+    blocks: tuple[Block, ...]
+    name: str = "problem"
+    exact: Function | None = None
+    ansatz: Ansatz | None = None
+    domain: Box | None = None
+    equation: str = ""
+    conditions: tuple[str, ...] = field(default=())
+    time: bool = False
+    test_points: Tensor | None = None
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        name: str = "problem",
+        exact: Function | None = None,
+        ansatz: Ansatz | None = None,
+        domain: Box | None = None,
+        equation: str = "",
+        conditions: Sequence[str] = (),
+        time: bool = False,
+        test_points: Tensor | None = None,
+    ) -> None:
+        if not blocks:
+            raise ValueError("blocks: got none, expected at least one Block(operator, points, target)")
+        names, dims = [b.name for b in blocks], {b.operator.dim for b in blocks}
+        if len(set(names)) < len(names):
+            raise ValueError(f"blocks: got the names {names}, expected distinct ones; pass name= to Block")
+        if len(dims) > 1:
+            raise ValueError(f"blocks: got operators on {sorted(dims)} coordinates, expected one dimension for all")
+        values = (tuple(blocks), name, exact, ansatz, domain, equation, tuple(conditions), time, test_points)
+        for key, value in zip(self.__dataclass_fields__, values, strict=True):
+            object.__setattr__(self, key, value)
+
+    @property
+    def dim(self) -> int:
+        """d, the number of coordinates (time counts)."""
+        return self.blocks[0].operator.dim
+
+    @property
+    def points(self) -> int:
+        """n = Σ_b n_b."""
+        return sum(len(b) for b in self.blocks)
+
+    @property
+    def order(self) -> int:
+        """The highest order among the blocks' operators."""
+        return max(b.operator.order for b in self.blocks)
+
+    @property
+    def x(self) -> Tensor:
+        """All points (n, d), block after block."""
+        return torch.cat([b.x for b in self.blocks])
+
+    @property
+    def row_scales(self) -> tuple[float, ...]:
+        """s_b = √(λ_b n/n_b), one number per block."""
+        return tuple(math.sqrt(b.weight * self.points / len(b)) for b in self.blocks)
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Which rows belong to which block."""
+        ends = [0]
+        for block in self.blocks:
+            ends.append(ends[-1] + len(block))
+        return {b.name: slice(lo, hi) for b, lo, hi in zip(self.blocks, ends, ends[1:], strict=False)}
+
+    @property
+    def target(self) -> Tensor:
+        """Sf, shape (n,): the targets with the row scale folded in."""
+        return torch.cat([s * b.target for s, b in zip(self.row_scales, self.blocks, strict=True)])
+
+    def rows(self) -> tuple[Rows, ...]:
+        """S𝓛 at the points, one `Rows` per block."""
+        return tuple(b.operator.rows(b.x).scaled(s) for s, b in zip(self.row_scales, self.blocks, strict=True))
+
+    def system(self, network: TwoLayer) -> System:
+        """S𝓛h = Sf written for the neurons of that network (and lifted to (x, 1) when it has a bias)."""
+        return network.system(self.rows(), self.target)
+
+    def residual(self, network: TwoLayer) -> Tensor:
+        """e = S(𝓛h − f), shape (n,)."""
+        return residual(self.system(network), network.weights)
+
+    def loss(self, network: TwoLayer) -> float:
+        """R_S = ‖e‖²/(2n)."""
+        e = self.residual(network)
+        return float(e @ e) / (2 * self.points)
+
+    def solution(self, network: Function) -> Function:
+        """u as a function of points: h itself, or g + ϕh under hard conditions."""
+        return network if self.ansatz is None else self.ansatz.solution(network)
+
+    def solution_rows(self, x: Tensor) -> Rows:
+        """The rows of u − g at points: h itself, or ϕh under hard conditions."""
+        operator = identity(self.dim) if self.ansatz is None else self.ansatz.phi * identity(self.dim)
+        return operator.rows(x)
+
+    def to(self, dtype: torch.dtype, device: torch.device | str) -> "Problem":
+        """The same problem in that precision on that device."""
+        blocks = [replace_block(b, dtype, device) for b in self.blocks]
+        tests = None if self.test_points is None else self.test_points.to(device=device, dtype=dtype)
+        return replace(self, blocks=blocks, test_points=tests)
+
+
+def replace_block(block: Block, dtype: torch.dtype, device: torch.device | str) -> Block:
+    """The block with its points and target in that precision on that device."""
+    x = block.x.to(device=device, dtype=dtype)
+    return Block(block.operator, x, block.target.to(x), block.name, block.weight)

@@ -1,0 +1,339 @@
+"""A formula is the function it says, and nothing but a formula is read."""
+
+import math
+import pickle
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import scipy.special
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch.func import grad, hessian, jvp, vmap
+
+from pinn_ntk.expressions import Expression, ExpressionError, check_finite, parse, variable_names
+
+quick = settings(max_examples=200, deadline=None, derandomize=True)
+NUMPY = {name: getattr(np, name) for name in "sin cos tan sinh cosh tanh exp log sqrt abs sign minimum maximum pi e".split()} | {
+    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "erf": scipy.special.erf,
+    "heaviside": lambda z, v=0.5: np.heaviside(z, v), "np": np,
+}  # fmt: skip
+
+
+def points(n: int = 7, dim: int = 2) -> torch.Tensor:
+    return 0.1 + 0.8 * torch.rand(n, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def reference(text: str, x: torch.Tensor) -> np.ndarray:
+    """The same text by Python's own evaluation on numpy arrays: only for texts that these tests wrote."""
+    columns = dict(zip(("x", "y", "z"), x.numpy().T, strict=False)) | {f"x{i + 1}": c for i, c in enumerate(x.numpy().T)}
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(eval(text, {"__builtins__": {}}, NUMPY | columns), len(x))
+
+
+def refused(text: object, dim: int = 2, time: bool = False) -> ExpressionError:
+    with pytest.raises(ExpressionError) as caught:
+        parse(text, dim, time)
+    return caught.value
+
+
+# ------------------------------------------------------------------------------------------------------------- the function it says
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sin(x)", "cos(x)", "tan(x)", "asin(x)", "acos(x)", "atan(x)", "sinh(x)", "cosh(x)", "tanh(x)", "exp(x)", "log(x)", "sqrt(x)",
+        "abs(x - y)", "sign(x - .5)", "erf(x)", "heaviside(x - .5)", "heaviside(x - x, .25)", "minimum(x, y)", "maximum(x, .5)",
+        "minimum(.5, x)", "atan2(y, x)", "atan2(1, x)", "2*pi**2*sin(pi*x)*sin(pi*y)", "-x**2", "(-x)**2", "2**-x", "2**x**2", "x**y", "x**-3",
+        "x**0.5", "x**(1/3)", "-+-x", "x - y - x*y", "x/y/2", "x/(y/2)", "x - (y - 2)", "1_000*x", "0x10*y", "1e-3*x + .5", "e**x", "x1*x2 + x",
+        "x**0", "3", "-pi/4", "2**3**2/10", "+".join(["x"] * 200), " x ", "(" * 60 + "x" + ")" * 60, "-exp(x*y)", "1 + x*x", "x**-16",
+    ],
+)  # fmt: skip
+def test_formula_equals_numpy(text: str) -> None:
+    x = points()
+    values = parse(text, 2)(x)
+    assert values.shape == (7,)
+    assert values.dtype == torch.float64
+    np.testing.assert_allclose(values.numpy(), reference(text.strip(), x), rtol=1e-13, atol=1e-15)
+
+
+literal = st.sampled_from(["2", "0.5", "3.0", "1e-2", "7"]).map(lambda number: f"⟨{number}⟩")
+trees = st.recursive(
+    st.one_of(st.sampled_from(["x", "y", "x1", "x2", "pi"]), literal),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from("+-*/"), inner).map(" ".join),
+        st.tuples(st.sampled_from(["-", "+", ""]), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
+        st.tuples(inner, st.sampled_from(["0", "1", "2", "3", "-1", "-2", "0.5", "-1.5"])).map(lambda pair: f"({pair[0]})**{pair[1]}"),
+        st.tuples(st.sampled_from("sin cos tanh atan erf abs sqrt".split()), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
+        st.tuples(st.sampled_from(["minimum", "maximum"]), inner, inner).map(lambda three: f"{three[0]}({three[1]}, {three[2]})"),
+    ),
+    max_leaves=8,
+)
+
+
+@quick
+@given(trees)
+def test_random_formula_equals_numpy(tree: str) -> None:
+    x = points(5)
+    expected = reference(tree.replace("⟨", "np.float64(").replace("⟩", ")"), x)
+    text = tree.replace("⟨", "").replace("⟩", "")
+    try:
+        expression = parse(text, 2)
+    except ExpressionError as error:
+        assert "a constant is" in error.reason  # 1/0 and the like: the only refusal that such a tree can earn
+        return
+    np.testing.assert_allclose(expression(x).numpy(), expected, rtol=1e-7, atol=1e-9, equal_nan=True)
+    if expression.is_constant:
+        assert math.isfinite(expression.value)
+
+
+def test_constants_are_folded_and_known() -> None:
+    for text, value in [("0", 0.0), ("-pi", -math.pi), (2, 2.0), (-1.5e-7, -1.5e-7), ("sqrt(2)**2/2", 1.0), (np.float64(0.5), 0.5), (10**300, 1e300)]:
+        expression = parse(text, 3)
+        assert expression.is_constant
+        assert expression.value == pytest.approx(value, rel=1e-15)
+        assert expression(points(4, 3)).tolist() == [expression.value] * 4
+    expression = parse("2*x", 3)
+    assert not expression.is_constant
+    with pytest.raises(ValueError, match="depends on the coordinates"):
+        _ = expression.value
+
+
+def test_coordinates_have_names_and_aliases() -> None:
+    assert variable_names(2) == ("x", "y")
+    assert variable_names(3, time=True) == ("x", "y", "t")
+    assert variable_names(4, time=True) == ("x", "y", "z", "t")
+    assert variable_names(5) == ("x1", "x2", "x3", "x4", "x5")
+    assert variable_names(1, time=True) == ("t",)
+    x = points(3, 5)
+    assert torch.equal(parse("x3", 5)(x), x[:, 2])
+    assert torch.equal(parse("t - x1", 5, time=True)(x), x[:, 4] - x[:, 0])
+    assert torch.equal(parse("z", 4, time=True)(x[:, :4]), parse("x3", 4, time=True)(x[:, :4]))
+    for bad in (0, -1, True, 2.0):
+        with pytest.raises(ValueError, match="dim must be"):
+            variable_names(bad)
+
+
+# ------------------------------------------------------------------------------------------------------------- derivatives, transforms
+DERIVATIVES = [
+    ("sin(pi*x)*exp(-y)", "pi*cos(pi*x)*exp(-y)", "-sin(pi*x)*exp(-y)"),
+    ("x**3*y - 2*x", "3*x**2*y - 2", "x**3"),
+    ("log(1 + x*x) / y", "2*x/(1 + x*x)/y", "-log(1 + x*x)/y**2"),
+    ("2**x + sqrt(y)", "log(2)*2**x", "0.5/sqrt(y)"),
+    ("tanh(x) + erf(y)", "1 - tanh(x)**2", "2/sqrt(pi)*exp(-y**2)"),
+    ("atan2(y, x)", "-y/(x*x + y*y)", "x/(x*x + y*y)"),
+    ("x**y", "y*x**(y - 1)", "log(x)*x**y"),
+    ("maximum(x, 2)*abs(-y)", "0*x", "2"),
+    ("heaviside(x - .5)*y + sign(x)*x", "1", "heaviside(x - .5)"),
+]
+
+
+@pytest.mark.parametrize(("text", "dx", "dy"), DERIVATIVES)
+def test_derivative_by_autograd_and_by_torch_func(text: str, dx: str, dy: str) -> None:
+    f, x = parse(text, 2), points()
+    expected = torch.stack([parse(dx, 2)(x), parse(dy, 2)(x)], dim=1)
+    leaf = x.clone().requires_grad_()
+    assert torch.allclose(torch.autograd.grad(f(leaf).sum(), leaf)[0], expected, rtol=1e-13, atol=1e-14)
+    assert torch.allclose(vmap(grad(f))(x), expected, rtol=1e-13, atol=1e-14)
+    direction = torch.ones_like(x)
+    assert torch.allclose(jvp(f, (x,), (direction,))[1], expected.sum(1), rtol=1e-13, atol=1e-14)
+
+
+def test_constant_has_zero_gradient_and_maps() -> None:
+    f = parse("3/2", 2)
+    assert torch.equal(vmap(grad(f))(points()), torch.zeros(7, 2, dtype=torch.float64))
+    assert torch.equal(vmap(f)(points()), f(points()))
+
+
+def test_powers_are_exact_at_zero() -> None:
+    origin = torch.zeros(2, dtype=torch.float64)
+    for text, second in [("x**2", 2.0), ("x**2.0", 2.0), ("x**3", 0.0), ("x**1", 0.0), ("x**0", 0.0), ("(x + y)**2*1", 2.0)]:
+        assert hessian(parse(text, 2))(origin)[0, 0] == second
+        assert torch.isfinite(grad(parse(text, 2))(origin)).all()
+    assert parse("x**0.5", 2)(torch.tensor([[2.0, 0.0]], dtype=torch.float64)).item() == math.sqrt(2)
+
+
+def test_laplacian_of_a_harmonic_formula_vanishes() -> None:
+    f = parse("exp(x)*sin(y) + x**3 - 3*x*y**2", 2)
+    assert vmap(hessian(f))(points()).diagonal(dim1=1, dim2=2).sum(1).abs().max() < 1e-13
+
+
+def test_dtype_and_device_follow_the_points() -> None:
+    for text in ("pi*sin(x) + 2", "maximum(x, 1/3)", "x**2", "heaviside(x, .5)", "7"):
+        assert parse(text, 2)(points().float()).dtype == torch.float32
+        assert parse(text, 2)(points().to("meta")).device.type == "meta"
+    with pytest.raises(ValueError, match="beyond the range of torch.float32"):
+        parse("1e300*x", 2)(points().float())
+    with pytest.raises(ValueError, match="floating type"):
+        parse("x", 2)(torch.ones(3, 2, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"needs points \(n, 2\), columns x, y; got \(7, 3\)"):
+        parse("x", 2)(points(7, 3))
+
+
+def test_nan_is_never_hidden() -> None:
+    for text in ("sign(log(-x))", "heaviside(log(-x))", "maximum(log(-x), 0)", "minimum(1, sqrt(-x))", "abs(acos(2 + x))"):
+        assert parse(text, 2)(points()).isnan().all()
+
+
+def test_expression_survives_pickling_and_compares() -> None:
+    f = parse("+".join(["x*y"] * 100), 2)
+    copy = pickle.loads(pickle.dumps(f))
+    assert isinstance(copy, Expression)
+    assert copy == f
+    assert hash(copy) == hash(f)
+    error = refused("x +* y")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_long_sum_is_evaluated_deep_in_the_call_stack() -> None:
+    f, x = parse("+".join(["x"] * 200), 2), points()
+
+    def deeper(levels: int) -> torch.Tensor:
+        return deeper(levels - 1) if levels else f(x)
+
+    depth = len(list(iter_frames()))
+    assert torch.allclose(deeper(sys.getrecursionlimit() - depth - 60), 200 * x[:, 0])
+
+
+def iter_frames():  # noqa: ANN201
+    frame = sys._getframe()
+    while frame:
+        yield frame
+        frame = frame.f_back
+
+
+# ------------------------------------------------------------------------------------------------------------- LaTeX
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("2*pi**2*sin(pi*x)", r"2 \pi^{2} \sin\left(\pi x\right)"),
+        ("-x**2", "-x^{2}"),
+        ("(-x)**2", r"\left(-x\right)^{2}"),
+        ("-2*x*(x - 1)", r"-2 x \left(x - 1\right)"),
+        ("x*-y", r"x \left(-y\right)"),
+        ("x - (y - 1)", r"x - \left(y - 1\right)"),
+        ("x - y - 1", "x - y - 1"),
+        ("2*3*x", r"2 \cdot 3 x"),
+        ("2*(1/2)", r"2 \cdot \frac{1}{2}"),
+        ("(x/y)**2", r"\left(\frac{x}{y}\right)^{2}"),
+        ("2**x**2", "2^{x^{2}}"),
+        ("(2**x)**2", r"\left(2^{x}\right)^{2}"),
+        ("1.50e-5*x1", r"1.5 \cdot 10^{-5} x_{1}"),
+        ("1e-5**2", r"\left(10^{-5}\right)^{2}"),
+        ("abs(x) + maximum(x, +y)", r"\left|x\right| + \max\left(x, y\right)"),
+        ("-(x + 1)*y", r"-\left(x + 1\right) y"),
+    ],
+)
+def test_latex(text: str, latex: str) -> None:
+    assert parse(text, 2).latex == latex
+
+
+def test_latex_is_set_by_matplotlib() -> None:
+    from matplotlib.mathtext import MathTextParser
+
+    text = "2*sin(x)/sqrt(y) + abs(atan2(x, y)) - heaviside(x1)**2*erf(e**x)/1e-9 - minimum(x, log(pi))*(-asin(x))"
+    assert MathTextParser("path").parse(f"${parse(text, 2).latex}$").width > 0
+
+
+# ------------------------------------------------------------------------------------------------------------- and nothing else
+HOSTILE = [
+    "__import__('os').system('true')", "__import__(x)", "__builtins__", "().__class__", "x.__class__", "x.real", "1 .real", "x[0]", "[x]",
+    "{x}", "{x: 1}", "'x'", '"x"', "f'{x}'", "lambda: 0", "lambda", "[i for i in x]", "(i for i in x)", "(x := 1)", "x = 1", "sin(*x)",
+    "sin(**x)", "sin(x=1)", "sin(x, y)", "sin()", "atan2(x)", "heaviside()", "heaviside(x, 1, 2)", "x, y", "(x, y)", "()", "x if y else 1",
+    "x and y", "not x", "1or 2", "1if 2else 3", "0x1for x", "x < y", "x == y", "x in y", "x is y", "x // y", "x % y", "x @ y", "x & y",
+    "x | y", "x << 1", "~x", "x ^ 2", "x!", "True", "None", "False", "...", "1j", "2 + 3j", "b'1'", "yield x", "await x", "(yield)", "print(x)",
+    "eval(x)", "exec", "open(x)", "x(1)", "pi(1)", "1(2)", "(x)(y)", "sin(x)(y)", "sin", "sin + 1", "sin(cos)", "2x", "x y", "2(x)",
+    "x +", "* x", "(x", "x)", "", "   ", "x;y", "x\\", "#", "x # y", "x$", "`x`", "x?", "nan", "inf", "1e400", "-1e400", "1e999*x", "1e200*1e200",
+    "9**9**9", "9**9", "x**17", "x**-17", "x**17.0", "x**1e300", "x**(8 + 9)", "(1e308)**16", "exp(1000)", "1/0", "x/0*0 + 1/(1 - 1)", "log(0)", "log(-1)",
+    "sqrt(-1)", "(-8)**(1/3)", "0**-1", "asin(2)", "x\0", "\0", "x\n", "x\ny", "x\ty", "x\r", "x\f", "\ufeffx", "ｘ", "х", "x²", "π", "x−y", "٣", "𝑥",
+    "x\u200b", "\u202ex", "\ud800", "x·y", "x" * 2001, "+" * 1999 + "x", "-" * 390 + "x", "x" + "+x" * 200, "(" * 199 + "x" + ")" * 199 + "+",
+    "(" * 1000 + "x" + ")" * 999, "(" * 2000, "sin(" * 60 + "x" + ")" * 60, "x" + "**x" * 60, "1" * 2000, "0x" + "f" * 1998, "0b" + "1" * 1998,
+    "9" * 10**5, "z", "x3", "x0", "x01", "t", "X", "Pi", "01", "0_x", "1__0", "1e", "1e+", ".", "._", "_", "__", "x__", "..", "1..x", "1.e.x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:30])
+def test_hostile_text_is_refused_at_its_position(text: str) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        error = refused(text)
+    assert not seen
+    assert 0 <= error.position <= len(error.text)
+    assert isinstance(error, ValueError)
+    reason, shown, caret = str(error).rsplit("\n", 2)
+    assert reason == error.reason
+    assert len(reason) < 500
+    under = len(caret) - 1
+    assert shown[under : under + 1] == error.text[error.position : error.position + 1] or not error.text[error.position].isprintable()
+
+
+@pytest.mark.parametrize("value", [None, True, [1], {"x": 1}, b"x", 1j, float("nan"), float("-inf"), 10**5000, -(10**309)], ids=lambda v: str(type(v)))
+def test_what_is_no_text_and_no_finite_number_is_refused(value: object) -> None:
+    assert refused(value).position == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "says"),
+    [
+        ("sin(x) + z", 9, "names: x, y, x1, x2, pi, e; functions: sin, cos"),
+        ("1 + sni(x)", 4, "did you mean sin?"),
+        ("x * maximun(x, y)", 4, "did you mean maximum?"),
+        ("x + y^2", 5, r"\*\*"),
+        ("(x) // y", 4, "operator"),
+        ("3*x**20", 3, "at most 16"),
+        ("x + 1/(2 - 2)", 5, "finite"),
+        ("2*sin", 2, r"write sin\(…\)"),
+        ("x*y(1)", 2, "product"),
+        ("x + (y < 1)", 7, "heaviside"),
+        ("atan2(x)", 0, "2 argument"),
+        ("x + (1 if x else 2)", 5, "if/else"),
+    ],
+)
+def test_the_error_says_where_and_what(text: str, position: int, says: str) -> None:
+    error = refused(text)
+    assert error.position == position
+    with pytest.raises(ExpressionError, match=says):
+        raise error
+
+
+def test_caret_stands_under_the_position_also_in_a_long_text() -> None:
+    text = "x + " * 90 + "zz + x" + " + x" * 30
+    _, shown, caret = str(refused(text)).rsplit("\n", 2)
+    assert shown[caret.index("^") :].startswith("zz")
+
+
+def test_time_is_a_name_only_with_a_time_axis() -> None:
+    assert "names: x, t, x1, pi, e;" in refused("y", 2, time=True).reason
+    refused("x2", 2, time=True)
+    assert "names: x1, x2, …," in refused("x101", 100).reason
+
+
+fragments = st.lists(
+    st.sampled_from(["x", "y", "z", "1", "2.5", "1e", "9**9", "0x1", "(", ")", "+", "-", "**", "*", "/", ",", ".", " ", "sin(", "atan2(", "exp(", "for",
+                     "if", "or", "lambda", ":", "[", "__class__", "\0", "\n", "^", "'", "=", "1j", "True", "e", "pi", "_", "²", "ｘ", "\\", "#", "{", "@"]),
+    max_size=25,
+).map("".join)  # fmt: skip
+
+
+@quick
+@given(st.one_of(st.text(max_size=60), fragments, st.text(alphabet="xy12.e+-*/() ", max_size=25)))
+@example("1_0**-2.")
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        expression = parse(text, 2)
+    except ExpressionError as error:
+        assert 0 <= error.position <= len(error.text)
+        return
+    assert expression(points()).shape == (7,)
+
+
+# ------------------------------------------------------------------------------------------------------------- finite on the domain
+def test_non_finite_value_is_reported_with_its_first_point() -> None:
+    x = torch.tensor([[0.5, 1.0], [0.0, 0.25], [0.0, 2.0]], dtype=torch.float64)
+    check_finite(parse("log(x + 1)", 2), x, "problem.target")
+    with pytest.raises(ValueError, match=r"problem.target: `log\(x\)` is -inf at x = 0, y = 0.25 \(2 of 3 points\)"):
+        check_finite(parse("log(x)", 2), x, "problem.target")
+    with pytest.raises(ValueError, match=r"c: `sqrt\(-x1\)` is nan at x = 0.5, t = 1 "):
+        check_finite(parse("sqrt(-x1)", 2, time=True), x, "c")
+    check_finite(parse("1", 2), x[:0], "no points")
