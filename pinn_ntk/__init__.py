@@ -1,0 +1,1 @@
+"""Linear second-order PDEs with two-layer networks."""

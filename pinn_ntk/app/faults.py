@@ -1,0 +1,73 @@
+"""Bad input, collected: what, got, expected, remedy; and the codes that the command exits with."""
+
+import difflib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the command says to the shell."""
+
+    DONE = 0
+    BUG = 1
+    BAD_INPUT = 2
+    NUMERICAL = 3
+    RESOURCES = 4
+    # 75 is "interrupted with a checkpoint written"; without checkpoints an interrupted run cannot be continued and says 130
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with the input.
+
+    Attributes:
+        key: the full key, a file with its line, or '' for the input as a whole.
+        message: what was got, what is expected, and the remedy.
+    """
+
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}" if self.key else self.message
+
+
+class BadInputError(Exception):
+    """Everything that is wrong with the input, at once.
+
+    Args:
+        faults: at least one.
+    """
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        head = "1 problem" if len(self.faults) == 1 else f"{len(self.faults)} problems"
+        return "\n".join([f"{head} with the input:", *("  " + str(f).replace("\n", "\n  ") for f in self.faults)])
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; did you mean k?' for the nearest known name, '' when none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """The text for a name that is none of those known."""
+    names = list(known)
+    return f"got {name!r}, expected one of {', '.join(names)}{nearest(name, names)}"
+
+
+def shown(value: object) -> str:
+    """A value as YAML would show it, and not too long."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

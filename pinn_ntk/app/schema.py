@@ -1,0 +1,238 @@
+"""The keys that a person may set, with type and range; a composed configuration is checked against this table, all of it at once."""
+
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pinn_ntk.app.faults import Fault, nearest, shown, unknown
+from pinn_ntk.experiment import DTYPES, OPTIMIZERS
+from pinn_ntk.networks.two_layer import GAMMAS, INITS, SCALINGS
+
+Config = Mapping[str, Any]
+Kind = Literal["whole", "number", "flag", "text", "weights", "any"]
+_WORDS = {"whole": "a whole number", "number": "a number", "flag": "true or false", "text": "text", "weights": "numbers by block name", "any": ""}
+
+
+@dataclass(frozen=True)
+class Key:
+    """What one key accepts.
+
+    Attributes:
+        doc: one line for a person.
+        kind: of the value.
+        low: least value.
+        high: largest value.
+        above: whether `low` itself is excluded.
+        names: the texts that are accepted (beside numbers when the kind is one).
+        optional: whether null is accepted.
+    """
+
+    doc: str
+    kind: Kind = "text"
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    names: tuple[str, ...] = ()
+    optional: bool = False
+
+    def expected(self) -> str:
+        """The accepted values in words."""
+        words = [] if self.kind == "text" and self.names else [_WORDS[self.kind] + self._range()]
+        words += [f"one of {', '.join(self.names)}"] if self.names else []
+        return " or ".join([*words, *(["null"] if self.optional else [])])
+
+    def _range(self) -> str:
+        bounds = []
+        if self.low > -math.inf:
+            bounds.append(f"{'above' if self.above else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            bounds.append(f"{'below' if self.above else 'at most'} {self.high:g}")
+        return ", " + " and ".join(bounds) if bounds else ""
+
+    def fault(self, value: object) -> str | None:
+        """What is wrong with a value, None if nothing is."""
+        if (value is None and self.optional) or self.kind == "any":
+            return _not_finite(value) if self.kind == "any" else None
+        if isinstance(value, str) and self.names:
+            return None if value in self.names else f"got {value!r}, expected {self.expected()}{nearest(value, self.names)}"
+        if self.kind == "weights":
+            return self._weights(value)
+        wrong = f"got {shown(value)}, expected {self.expected()}"
+        if not self._fits(value):
+            whole = self.kind == "whole" and isinstance(value, float) and value.is_integer()
+            return f"{wrong}; write {int(value)}" if whole and isinstance(value, float) else wrong
+        inside = not isinstance(value, (int, float)) or self._inside(value)
+        return None if inside else wrong
+
+    def _fits(self, value: object) -> bool:
+        """Whether the type is right: bools are no numbers, and neither is text."""
+        if isinstance(value, bool) or self.kind == "flag":
+            return isinstance(value, bool) and self.kind == "flag"
+        if self.kind == "whole":
+            return isinstance(value, int)
+        if self.kind == "number":
+            return isinstance(value, (int, float))
+        return isinstance(value, str) and not self.names
+
+    def _inside(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        return self.low < value < self.high if self.above else self.low <= value <= self.high
+
+    def _weights(self, value: object) -> str | None:
+        if not isinstance(value, Mapping):
+            return f"got {shown(value)}, expected {_WORDS['weights']}, such as problem.weight.boundary=10"
+        one = Key("", "number", 0.0, above=True)
+        wrong = [f"{name}: {text}" for name, v in value.items() if (text := one.fault(v))]
+        return "; ".join(wrong) or None
+
+
+def _not_finite(value: object) -> str | None:
+    """NaN and infinity are refused wherever they are."""
+    for item in _leaves(value):
+        if isinstance(item, float) and not math.isfinite(item):
+            return f"got {item}, expected finite numbers"
+    return None
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _leaves(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def whole(doc: str, low: float = 0, optional: bool = False) -> Key:
+    """A key for a whole number of at least `low`."""
+    return Key(doc, "whole", low, optional=optional)
+
+
+def positive(doc: str, names: tuple[str, ...] = ()) -> Key:
+    """A key for a positive number."""
+    return Key(doc, "number", 0.0, above=True, names=names)
+
+
+SEED = whole("of the initialisation and of the points")
+KEYS: dict[str, Key] = {
+    "seed": Key(SEED.doc, "whole", 0, 2**63 - 1),
+    "dtype": Key("precision", names=tuple(DTYPES)),
+    "strict": Key("warnings about preconditions become errors", "flag"),
+    "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
+    "network.kind": Key("which network"),
+    "network.width": whole("N, neurons", 1),
+    "network.bias": Key("input lifted to (x, 1)", "flag"),
+    "network.gamma": positive("γ, size of the outer weights at the start", tuple(GAMMAS)),
+    "network.init": Key("initialisation", names=INITS),
+    "network.scaling": Key("s of h = s Σ a σ(w·x): 1, 1/√N or 1/N", names=tuple(SCALINGS)),
+    "activation.name": Key("σ"),
+    "optimizer.kind": Key("how R_S is descended", names=OPTIMIZERS),
+    "optimizer.step_size": positive("τ as a fraction of 2n/(s²N λ_max)"),
+    "optimizer.absolute": Key("step_size is τ itself", "flag"),
+    "optimizer.steps": whole("at most"),
+    "optimizer.tolerance": Key("CONVERGED when R_S is at most this", "number", 0.0),
+    "optimizer.divergence": Key("DIVERGED when R_S exceeds this many times R_S(0)", "number", 1.0),
+    "optimizer.stagnation": Key("STAGNATED when R_S fell by less than this share over a window", "number", 0.0),
+    "optimizer.window": whole("steps over which stagnation is judged", 1),
+    "tracker.count": whole("log-spaced steps at which trackers are asked", 2),
+    "tracker.every": whole("ask every so many steps instead", 1, optional=True),
+    "tracker.kernel": Key("track the kernel and its spectrum", "flag"),
+    "theory.enabled": Key("predict before training and compare afterwards", "flag"),
+    "theory.delta": Key("δ: the theorems hold with probability 1 − δ", "number", 0.0, 1.0, above=True),
+    "theory.forecast_draws": whole("draws of the initial residual behind the forecast's band", 1),
+    "device.name": Key("auto, cpu, cuda or cuda:i"),
+    "report.table": Key("the closing table on the terminal", "flag"),
+    "report.bar": Key("a progress bar where stderr is a terminal", "flag"),
+    "problem.kind": Key("which problem"),
+}
+_COMMON = {
+    "points": whole("collocation points", 1),
+    "boundary_points": whole("points of each soft condition", 1),
+    "test_points": whole("points at which errors are measured", 1),
+    "weight": Key("λ of a block by its name", "weights"),
+    "seed": Key("of the points; null takes the run's", "whole", 0, 2**63 - 1, optional=True),
+    "boundary": Key("conditions built into u = g + ϕh, or soft blocks", names=("hard", "soft")),
+}
+
+
+def flatten(config: Config, known: Mapping[str, object], prefix: str = "") -> dict[str, Any]:
+    """{'a': {'b': 1}} → {'a.b': 1}; a key of the table ends the descent, so that its value may be a mapping."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and key not in known and (value or not any(k.startswith(f"{key}.") for k in known)):
+            flat.update(flatten(value, known, f"{key}.") or {key: value})
+        else:
+            flat[key] = value
+    return flat
+
+
+def check(config: Config, table: Mapping[str, Key], free: tuple[str, ...] = ()) -> list[Fault]:
+    """Everything wrong with a plain configuration: unknown keys (the nearest suggested), wrong types, values out of range.
+
+    Args:
+        config: nested mappings, resolved.
+        table: full key → what it accepts.
+        free: prefixes under which other keys are somebody else's to check.
+    """
+    flat, faults = flatten(config, table), []
+    for name, value in flat.items():
+        if name in table:
+            message = table[name].fault(value)
+            faults += [Fault(name, message)] if message else []
+        elif not name.startswith(free):
+            faults.append(Fault(name, f"no such key{nearest(name, table) or near_leaf(name, table)}"))
+    missing = [name for name in table if name not in flat and not name.startswith("problem.")]
+    return faults + [Fault(name, f"missing, expected {table[name].expected()} ({table[name].doc})") for name in missing]
+
+
+def near_leaf(name: str, table: Mapping[str, Key]) -> str:
+    """A suggestion for a key under the wrong parent (`steps` for `optimizer.steps`), else the keys beside it."""
+    leaf = name.rsplit(".", 1)[-1]
+    same = [key for key in table if key.rsplit(".", 1)[-1] == leaf]
+    if same:
+        return f"; did you mean {same[0]}?"
+    parent = name.rsplit(".", 1)[0] + "." if "." in name else ""
+    beside = [key for key in table if key.startswith(parent) and "." not in key[len(parent) :]] if parent else []
+    return f"; the keys there are {', '.join(beside)}" if beside else "; see pinn-ntk --help"
+
+
+def keys_of(builder: Callable[..., object], prefix: str, supplied: tuple[str, ...] = ()) -> dict[str, Key]:
+    """The table of a builder's own keys, read from its signature: names, types and whether null is allowed.
+
+    Args:
+        builder: a function that makes a problem or a network.
+        prefix: 'problem.' or 'network.'.
+        supplied: arguments that the command supplies itself.
+    """
+    parameters = inspect.signature(builder, eval_str=True).parameters.values()
+    names = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in supplied}
+    table = {}
+    for name, parameter in names.items():
+        key = "weight" if name == "weights" else name
+        rule = _rule(parameter.annotation)
+        common = _COMMON.get(key)
+        same = common is not None and (rule.kind == common.kind or key in ("weight", "seed"))
+        table[f"{prefix}{key}"] = common if common is not None and same else rule
+    return table
+
+
+def _rule(annotation: object) -> Key:
+    """The rule of a type: int, float, bool, str, any of these or None; everything else is the builder's to check."""
+    kinds: dict[object, Kind] = {int: "whole", float: "number", bool: "flag", str: "text"}
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    plain = [o for o in options if o is not type(None)]
+    rule = Key("", kinds.get(plain[0], "any") if len(plain) == 1 else "any")
+    return replace(rule, optional=len(plain) < len(options))
+
+
+def choice(key: str, value: object, known: Mapping[str, object]) -> Fault | None:
+    """A fault unless the value is a name in a table."""
+    return None if isinstance(value, str) and value in known else Fault(key, unknown(str(value), known))

@@ -1,0 +1,62 @@
+"""The central comparison: the measured loss against exp(−rate·t)R_S(0), in logs, up to where rounding ends it."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pinn_ntk.theory.prediction import Prediction
+from pinn_ntk.training.trackers import Array, History
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """R_S(t) beside e^{−rate·t}R_S(0).
+
+    Attributes:
+        worst_log_ratio: max_t log(R_S(t)/(e^{−rate·t}R_S(0))) up to the cut: ≤ 0 when the bound holds.
+        e_folds: rate·T, T the last time compared: how many factors of e the bound has fallen.
+        rate: s²Nλ_S/n.
+        rate_measured: −log(R_S(T)/R_S(0))/T over the same time.
+    """
+
+    worst_log_ratio: float
+    e_folds: float
+    rate: float
+    rate_measured: float
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the bound held; None when it fell by less than one e-fold and says nothing."""
+        return None if self.e_folds < 1.0 else self.worst_log_ratio <= 1e-9
+
+
+def step_times(history: History) -> Array:
+    """t of every entry of `history.losses`: kτ for gradient descent, the tracked times for a flow."""
+    if history.step_size > 0.0:
+        return np.arange(len(history.losses)) * history.step_size
+    return history.columns["time"][: len(history.losses)]
+
+
+def envelope(prediction: Prediction, history: History) -> Envelope | None:
+    """The comparison over every step up to the cut time; None without a rate or without a step.
+
+    Args:
+        prediction: with the rate and the cut time.
+        history: with the loss at every step.
+    """
+    if prediction.lazy is None:
+        return None
+    rate, times = prediction.lazy.rate, step_times(history)
+    losses = history.losses[: len(times)]
+    kept = (times <= prediction.cut_time) & np.isfinite(losses) & (losses > 0.0)
+    if kept.sum() < 2 or not kept[0]:
+        return None
+    times, logs = times[kept], np.log(losses[kept])
+    worst = float(np.max(logs - (logs[0] - rate * times)))
+    return Envelope(worst, rate * float(times[-1]), rate, float((logs[0] - logs[-1]) / times[-1]))
+
+
+def safe_exp(value: float) -> float:
+    """e^value, infinite where it overflows."""
+    return math.exp(value) if value < 700.0 else math.inf

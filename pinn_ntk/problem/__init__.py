@@ -1,0 +1,1 @@
+"""Blocks, problems, boxes with hard conditions, ready problems, and problems from text."""

@@ -1,0 +1,53 @@
+"""Measured data: a CSV file with the columns x1 … xd and value."""
+
+import csv
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+
+def read_points(path: str | Path, dim: int | None = None) -> tuple[Tensor, Tensor]:
+    """(x_i, y_i), i = 1…n, from a CSV file with the header x1,…,xd,value (x, y, z and t name coordinates, too, in this order).
+
+    Args:
+        path: the file, UTF-8.
+        dim: how many coordinates are expected; None for as many as there are.
+
+    Returns:
+        points (n, d) and values (n,), float64.
+
+    Raises:
+        ValueError: no such file, a wrong header, no rows, or a cell that is not a finite number (its line is given).
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            lines = [(i, [cell.strip() for cell in row]) for i, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise ValueError(f"csv: {path} cannot be read ({error}); expected a UTF-8 text file with the columns x1, …, xd, value") from error
+    header = lines[0][1] if lines else []
+    _check_header(path, header, dim)
+    if len(lines) < 2:
+        raise ValueError(f"csv: {path} has no rows below its header, expected one point and value each")
+    table = torch.tensor([_numbers(path, i, cells, len(header)) for i, cells in lines[1:]], dtype=torch.float64)
+    return table[:, :-1].contiguous(), table[:, -1].contiguous()
+
+
+def _check_header(path: str | Path, header: list[str], dim: int | None) -> None:
+    d = len(header) - 1
+    plain = [f"x{j + 1}" for j in range(d)]
+    letters = [["x", "y", "z"][:d], [*["x", "y", "z"][: d - 1], "t"], [*plain[:-1], "t"]]
+    if d < 1 or header[-1] != "value" or header[:-1] not in (plain, *letters) or d != (dim or d):
+        expected = "x1, …, xd, value" if dim is None else ", ".join([*(f"x{j + 1}" for j in range(dim)), "value"])
+        raise ValueError(f"csv: {path} has the header {', '.join(header) or '(none)'}, expected {expected}")
+
+
+def _numbers(path: str | Path, line: int, cells: list[str], columns: int) -> list[float]:
+    try:
+        values = [float(cell) for cell in cells]
+    except ValueError as error:
+        raise ValueError(f"csv: {path}, line {line}: {error}; expected numbers with a point as the decimal mark") from error
+    if len(values) != columns or not all(math.isfinite(v) for v in values):
+        raise ValueError(f"csv: {path}, line {line}: got {cells}, expected {columns} finite numbers")
+    return values

@@ -1,0 +1,168 @@
+"""Ready evolution problems on (x, t), each with its exact solution. Time is the last coordinate."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.operators.library import black_scholes as black_scholes_operator
+from pinn_ntk.operators.library import heat, time_derivative, wave
+from pinn_ntk.problem.arguments import number
+from pinn_ntk.problem.assembly import Collocation, Equation, pose
+from pinn_ntk.problem.domains import box
+from pinn_ntk.problem.residual import Problem
+
+Weights = Mapping[str, float]
+
+
+def sines(x: Tensor, modes: Sequence[int]) -> Tensor:
+    """Π_j sin(m_j π x_j) over the first coordinates, one mode each."""
+    product = torch.sin(modes[0] * math.pi * x[:, 0])
+    for j, mode in enumerate(modes[1:], 1):
+        product = product * torch.sin(mode * math.pi * x[:, j])
+    return product
+
+
+def heat_1d(
+    *,
+    diffusivity: float = 0.1,
+    final_time: float = 1.0,
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """u_t − κu_xx = 0 on (0, 1) × (0, T), u = 0 at both ends, u(x, 0) = sin πx; u = e^{−κπ²t} sin πx.
+
+    Args:
+        diffusivity: κ > 0.
+        final_time: T > 0.
+        points: collocation points inside.
+        boundary: 'hard' (u = g + ϕh) or 'soft' (blocks named boundary and initial).
+        boundary_points: collocation points of each condition when soft.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: how many points errors are measured at.
+        sampling: sobol, halton, uniform or grid (see `Box.interior`).
+
+    Raises:
+        ValueError: an argument out of range, or a weight for a block that does not exist.
+    """
+    kappa, end = number("diffusivity", diffusivity, positive=True), number("final_time", final_time, positive=True)
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+
+    def exact(x: Tensor) -> Tensor:
+        return torch.exp(-kappa * math.pi**2 * x[:, 1]) * sines(x, [1])
+
+    def start(x: Tensor) -> Tensor:
+        return sines(x, [1])
+
+    words = ("u = 0 at x = 0 and x = 1", "u = sin πx at t = 0")
+    posed = Equation(
+        "heat_1d", heat(1, kappa), box([0.0, 0.0], [1.0, end]), 0.0, exact, None, start, None, f"u_t − κu_xx = 0, κ = {kappa:g}", words
+    )
+    return pose(posed, how)
+
+
+def wave_1d(
+    *,
+    speed: float = 1.0,
+    final_time: float = 1.0,
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """u_tt − v²u_xx = 0 on (0, 1) × (0, T), u = 0 at both ends, u = sin πx and u_t = sin 2πx at t = 0.
+
+    The solution is u = sin πx cos πvt + sin 2πx sin 2πvt/(2πv).
+
+    Args:
+        speed: v > 0.
+        final_time: T > 0.
+        points: as in `heat_1d`, like all that follow.
+        boundary: hard or soft (blocks named boundary, initial and velocity).
+        boundary_points: of each condition when soft.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: for errors.
+        sampling: of the interior.
+
+    Raises:
+        ValueError: as in `heat_1d`.
+    """
+    v, end = number("speed", speed, positive=True), number("final_time", final_time, positive=True)
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+
+    def exact(x: Tensor) -> Tensor:
+        phase = math.pi * v * x[:, 1]
+        return sines(x, [1]) * torch.cos(phase) + sines(x, [2]) * torch.sin(2 * phase) / (2 * math.pi * v)
+
+    def start(x: Tensor) -> Tensor:
+        return sines(x, [1])
+
+    def velocity(x: Tensor) -> Tensor:
+        return sines(x, [2])
+
+    words = ("u = 0 at x = 0 and x = 1", "u = sin πx at t = 0", "u_t = sin 2πx at t = 0")
+    posed = Equation(
+        "wave_1d", wave(1, v), box([0.0, 0.0], [1.0, end]), 0.0, exact, None, start, velocity, f"u_tt − v²u_xx = 0, v = {v:g}", words
+    )
+    return pose(posed, how)
+
+
+def black_scholes(
+    *,
+    volatility: float = 0.2,
+    rate: float = 0.05,
+    maturity: float = 1.0,
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """−V_τ + ½ς²S²V_SS + rSV_S − rV = 0 on (0, 1) × (0, T), V(S, 0) = S²; V = S² e^{(r + ς²)τ}.
+
+    The power claim S², with S in units of its largest price and τ = T − t the time to maturity, so that the payoff is an initial value.
+
+    Args:
+        volatility: ς > 0.
+        rate: r.
+        maturity: T > 0.
+        points: as in `heat_1d`, like all that follow.
+        boundary: hard or soft.
+        boundary_points: of each condition when soft.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: for errors.
+        sampling: of the interior.
+
+    Raises:
+        ValueError: as in `heat_1d`.
+    """
+    sigma, r = number("volatility", volatility, positive=True), number("rate", rate)
+    end = number("maturity", maturity, positive=True)
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+    operator = black_scholes_operator(sigma, r) - 2.0 * time_derivative(1)
+    operator.name = "−V_τ + ½ς²S²V_SS + rSV_S − rV"
+
+    def exact(x: Tensor) -> Tensor:
+        return x[:, 0] ** 2 * torch.exp((r + sigma**2) * x[:, 1])
+
+    def payoff(x: Tensor) -> Tensor:
+        return x[:, 0] ** 2
+
+    equation = f"{operator.name} = 0, ς = {sigma:g}, r = {r:g}, τ = T − t"
+    words = ("V = 0 at S = 0", "V = e^{(r + ς²)τ} at S = 1", "V = S² at τ = 0")
+    posed = Equation("black_scholes", operator, box([0.0, 0.0], [1.0, end]), 0.0, exact, exact, payoff, None, equation, words)
+    return pose(posed, how)

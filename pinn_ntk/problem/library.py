@@ -1,0 +1,239 @@
+"""Ready stationary problems, each with its exact solution, and the table of all ready problems."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.operators.library import advection_diffusion, helmholtz, laplacian
+from pinn_ntk.operators.library import elliptic as elliptic_operator
+from pinn_ntk.problem.arguments import number
+from pinn_ntk.problem.assembly import Collocation, Equation, pose
+from pinn_ntk.problem.domains import Box, box
+from pinn_ntk.problem.evolution import black_scholes, heat_1d, sines, wave_1d
+from pinn_ntk.problem.regression import regression
+from pinn_ntk.problem.residual import Problem
+
+Weights = Mapping[str, float]
+_ZERO = ("u = 0 on ∂Ω",)
+
+
+def unit_box(dim: int) -> Box:
+    """[0, 1]^d."""
+    return box([0.0] * dim, [1.0] * dim)
+
+
+def poisson_1d(
+    *,
+    points: int = 64,
+    boundary: str = "hard",
+    boundary_points: int = 2,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """−u'' = π² sin πx on (0, 1), u = 0 at both ends; u = sin πx.
+
+    Args:
+        points: collocation points inside.
+        boundary: 'hard' (u = ϕh) or 'soft' (a block named boundary).
+        boundary_points: collocation points on ∂Ω when soft; an interval has two.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: how many points errors are measured at.
+        sampling: sobol, halton, uniform or grid (see `Box.interior`).
+
+    Raises:
+        ValueError: an argument out of range, or a weight for a block that does not exist.
+    """
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+    return _poisson(1, "−u'' = π² sin πx", how)
+
+
+def poisson_2d(
+    *,
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """−Δu = 2π² sin πx sin πy on (0, 1)², u = 0 on the boundary; u = sin πx sin πy. Arguments as in `poisson_1d`."""
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+    return _poisson(2, "−Δu = 2π² sin πx sin πy", how)
+
+
+def poisson_3d(
+    *,
+    points: int = 512,
+    boundary: str = "hard",
+    boundary_points: int = 192,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """−Δu = 3π² sin πx sin πy sin πz on (0, 1)³, u = 0 on the boundary; u = sin πx sin πy sin πz. Arguments as in `poisson_1d`."""
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+    return _poisson(3, "−Δu = 3π² sin πx sin πy sin πz", how)
+
+
+def _poisson(dim: int, equation: str, how: Collocation) -> Problem:
+    def exact(x: Tensor) -> Tensor:
+        return sines(x, [1] * dim)
+
+    def source(x: Tensor) -> Tensor:
+        return dim * math.pi**2 * sines(x, [1] * dim)
+
+    return pose(Equation(f"poisson_{dim}d", -laplacian(dim), unit_box(dim), source, exact, equation=equation, conditions=_ZERO), how)
+
+
+def helmholtz_2d(
+    *,
+    wavenumber: float = 4.0,
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """Δu + k²u = (k² − 5π²) sin πx sin 2πy on (0, 1)², u = 0 on the boundary; u = sin πx sin 2πy.
+
+    Args:
+        wavenumber: k, not a resonance k² = π²(l² + m²) of the square, where the solution would not be unique.
+        points: as in `poisson_1d`, like all that follow.
+        boundary: hard or soft.
+        boundary_points: on ∂Ω when soft.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: for errors.
+        sampling: of the interior.
+
+    Raises:
+        ValueError: a resonance, or as in `poisson_1d`.
+    """
+    k2 = number("wavenumber", wavenumber) ** 2
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+    if _resonant(k2 / math.pi**2):
+        raise ValueError(f"wavenumber: got {wavenumber}, expected k² ≠ π²(l² + m²): the square resonates there and u is not unique")
+
+    def exact(x: Tensor) -> Tensor:
+        return sines(x, [1, 2])
+
+    def source(x: Tensor) -> Tensor:
+        return (k2 - 5 * math.pi**2) * sines(x, [1, 2])
+
+    equation = f"Δu + k²u = (k² − 5π²) sin πx sin 2πy, k = {wavenumber:g}"
+    operator = helmholtz(2, wavenumber)
+    return pose(Equation("helmholtz_2d", operator, unit_box(2), source, exact, equation=equation, conditions=_ZERO), how)
+
+
+def _resonant(ratio: float) -> bool:
+    """Whether k²/π² = l² + m² for whole l, m ≥ 1, up to rounding."""
+    partners = ((m, round(math.sqrt(max(ratio - m * m, 1.0)))) for m in range(1, math.isqrt(int(ratio)) + 1))
+    return any(math.isclose(m * m + k * k, ratio, rel_tol=1e-9) for m, k in partners)
+
+
+def advection_diffusion_2d(
+    *,
+    diffusivity: float = 0.5,
+    velocity: tuple[float, float] = (1.0, 0.5),
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """−κΔu + v·∇u = f on (0, 1)² with u = e^{v·(x − (1,1))/κ} + sin πx sin πy: a layer at the outflow, which the boundary data carry.
+
+    f = 2π²κ sin πx sin πy + π(v₁ cos πx sin πy + v₂ sin πx cos πy), since the layer solves the homogeneous equation.
+
+    Args:
+        diffusivity: κ > 0.
+        velocity: v = (v₁, v₂).
+        points: as in `poisson_1d`, like all that follow.
+        boundary: hard or soft.
+        boundary_points: on ∂Ω when soft.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: for errors.
+        sampling: of the interior.
+
+    Raises:
+        ValueError: κ ≤ 0, v not two numbers, or as in `poisson_1d`.
+    """
+    kappa, pi = number("diffusivity", diffusivity, positive=True), math.pi
+    if len(velocity) != 2:
+        raise ValueError(f"velocity: got {velocity!r}, expected two numbers (v₁, v₂)")
+    v1, v2 = (number("velocity", v) for v in velocity)
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+
+    def exact(x: Tensor) -> Tensor:
+        return torch.exp((v1 * (x[:, 0] - 1) + v2 * (x[:, 1] - 1)) / kappa) + sines(x, [1, 1])
+
+    def source(x: Tensor) -> Tensor:
+        s, c = torch.sin(pi * x), torch.cos(pi * x)
+        return 2 * pi**2 * kappa * s[:, 0] * s[:, 1] + pi * (v1 * c[:, 0] * s[:, 1] + v2 * s[:, 0] * c[:, 1])
+
+    operator = advection_diffusion(2, kappa, torch.tensor([v1, v2], dtype=torch.float64))
+    equation = f"−κΔu + v·∇u = f, κ = {kappa:g}, v = ({v1:g}, {v2:g})"
+    words = ("u = e^{v·(x − (1,1))/κ} on ∂Ω",)
+    return pose(Equation("advection_diffusion_2d", operator, unit_box(2), source, exact, exact, equation=equation, conditions=words), how)
+
+
+def elliptic(
+    *,
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """A:∇²u + b·∇u + cu = f on (0, 1)² with every coefficient variable; f from u = e^{x−y} sin πx sin πy, which vanishes on the boundary.
+
+    A = [[1 + x², xy/2], [xy/2, 1 + y²]] (positive definite), b = (y, −x), c = −(1 + xy) ≤ 0. Arguments as in `poisson_1d`.
+    """
+
+    def exact(x: Tensor) -> Tensor:
+        return torch.exp(x[:, 0] - x[:, 1]) * sines(x, [1, 1])
+
+    def source(x: Tensor) -> Tensor:
+        return operator.apply(exact, x)
+
+    def diffusion(x: Tensor) -> Tensor:
+        return torch.eye(2).to(x) + torch.diag_embed(0.5 * x**2) + 0.5 * x[:, :, None] * x[:, None, :]
+
+    def drift(x: Tensor) -> Tensor:
+        return torch.stack([x[:, 1], -x[:, 0]], 1)
+
+    def reaction(x: Tensor) -> Tensor:
+        return -(1 + x[:, 0] * x[:, 1])
+
+    operator = elliptic_operator(2, diffusion, drift, reaction)
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+    equation = "A:∇²u + b·∇u + cu = f, A = [[1 + x², xy/2], [xy/2, 1 + y²]], b = (y, −x), c = −(1 + xy)"
+    return pose(Equation("elliptic", operator, unit_box(2), source, exact, equation=equation, conditions=_ZERO), how)
+
+
+PROBLEMS: dict[str, Callable[..., Problem]] = {
+    "regression": regression,
+    "poisson_1d": poisson_1d,
+    "poisson_2d": poisson_2d,
+    "poisson_3d": poisson_3d,
+    "helmholtz_2d": helmholtz_2d,
+    "advection_diffusion_2d": advection_diffusion_2d,
+    "elliptic": elliptic,
+    "heat_1d": heat_1d,
+    "wave_1d": wave_1d,
+    "black_scholes": black_scholes,
+}

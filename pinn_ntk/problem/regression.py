@@ -1,0 +1,108 @@
+"""Regression: the identity operator on points with values, from a target function or from a file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.expressions import Expression, check_finite, parse
+from pinn_ntk.operators.library import identity
+from pinn_ntk.problem.arguments import choose, count
+from pinn_ntk.problem.assembly import TEST_SEED, weighted
+from pinn_ntk.problem.data import read_points
+from pinn_ntk.problem.domains import SAMPLINGS, Box, box
+from pinn_ntk.problem.residual import Block, Function, Problem
+
+_TARGET = "sin(2*pi*x1)"
+
+
+def regression(
+    *,
+    target: str | float | Function | None = None,
+    csv: str | Path | None = None,
+    dim: int | None = None,
+    low: float | Sequence[float] = 0.0,
+    high: float | Sequence[float] = 1.0,
+    points: int | Sequence[Sequence[float]] | Tensor = 64,
+    sampling: str = "sobol",
+    weights: Mapping[str, float] | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+) -> Problem:
+    """u(x_i) = f(x_i), i = 1…n: the identity operator, one block named interior.
+
+    Args:
+        target: f, as text in x, y, z or x1 … xd, or as a function (n, d) → (n,); sin 2πx₁ when neither it nor `csv` is given. Beside `csv`
+            it is the exact solution that errors are measured against.
+        csv: a file of points and values, columns x1 … xd and value; their bounding box is the domain.
+        dim: d; None reads it off the points or the ends of the box, else 1.
+        low: lower ends of the box, a number for all.
+        high: upper ends.
+        points: how many, or the points themselves (n, d).
+        sampling: sobol, halton, uniform, grid (i/(m+1)), or equispaced: m^d points (i−1)/(m−1) with the ends of the box.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: how many points errors are measured at.
+
+    Raises:
+        ValueError: a target or file that cannot be read, values that are not finite, points outside the box, counts below 1.
+    """
+    count("test_points", test_points)
+    count("seed", seed, 0)
+    values: Tensor | None = None
+    if csv is not None:
+        x, values = read_points(csv, dim)
+        domain = _bounding_box(x)
+    else:
+        x, domain = _points(points, _box(dim, low, high, points), sampling, seed)
+    text = _TARGET if target is None and csv is None else target
+    exact = parse(text, x.shape[1]) if isinstance(text, (str, int, float)) else text
+    tests = None if domain is None or exact is None else domain.interior(test_points, TEST_SEED)
+    if isinstance(exact, Expression):
+        check_finite(exact, x if tests is None else torch.cat([x, tests]), "target")
+    block = Block(identity(x.shape[1]), x, values if values is not None else exact if exact is not None else 0.0, "interior")
+    words = exact.text if isinstance(exact, Expression) else str(csv) if exact is None else "a given function"
+    return Problem(
+        weighted([block], weights),
+        name="regression",
+        exact=exact,
+        domain=domain,
+        equation=f"u(x) = f(x), f = {words}" if csv is None else f"u(xᵢ) = yᵢ, (xᵢ, yᵢ) from {Path(csv).name}",
+        test_points=tests,
+    )
+
+
+def _box(dim: int | None, low: float | Sequence[float], high: float | Sequence[float], points: object) -> Box:
+    """The box of the given ends, numbers being repeated for each of the coordinates."""
+    sizes = [len(v) for v in (low, high) if isinstance(v, Sequence)]
+    if isinstance(points, (Sequence, Tensor)):
+        sizes.append(torch.as_tensor(points).shape[-1] if len(points) else 1)
+    d = count("dim", dim if dim is not None else sizes[0] if sizes else 1)
+    if any(size != d for size in sizes):
+        raise ValueError(f"regression: got low = {low}, high = {high}, dim = {dim}, expected them and the points to agree on d ({d})")
+    return box(*(list(v) if isinstance(v, Sequence) else [v] * d for v in (low, high)))
+
+
+def _points(points: int | Sequence[Sequence[float]] | Tensor, domain: Box, sampling: str, seed: int) -> tuple[Tensor, Box]:
+    if isinstance(points, (Sequence, Tensor)):
+        x = torch.as_tensor(points, dtype=torch.float64)
+        outside = ~domain.contains(x)
+        if bool(outside.any()):
+            raise ValueError(f"points: got {x[int(outside.int().argmax())].tolist()}, expected points in {domain}; set low and high")
+        return x, domain
+    count("points", points)
+    choose("sampling", sampling, {**SAMPLINGS, "equispaced": None})
+    return (_equispaced(domain, points) if sampling == "equispaced" else domain.interior(points, seed, sampling)), domain
+
+
+def _equispaced(domain: Box, n: int) -> Tensor:
+    m = round(n ** (1 / domain.dim))
+    if m**domain.dim != n or m < 2:
+        raise ValueError(f"points: got {n}, expected m^{domain.dim} points with m ≥ 2 for equispaced points with the ends")
+    return domain.lattice(m)
+
+
+def _bounding_box(x: Tensor) -> Box | None:
+    low, high = x.amin(0), x.amax(0)
+    return box(low, high) if bool((low < high).all()) else None

@@ -1,0 +1,180 @@
+"""What can be said against a problem before any work is done on it: faulty functions, stray points, repeated rows, inconsistent data."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.operators.second_order import check_operator
+from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem
+
+CONSISTENT = 1e-6  # relative gap of the exact solution above which a person has typed something else than they meant
+_WELL_INSIDE = 1e-2  # h = (u − g)/ϕ loses digits like 1/ϕ²: the exact solution is compared where ϕ is above this part of its maximum
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or looks wrong, with a problem.
+
+    Attributes:
+        severity: 'error' when nothing sensible can be computed, else 'warning'.
+        message: what, where, and what to do.
+    """
+
+    severity: str
+    message: str
+
+
+def check_problem(problem: Problem) -> list[Finding]:
+    """Everything that is wrong with a problem: faulty functions, points outside Ω, repeated or empty rows, an exact solution that is none.
+
+    Args:
+        problem: any problem. Where a function of it is faulty, only that is reported, as the rest would rest on it.
+    """
+    faults = [*faulty_operators(problem), *detached_functions(problem)]
+    return faults or [*points_outside(problem), *repeated_rows(problem), *inconsistencies(problem)]
+
+
+def faulty_operators(problem: Problem) -> Iterator[Finding]:
+    """An operator that raises, or returns what it should not, on three points of its block."""
+    for block in problem.blocks:
+        try:
+            check_operator(block.operator, block.x)
+        except (ValueError, RuntimeError) as error:
+            yield Finding("error", f"block {block.name!r}: {error}")
+
+
+def detached_functions(problem: Problem) -> Iterator[Finding]:
+    """A function whose gradient by autograd differs from central differences at three points, as when it leaves torch's graph."""
+    ansatz = problem.ansatz
+    functions = {"the exact solution u": problem.exact}
+    if ansatz is not None:
+        functions |= {"ϕ of the ansatz": ansatz.phi, "g of the ansatz": ansatz.g}
+    x = problem.blocks[0].x[:3].double()  # differences say little in single precision
+    for what, function in functions.items():
+        if function is not None and (fault := _differentiation_fault(function, x)):
+            yield Finding("error", f"{what}: {fault}")
+
+
+def _differentiation_fault(function: Function, x: Tensor) -> str | None:
+    """What is wrong with the function's values or its gradient at x, if anything."""
+    expected = f"expected ({x.shape[0]},) values of {x.dtype} by torch operations on the given points"
+    try:
+        value, gradient = function(x), torch.func.grad(lambda p: function(p).sum())(x)
+    except Exception as error:  # a person's function may raise anything; it is told with its own words
+        return f"raised {type(error).__name__}: {error}; {expected}"
+    if value.shape != x.shape[:1] or value.dtype != x.dtype:
+        return f"got values of shape {tuple(value.shape)} and {value.dtype}, {expected}"
+    step = torch.finfo(x.dtype).eps ** (1 / 3) * (1.0 + float(x.abs().max()))
+    columns = [(function(x + step * e) - function(x - step * e)) / (2 * step) for e in torch.eye(x.shape[1]).to(x)]
+    differences = torch.stack(columns, 1)
+    size = 1.0 + float(value.abs().max()) + float(differences.abs().max())
+    gap = (gradient - differences).abs().amax(1)
+    if bool((gap <= 1e4 * step**2 * size + 1e2 * torch.finfo(x.dtype).eps / step * size).all()):
+        return None
+    i = int(gap.nan_to_num(torch.inf).argmax())
+    return (
+        f"its gradient at x = {_shown(x[i])} is {_shown(gradient[i])} by autograd and {_shown(differences[i])} by differences; "
+        f"it leaves torch's graph (detach, numpy, .item()) or is not smooth there: {expected}"
+    )
+
+
+def points_outside(problem: Problem) -> Iterator[Finding]:
+    """Points of a block that lie outside the domain."""
+    if problem.domain is None:
+        return
+    for block in problem.blocks:
+        outside = ~problem.domain.contains(block.x)
+        if bool(outside.any()):
+            i = int(outside.int().argmax())
+            yield Finding(
+                "error",
+                f"block {block.name!r}: {int(outside.sum())} of {len(block)} points are outside {problem.domain}, the first is "
+                f"x = {_shown(block.x[i])}; expected points of the domain",
+            )
+
+
+def repeated_rows(problem: Problem) -> Iterator[Finding]:
+    """The same point twice under the same operator, or an operator that vanishes at a point: the kernel K is then singular."""
+    rows = torch.cat([_written_out(block) for block in problem.blocks])
+    names = [block.name for block in problem.blocks for _ in range(len(block))]
+    x = problem.x
+    size = rows[:, x.shape[1] :].abs().amax(1)
+    empty = size <= 16 * torch.finfo(x.dtype).eps * size.max()
+    if bool(empty.any()):
+        i = int(empty.int().argmax())
+        yield Finding(
+            "warning",
+            f"block {names[i]!r}: the operator vanishes at x = {_shown(x[i])} (and at {int(empty.sum()) - 1} more points): "
+            "K has a zero row there and λ_S = 0; move or drop the point",
+        )
+    _, place, counts = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
+    twice = counts[place] > 1
+    if bool(twice.any()):
+        i = int(twice.int().argmax())
+        blocks = sorted({names[k] for k in (place == place[i]).nonzero().flatten().tolist()})
+        yield Finding(
+            "warning",
+            f"{int(twice.sum())} rows repeat one another, such as x = {_shown(x[i])} in {', '.join(blocks)}: the same point under the same "
+            "operator makes K singular (λ_S = 0); average the data or drop the copies",
+        )
+
+
+def _written_out(block: Block) -> Tensor:
+    """(x, A, b, c) of every row, (n, d + d² + d + 1)."""
+    A, b, c = block.operator.coefficients(block.x)
+    return torch.cat([block.x, A.flatten(1), b, c[:, None]], 1)
+
+
+def inconsistencies(problem: Problem) -> Iterator[Finding]:
+    """Where the exact solution does not satisfy a block, or the conditions that the ansatz imposes: the largest gap and its point."""
+    if problem.exact is None:
+        return
+    for block in problem.blocks:
+        x, target = block.x, block.target
+        if problem.ansatz is not None:
+            size = problem.ansatz.phi(x).abs()
+            inside = size >= _WELL_INSIDE * size.max()
+            x, target = x[inside].double(), target[inside].double()
+        left = block.operator.apply(_network_of(problem.exact, problem.ansatz), x)
+        yield from _gap(f"block {block.name!r}: the exact solution gives", left, target, x, torch.finfo(block.x.dtype).eps)
+    if problem.ansatz is not None and problem.domain is not None:
+        yield from _conditions(problem.exact, problem.ansatz, problem.domain.boundary(32 * problem.dim, seed=1).to(problem.x))
+
+
+def _network_of(exact: Function, ansatz: Ansatz | None) -> Function:
+    """The h with u = g + ϕh: (u − g)/ϕ."""
+    if ansatz is None:
+        return exact
+    phi, g = ansatz.phi, ansatz.g
+    return (lambda x: exact(x) / phi(x)) if g is None else (lambda x: (exact(x) - g(x)) / phi(x))
+
+
+def _conditions(exact: Function, ansatz: Ansatz, x: Tensor) -> Iterator[Finding]:
+    """On ϕ = 0, u = g; where ∇ϕ = 0 as well, as at t = t₀ of a wave, ∇u = ∇g."""
+    g: Function = ansatz.g or (lambda p: torch.zeros_like(p[:, 0]))
+    on, eps = x[ansatz.phi(x) == 0], torch.finfo(x.dtype).eps
+    if not len(on):
+        return
+    yield from _gap("imposed condition: the exact solution is", exact(on), g(on), on, eps)
+    slope = torch.func.grad(lambda p: ansatz.phi(p).sum())(on)
+    flat = on[(slope == 0).all(1)]
+    if len(flat):
+        du, dg = (torch.func.grad(lambda p, f=f: f(p).sum())(flat)[:, -1] for f in (exact, g))
+        yield from _gap("imposed condition: the exact solution has the derivative in the last coordinate", du, dg, flat, eps)
+
+
+def _gap(what: str, got: Tensor, expected: Tensor, x: Tensor, eps: float) -> Iterator[Finding]:
+    gap = (got - expected).abs()
+    if not bool((gap <= max(CONSISTENT, 1e3 * eps) * (1.0 + float(expected.abs().max()))).all()):
+        i = int(gap.nan_to_num(torch.inf).argmax())
+        yield Finding(
+            "warning",
+            f"{what} {float(got[i]):.6g} at x = {_shown(x[i])} where the problem has {float(expected[i]):.6g} "
+            f"(largest residual {float(gap[i]):.3g}): errors against it would mean nothing; correct one of them",
+        )
+
+
+def _shown(x: Tensor) -> list[float]:
+    return [round(v, 6) for v in x.tolist()]

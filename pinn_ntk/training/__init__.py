@@ -1,0 +1,1 @@
+"""Training as a generator of states; trackers turn states into numbers."""

@@ -1,0 +1,85 @@
+"""Gradient flow θ' = −∇R_S(θ), integrated by scipy; for small networks, where its accuracy is worth its cost."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn_ntk.networks.sums import residual_and_gradient
+from pinn_ntk.networks.two_layer import TwoLayer, Weights
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.descent import step_limit
+from pinn_ntk.training.states import State, Status, StopRule
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+def flow_times(network: TwoLayer, problem: Problem, steps: int, step_size: float, count: int) -> list[float]:
+    """`count` log-spaced times from one step of gradient descent to all of them, after 0: what GD with that step size would cover."""
+    tau = step_size * step_limit(network, problem)
+    return [0.0, *np.geomspace(tau, max(steps, 2) * tau, max(count - 1, 1)).tolist()]
+
+
+def gradient_flow(
+    network: TwoLayer,
+    problem: Problem,
+    times: Sequence[float],
+    rtol: float = 1e-9,
+    atol: float = 1e-12,
+    method: str = "DOP853",
+    stop: StopRule | None = None,
+) -> Iterator[State]:
+    """θ' = −∇R_S(θ), one state at each of the times given.
+
+    Args:
+        network: where the flow starts; it is not changed.
+        problem: the blocks.
+        times: increasing, from 0 on.
+        rtol: relative tolerance of the integrator.
+        atol: absolute tolerance of the displacements.
+        method: of `scipy.integrate.solve_ivp`; explicit ones suit wide networks, 'Radau' and 'BDF' form a P × P matrix.
+        stop: when to end earlier.
+
+    Raises:
+        ValueError: times that do not increase from 0.
+    """
+    from scipy.integrate import solve_ivp
+
+    if not times or times[0] != 0.0 or any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        raise ValueError(f"times: got {list(times)[:4]}…, expected increasing numbers that begin with 0")
+    rule = replace(stop or StopRule(), window=max(2, len(times)))
+    system, start, losses = problem.system(network), network.weights, []
+    y = _flat(start.da, start.dw, start.extra)
+
+    def slope(_: float, values: Array) -> Array:
+        _, gradient = residual_and_gradient(system, _unflat(start, values))
+        return -_flat(*gradient)
+
+    for k, time in enumerate(times):
+        failed = False
+        if k:
+            solution = solve_ivp(slope, (times[k - 1], time), y, method=method, rtol=rtol, atol=atol, t_eval=[time])
+            failed = not solution.success
+            y = y if failed else solution.y[:, -1]
+        weights = _unflat(start, y)
+        e, gradient = residual_and_gradient(system, weights)
+        losses.append(float(e @ e) / (2 * problem.points))
+        status = Status.NON_FINITE if failed else rule.status(losses, last=k == len(times) - 1)
+        yield State(k, time, 0.0, weights, e, losses[-1], float(np.linalg.norm(_flat(*gradient))), status, network)
+        if status is not Status.RUNNING:
+            return
+
+
+def _flat(*parts: Tensor) -> Array:
+    return np.concatenate([p.detach().to(device="cpu", dtype=torch.float64).numpy().ravel() for p in parts])
+
+
+def _unflat(start: Weights, values: Array) -> Weights:
+    """The weights with displacements read from one flat array."""
+    tensor, parts, offset = torch.from_numpy(values.copy()).to(start.a0), [], 0
+    for like in (start.da, start.dw, start.extra):
+        parts.append(tensor[offset : offset + like.numel()].reshape(like.shape))
+        offset += like.numel()
+    return replace(start, da=parts[0], dw=parts[1], extra=parts[2])

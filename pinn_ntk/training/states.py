@@ -1,0 +1,93 @@
+"""A state of training, and the named reasons for which training stops."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torch import Tensor
+
+from pinn_ntk.networks.two_layer import TwoLayer, Weights
+
+
+class Status(StrEnum):
+    """Why training stopped; RUNNING before that."""
+
+    RUNNING = "RUNNING"
+    CONVERGED = "CONVERGED"
+    MAX_STEPS = "MAX_STEPS"
+    STAGNATED = "STAGNATED"
+    DIVERGED = "DIVERGED"
+    NON_FINITE = "NON_FINITE"
+    INTERRUPTED = "INTERRUPTED"
+
+
+@dataclass(frozen=True)
+class State:
+    """θ after k steps, at time t = kτ of the flow θ' = −∇R_S.
+
+    Attributes:
+        step: k.
+        time: t.
+        step_size: τ, absolute.
+        weights: θ.
+        residual: e = S(𝓛h − f), (n,).
+        loss: R_S = ‖e‖²/(2n).
+        gradient_norm: ‖∇_θR_S‖.
+        status: RUNNING, or why this state is the last.
+        start: the network before training, which knows everything but θ.
+    """
+
+    step: int
+    time: float
+    step_size: float
+    weights: Weights
+    residual: Tensor
+    loss: float
+    gradient_norm: float
+    status: Status
+    start: TwoLayer
+
+    @property
+    def network(self) -> TwoLayer:
+        """The network at this state, a copy of its own."""
+        return self.start.with_weights(self.weights)
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When training ends before its last step.
+
+    Attributes:
+        tolerance: CONVERGED when R_S ≤ tolerance.
+        divergence: DIVERGED when R_S > divergence · R_S(0). Far above 1: past the step limit a loss may grow and come back.
+        window: steps over which stagnation is judged.
+        stagnation: STAGNATED when R_S fell by less than this share over `window` steps.
+    """
+
+    tolerance: float = 0.0
+    divergence: float = 1e6
+    window: int = 1000
+    stagnation: float = 1e-12
+
+    def __post_init__(self) -> None:
+        for name, low in (("tolerance", 0.0), ("divergence", 1.0), ("window", 1), ("stagnation", 0.0)):
+            value = getattr(self, name)
+            if not value >= low:
+                raise ValueError(f"{name}: got {value}, expected at least {low}")
+
+    def status(self, losses: list[float], last: bool) -> Status:
+        """The verdict on a history of losses, one per step.
+
+        Args:
+            losses: R_S at steps 0…k.
+            last: whether no step is left.
+        """
+        loss, first = losses[-1], losses[0]
+        if not loss < float("inf"):
+            return Status.NON_FINITE
+        if loss <= self.tolerance:
+            return Status.CONVERGED
+        if loss > self.divergence * first and len(losses) > 1:
+            return Status.DIVERGED
+        if len(losses) > self.window and losses[-1 - self.window] - loss < self.stagnation * losses[-1 - self.window]:
+            return Status.STAGNATED
+        return Status.MAX_STEPS if last else Status.RUNNING

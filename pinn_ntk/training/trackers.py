@@ -1,0 +1,223 @@
+"""Trackers: callables state → numbers (and arrays), asked at log-spaced steps; a history collects what they say."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum
+from pinn_ntk.kernels.gram import Kernel
+from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.states import State, Status
+
+Value = float | Tensor
+Tracker = Callable[[State], Mapping[str, Value]]
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class History:
+    """What was measured.
+
+    Attributes:
+        columns: name → one number per tracked step (`step`, `time`, `loss`, `loss.<block>`, `lambda_min`, …), NaN where not available.
+        arrays: name → one array per tracked step, stacked, (T, …).
+        losses: R_S at every step, tracked or not.
+        status: why training stopped.
+        step_size: τ (0 for a flow).
+        seconds: time spent in training and in tracking.
+        notes: numerical incidents, in words.
+        final: the last state.
+    """
+
+    columns: Mapping[str, Array]
+    arrays: Mapping[str, Array]
+    losses: Array
+    status: Status
+    step_size: float
+    seconds: Mapping[str, float]
+    notes: tuple[str, ...]
+    final: State
+
+
+def loss_tracker(problem: Problem) -> Tracker:
+    """R_S by block: R_b = ‖e_b‖²/(2n), Σ_b R_b = R_S; and ‖∇R_S‖²."""
+    n = problem.points
+
+    def track(state: State) -> Mapping[str, Value]:
+        parts = {f"loss.{name}": float(state.residual[rows] @ state.residual[rows]) / (2 * n) for name, rows in problem.slices.items()}
+        return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2}
+
+    return track
+
+
+def displacement_tracker(state: State) -> Mapping[str, Value]:
+    """max_k |Δa_k| and max_kj |Δw_kj| since initialisation."""
+    start, now = state.start.weights, state.weights
+    moved = {"max_delta_a": now.da - start.da, "max_delta_w": now.dw - start.dw}
+    return {name: float(d.abs().max()) for name, d in moved.items()}
+
+
+def error_tracker(problem: Problem) -> Tracker:
+    """‖u − u*‖/‖u*‖ in L² and L^∞ over the test points of a problem whose solution is known."""
+    if problem.exact is None or problem.test_points is None:
+        return lambda _: {}
+    x = problem.test_points
+    exact = problem.exact(x)
+
+    def track(state: State) -> Mapping[str, Value]:
+        with torch.no_grad():
+            difference = problem.solution(state.network)(x) - exact
+        return {
+            "relative_l2": _ratio(torch.linalg.vector_norm(difference), torch.linalg.vector_norm(exact)),
+            "relative_linf": _ratio(difference.abs().max(), exact.abs().max()),
+        }
+
+    return track
+
+
+def _ratio(error: Tensor, size: Tensor) -> float:
+    """The relative error; the absolute one where the exact solution is zero."""
+    return float(error / size) if float(size) > 0.0 else float(error)
+
+
+class KernelTracker:
+    """K̂(t) and K̂^(a)(t): smallest and largest eigenvalues with their floors, drift since initialisation, eᵀK̂e and eᵀK̂^(a)e.
+
+    drift = ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, drift_a = ‖K̂^(a)_t − K̂^(a)_0‖_F (absolute: the stopping time t* is defined by it).
+
+    Args:
+        problem: the rows.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.first: Kernel | None = None
+        self.last: Kernel | None = None
+        self.notes: list[str] = []
+
+    def __call__(self, state: State) -> Mapping[str, Value]:
+        kernel = closed_form_kernel(state.network, self.problem)
+        self.first, self.last = self.first or kernel, kernel
+        e = state.residual
+        assert kernel.a is not None and self.first.a is not None  # noqa: S101 - the closed form always has parts
+        return {
+            "drift": float(torch.linalg.norm(kernel.total - self.first.total) / torch.linalg.norm(self.first.total)),
+            "drift_a": float(torch.linalg.norm(kernel.a - self.first.a)),
+            "quadratic": float(e @ kernel.total @ e),
+            "dissipation": kernel.scale * float(e @ kernel.total @ e) / self.problem.points**2,
+            "quadratic_a": float(e @ kernel.a @ e),
+            **self._spectrum(state, "total", ""),
+            **self._spectrum(state, "a", "_a"),
+        }
+
+    def _spectrum(self, state: State, part: str, suffix: str) -> Mapping[str, Value]:
+        names = ("lambda_min", "lambda_max", "floor", "effective_rank")
+        try:
+            spectrum = kernel_spectrum(state.network, self.problem, part)
+        except NonFiniteError:
+            raise
+        except SpectrumError as error:
+            self.notes.append(f"step {state.step}: no spectrum of part {part}: {error}")
+            empty = torch.full((self.problem.points,), math.nan)
+            return {**{f"{n}{suffix}": math.nan for n in names}, f"eigenvalues{suffix}": empty, f"alignment{suffix}": empty}
+        values = (spectrum.lambda_min, spectrum.lambda_max, spectrum.floor, spectrum.effective_rank)
+        return {
+            **{f"{n}{suffix}": v for n, v in zip(names, values, strict=True)},
+            f"eigenvalues{suffix}": spectrum.eigenvalues,
+            f"alignment{suffix}": spectrum.alignment(state.residual),
+        }
+
+
+def tracked_steps(steps: int, count: int = 40, every: int | None = None) -> list[int]:
+    """Steps 0…steps at which trackers are asked: log-spaced by default, every so many on request; first and last always.
+
+    Raises:
+        ValueError: fewer than two, or `every` below 1.
+    """
+    if every is not None:
+        if every < 1:
+            raise ValueError(f"every: got {every}, expected 1 or more")
+        return sorted({*range(0, steps + 1, every), steps})
+    if count < 2:
+        raise ValueError(f"count: got {count}, expected 2 or more tracked steps")
+    return sorted({0, steps, *(int(round(v)) for v in np.geomspace(1, max(steps, 1), count - 1) if v <= steps)})
+
+
+@dataclass
+class _Collector:
+    """Columns and arrays as they grow."""
+
+    rows: list[Mapping[str, Value]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    def ask(self, trackers: Sequence[Tracker], state: State) -> None:
+        """One more row, unless that step has one; of a state that is not finite only what needs no eigenvalues."""
+        if self.rows and self.rows[-1]["step"] == state.step:
+            return
+        row: dict[str, Value] = {"step": float(state.step), "time": state.time, "loss": state.loss}
+        if state.status is not Status.NON_FINITE:
+            for tracker in trackers:
+                row.update(tracker(state))
+        self.rows.append(row)
+
+    def columns(self) -> dict[str, Array]:
+        names = {name: None for row in self.rows for name, v in row.items() if not isinstance(v, Tensor)}
+        return {name: np.array([row.get(name, math.nan) for row in self.rows], dtype=np.float64) for name in names}
+
+    def arrays(self) -> dict[str, Array]:
+        names = {name: None for row in self.rows for name, v in row.items() if isinstance(v, Tensor)}
+        shapes = {name: next(_numpy(row[name]).shape for row in self.rows if name in row) for name in names}
+        return {name: np.stack([_numpy(row[name]) if name in row else np.full(shapes[name], math.nan) for row in self.rows]) for name in names}
+
+
+def _numpy(value: Value) -> Array:
+    return torch.as_tensor(value).detach().to(device="cpu", dtype=torch.float64).numpy()
+
+
+def track(
+    states: Iterable[State], trackers: Sequence[Tracker], steps: Sequence[int], on_state: Callable[[State], None] | None = None
+) -> History:
+    """Run a generator of states to its end and ask the trackers at the steps given, and at the last state.
+
+    Args:
+        states: such as `gradient_descent(…)`.
+        trackers: each state → numbers and arrays.
+        steps: where they are asked.
+        on_state: called with every state, for progress.
+
+    Returns:
+        The history; an interrupt by the keyboard ends it with status INTERRUPTED, and what was tracked is kept.
+    """
+    wanted, held, notes = set(steps), _Collector(), []
+    spent, begin, last, status = 0.0, time.perf_counter(), None, Status.INTERRUPTED
+    try:
+        for state in states:
+            last, status = state, state.status
+            held.losses.append(state.loss)
+            if on_state is not None:
+                on_state(state)
+            if state.step in wanted or status is not Status.RUNNING:
+                start = time.perf_counter()
+                held.ask(trackers, state)
+                spent += time.perf_counter() - start
+    except NonFiniteError as error:
+        status = Status.NON_FINITE
+        notes.append(str(error))
+    except KeyboardInterrupt:
+        status = Status.INTERRUPTED
+    if last is None:
+        raise ValueError("states: got none, expected at least the initial one")
+    if status is Status.INTERRUPTED:
+        held.ask(trackers, last)
+    for tracker in trackers:
+        notes.extend(getattr(tracker, "notes", []))
+    seconds = {"training": time.perf_counter() - begin - spent, "kernel": spent}
+    losses = np.array(held.losses, dtype=np.float64)
+    return History(held.columns(), held.arrays(), losses, status, last.step_size, seconds, tuple(notes), last)
+

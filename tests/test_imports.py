@@ -1,0 +1,54 @@
+"""The house stands on its floors: imports go downwards only, and folders of one floor do not import one another."""
+
+import ast
+from pathlib import Path
+
+import pinn_ntk
+
+ROOT = Path(pinn_ntk.__file__).parent
+FLOORS = {
+    "expressions": 0, "activations": 0, "devices": 0,
+    "operators": 1,
+    "networks": 2,
+    "problem": 3,
+    "kernels": 4,
+    "theory": 5, "training": 5,
+    "comparison": 6,
+    "reporting": 7,
+    "experiment": 8,
+    "app": 9, "__main__": 10, "__init__": 10,
+}  # fmt: skip
+
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    """(top-level place, line) of every import of the package in a file."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        found += [((name.split(".") + ["__init__"])[1], node.lineno) for name in names if name.split(".")[0] == "pinn_ntk"]
+    return found
+
+
+def test_every_place_has_a_floor() -> None:
+    assert {place(p) for p in ROOT.rglob("*.py")} <= set(FLOORS)
+
+
+def test_imports_go_downwards_only() -> None:
+    wrong = []
+    for path in ROOT.rglob("*.py"):
+        here = place(path)
+        for there, line in imports(path):
+            if there != here and not FLOORS[there] < FLOORS[here]:
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {here} (floor {FLOORS[here]}) imports {there} (floor {FLOORS[there]})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_app_knows_hydra() -> None:
+    for path in ROOT.rglob("*.py"):
+        if place(path) not in ("app", "__main__"):
+            text = path.read_text(encoding="utf-8")
+            assert "import hydra" not in text and "omegaconf" not in text.lower(), path
