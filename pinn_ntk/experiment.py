@@ -22,7 +22,16 @@ from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.training.descent import gradient_descent, step_limit
 from pinn_ntk.training.flow import flow_times, gradient_flow
 from pinn_ntk.training.states import State, StopRule
-from pinn_ntk.training.trackers import History, KernelTracker, Tracker, displacement_tracker, error_tracker, loss_tracker, track, tracked_steps
+from pinn_ntk.training.trackers import (
+    History,
+    KernelTracker,
+    Tracker,
+    displacement_tracker,
+    error_tracker,
+    loss_tracker,
+    track,
+    tracked_steps,
+)
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 OPTIMIZERS = ("gradient_descent", "gradient_flow")
@@ -197,7 +206,11 @@ def _step_warnings(settings: Settings, limit: float | None) -> list[str]:
     if limit is None:
         return []
     tau = settings.step_size if settings.absolute else settings.step_size * limit
-    return [] if tau <= limit else [f"step size {tau:.4g} is above the stability limit 2n/(s²N λ_max) = {limit:.4g}: gradient descent may diverge"]
+    return (
+        []
+        if tau <= limit
+        else [f"step size {tau:.4g} is above the stability limit 2n/(s²N λ_max) = {limit:.4g}: gradient descent may diverge"]
+    )
 
 
 def _precision_warnings(settings: Settings) -> list[str]:
@@ -227,7 +240,7 @@ def _train(
     """The tracked run, and the kernels at its two ends."""
     states, steps = _states(problem, network, settings, limit)
     kernel = KernelTracker(problem) if settings.kernel else None
-    asked = [loss_tracker(problem), displacement_tracker, error_tracker(problem), *([kernel] if kernel else []), *trackers]
+    asked: list[Tracker] = [loss_tracker(problem), displacement_tracker, error_tracker(problem), *([kernel] if kernel else []), *trackers]
     history = track(states, asked, steps, on_state)
     if kernel is None or kernel.first is None or kernel.last is None:
         return history, {}

@@ -66,5 +66,7 @@ def problem_of(name: str, d: int, n: int = 6, dtype: torch.dtype = torch.float64
     return Problem([inside, Block(identity(d), points(3, d, dtype, device, seed=1), 0.3, name="data", weight=7.0)])
 
 
-def network_of(activation: str, d: int, width: int = 5, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu", **options: object) -> TwoLayer:
+def network_of(
+    activation: str, d: int, width: int = 5, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu", **options: object
+) -> TwoLayer:
     return TwoLayer(d, width, activation, gamma=0.6, **options).to(device=device, dtype=dtype)  # type: ignore[arg-type]

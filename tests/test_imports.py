@@ -28,8 +28,14 @@ def imports(path: Path) -> list[tuple[str, int]]:
     """(top-level place, line) of every import of the package in a file."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        found += [((name.split(".") + ["__init__"])[1], node.lineno) for name in names if name.split(".")[0] == "pinn_ntk"]
+        names = (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [a.name for a in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+        found += [(([*name.split("."), "__init__"])[1], node.lineno) for name in names if name.split(".")[0] == "pinn_ntk"]
     return found
 
 

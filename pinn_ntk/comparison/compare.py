@@ -74,7 +74,9 @@ def inequality_2(history: History) -> Statement:
     if not kept.any():
         return silent(name, claim, "not_applicable", "the kernel was not tracked")
     shares = part[kept] / total[kept]
-    return at_most(name, claim, float(shares.max()), 1.0, f"share of part (a): from {shares[0]:.3g} at the start to {shares[-1]:.3g} at the end")
+    return at_most(
+        name, claim, float(shares.max()), 1.0, f"share of part (a): from {shares[0]:.3g} at the start to {shares[-1]:.3g} at the end"
+    )
 
 
 def linear_convergence(prediction: Prediction, history: History) -> Statement:
@@ -100,7 +102,9 @@ def lambda_min_at_start(lazy: Lazy | None, guarantee: Guarantee | None, history:
     name, claim = "λ_min at initialisation", "λ_min(K̂^(a)(θ⁰)) ≥ ¾ λ_S"
     values = _column(history, "lambda_min_a")
     if lazy is None or lazy.lambda_s == 0.0 or not len(values):
-        return silent(name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(values) else "the kernel was not tracked"))
+        return silent(
+            name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(values) else "the kernel was not tracked")
+        )
     if guarantee is None:
         note = "no theorem promises it here"
     else:
@@ -128,7 +132,9 @@ def lambda_min_before_exit(lazy: Lazy | None, history: History, unavailable: str
     name, claim = "λ_min during training", "λ_min(K̂^(a)(θ(t))) ≥ λ_S/2 for t < t*"
     values = _column(history, "lambda_min_a")
     if lazy is None or lazy.lambda_s == 0.0 or not len(values):
-        return silent(name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(values) else "the kernel was not tracked"))
+        return silent(
+            name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(values) else "the kernel was not tracked")
+        )
     before = values[: _exit_index(lazy, history)]
     note = f"over {len(before)} of {len(values)} tracked steps before t*"
     smallest, bound = float(np.nanmin(before)), evolved_lambda_min(lazy.lambda_s)
@@ -142,7 +148,9 @@ def stopping_time(lazy: Lazy | None, history: History, unavailable: str) -> Stat
     name, claim = "stopping time", "t* = ∞: ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ λ_S/4"
     drift = _column(history, "drift_a")
     if lazy is None or lazy.lambda_s == 0.0 or not len(drift):
-        return silent(name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(drift) else "the kernel was not tracked"))
+        return silent(
+            name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(drift) else "the kernel was not tracked")
+        )
     largest, radius = float(np.nanmax(drift)), stopping_radius(lazy.lambda_s)
     if len(drift) < 2 or largest <= 10 * EPS * float(_column(history, "lambda_max_a")[0]):
         return silent(name, claim, "vacuous", "the drift is at rounding level", radius, largest)
@@ -191,7 +199,7 @@ def forecast_band(prediction: Prediction, history: History) -> Statement:
         return silent(name, claim, "not_applicable", prediction.unavailable)
     loss, band = _column(history, "loss"), curves[1]
     inside = (loss >= band[0] * (1 - 1e-9)) & (loss <= band[2] * (1 + 1e-9))
-    words = "share of tracked steps inside; one seed may leave a band that holds 90 % of them, and the band leaves out the kernel's own fluctuation"
+    words = "share of tracked steps inside; the band holds 90 % of seeds at each t and leaves out the kernel's own fluctuation"
     return silent(name, claim, "holds" if inside.all() else "fails", words, 1.0, float(inside.mean()))
 
 

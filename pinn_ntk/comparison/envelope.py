@@ -34,7 +34,7 @@ class Envelope:
 def step_times(history: History) -> Array:
     """t of every entry of `history.losses`: kτ for gradient descent, the tracked times for a flow."""
     if history.step_size > 0.0:
-        return np.arange(len(history.losses)) * history.step_size
+        return np.arange(len(history.losses), dtype=np.float64) * history.step_size
     return history.columns["time"][: len(history.losses)]
 
 

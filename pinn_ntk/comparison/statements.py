@@ -58,7 +58,9 @@ def at_least(name: str, claim: str, measured: float, bound: float, reason: str =
     return Statement(name, claim, bound, measured, _finite(slack), "holds" if measured >= bound * (1.0 - tolerance) else "fails", reason)
 
 
-def silent(name: str, claim: str, verdict: Verdict, reason: str, predicted: float | None = None, measured: float | None = None) -> Statement:
+def silent(
+    name: str, claim: str, verdict: Verdict, reason: str, predicted: float | None = None, measured: float | None = None
+) -> Statement:
     """A statement that is not judged: vacuous or not applicable, and why."""
     return Statement(name, claim, predicted, measured, None, verdict, reason)
 

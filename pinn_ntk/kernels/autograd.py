@@ -1,6 +1,6 @@
 """The tangent kernel by automatic differentiation (torch.func): any module, any depth; the independent twin of the closed form.
 
-    K̂ = JJᵀ/scale,  J = ∂(S𝓛h)/∂θ.
+K̂ = JJᵀ/scale,  J = ∂(S𝓛h)/∂θ.
 """
 
 from collections.abc import Iterable

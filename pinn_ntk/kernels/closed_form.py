@@ -1,6 +1,6 @@
 """The tangent kernel of two layers in closed form, streamed over neurons: memory n² + n·chunk, never n×N(D+1).
 
-    K̂^(a) = (1/N) Σ_k φ_kφ_kᵀ,   K̂^(w)_ij = (1/N) Σ_k a_k² ∇φ_k(x_i)·∇φ_k(x_j),   JJᵀ = s²N K̂.
+K̂^(a) = (1/N) Σ_k φ_kφ_kᵀ,   K̂^(w)_ij = (1/N) Σ_k a_k² ∇φ_k(x_i)·∇φ_k(x_j),   JJᵀ = s²N K̂.
 """
 
 from collections.abc import Iterator

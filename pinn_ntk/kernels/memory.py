@@ -36,7 +36,7 @@ def require_bytes(needed: int, device: torch.device | str, what: str) -> None:
     free = available_bytes(device)
     if needed > free:
         raise MemoryShortageError(
-            f"{what}: needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available on {device}; use fewer points (memory grows as n²)"
+            f"{what}: needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available on {device}; use fewer points (it grows as n²)"
         )
 
 

@@ -76,9 +76,7 @@ def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool) 
     phi = _combine(factors, jet)
     if not gradient:
         return NeuronTerms(phi, None, None, None)
-    return NeuronTerms(
-        phi, jet[1] if rows.b is not None else None, jet[2] if rows.alpha is not None else None, _combine(factors, jet[1:])
-    )
+    return NeuronTerms(phi, jet[1] if rows.b is not None else None, jet[2] if rows.alpha is not None else None, _combine(factors, jet[1:]))
 
 
 def _combine(factors: list[Tensor | None], jet: tuple[Tensor, ...]) -> Tensor:
@@ -92,14 +90,14 @@ def _combine(factors: list[Tensor | None], jet: tuple[Tensor, ...]) -> Tensor:
 
 def quadratic_form(rows: Rows, w: Tensor) -> Tensor:
     """Q_ik = w_kᵀA(x_i)w_k = Σ_m α_im (w_kᵀA_m w_k), shape (…, n or 1, N)."""
-    assert rows.alpha is not None and rows.patterns is not None  # noqa: S101 - callers ask only for second-order rows
+    assert rows.alpha is not None and rows.patterns is not None
     per_pattern = (pattern_products(rows, w) * w[..., None, :, :]).sum(-1)
     return rows.alpha @ per_pattern
 
 
 def pattern_products(rows: Rows, w: Tensor) -> Tensor:
     """A_m w_k for every pattern and neuron, shape (…, m, N, D)."""
-    assert rows.patterns is not None  # noqa: S101 - as above
+    assert rows.patterns is not None
     return w[..., None, :, :] @ rows.patterns
 
 

@@ -98,7 +98,7 @@ def _contracted_gradient(rows: Rows, terms: NeuronTerms, w: Tensor, e: Tensor) -
 
 def _moments(e: Tensor, coefficient: Tensor, values: Tensor | None) -> Tensor:
     """Σ_i e_i C_ij values_ik, shape (…, N, j); one row in C means the same for every i."""
-    assert values is not None  # noqa: S101 - terms were made with gradient=True
+    assert values is not None
     if coefficient.shape[0] == 1 and values.shape[-2] != 1:
         return (e[..., None, :] @ values).mT * coefficient
     return ((e[..., None] * coefficient).mT @ values).mT

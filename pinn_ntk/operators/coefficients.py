@@ -49,7 +49,8 @@ def multiply(terms: tuple[Term, ...], factor: float | Field) -> tuple[Term, ...]
     if callable(factor):
         return tuple(replace(t, factors=(*t.factors, factor)) for t in terms)
     scaled = (
-        replace(t, pattern=t.pattern * factor) if t.pattern is not None else replace(t, factors=(*t.factors, _number(factor))) for t in terms
+        replace(t, pattern=t.pattern * factor) if t.pattern is not None else replace(t, factors=(*t.factors, _number(factor)))
+        for t in terms
     )
     return constant_part(tuple(scaled)) if factor != 0.0 else ()
 
@@ -72,7 +73,9 @@ def parse(value: Coefficient, dim: int, rank: int, what: str) -> tuple[Term, ...
     try:
         tensor = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{what}: got {value!r}, expected a number, a tensor of shape {shape} or a function of (n, {dim}) points") from error
+        raise ValueError(
+            f"{what}: got {value!r}, expected a number, a tensor of shape {shape} or a function of (n, {dim}) points"
+        ) from error
     if tensor.ndim == 0 and rank == 2:
         tensor = tensor * torch.eye(dim, dtype=torch.float64)
     elif tensor.ndim == 0 and rank == 1 and (dim == 1 or float(tensor) == 0.0):

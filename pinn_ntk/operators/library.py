@@ -20,7 +20,13 @@ def laplacian(dim: int) -> SecondOrderOperator:
 
 
 def elliptic(
-    dim: int, A: Coefficient, b: Coefficient = 0.0, c: Coefficient = 0.0, *, divergence: Field | None = None, name: str = "A:∇²u + b·∇u + cu"
+    dim: int,
+    A: Coefficient,
+    b: Coefficient = 0.0,
+    c: Coefficient = 0.0,
+    *,
+    divergence: Field | None = None,
+    name: str = "A:∇²u + b·∇u + cu",
 ) -> SecondOrderOperator:
     """𝓛u = A:∇²u + b·∇u + cu; with `divergence` = (∇·A)(x), 𝓛u = ∇·(A∇u) + b·∇u + cu.
 

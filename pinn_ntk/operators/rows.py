@@ -62,7 +62,7 @@ class Rows:
             for j in (int(k) for k in self.patterns.abs().sum((0, 1)).nonzero().flatten()):
                 direction = torch.zeros_like(x)
                 direction[:, j] = 1.0
-                _, hessian_column = torch.func.jvp(gradient, (x,), (direction,))
+                hessian_column = torch.func.jvp(gradient, (x,), (direction,))[1]
                 result = result + (matrices[:, :, j] * hessian_column).sum(1)
         return result
 

@@ -30,7 +30,14 @@ class SecondOrderOperator:
     """
 
     def __init__(
-        self, dim: int, A: Coefficient = 0.0, b: Coefficient = 0.0, c: Coefficient = 0.0, name: str = "operator", *, symmetrise: bool = False
+        self,
+        dim: int,
+        A: Coefficient = 0.0,
+        b: Coefficient = 0.0,
+        c: Coefficient = 0.0,
+        name: str = "operator",
+        *,
+        symmetrise: bool = False,
     ) -> None:
         if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
             raise ValueError(f"dim of {name!r}: got {dim!r}, expected a whole number of coordinates, at least 1")
@@ -64,7 +71,9 @@ class SecondOrderOperator:
         if not isinstance(other, SecondOrderOperator):
             return NotImplemented
         if other.dim != self.dim:
-            raise ValueError(f"{self.name} + {other.name}: got operators on {self.dim} and {other.dim} coordinates, expected the same number")
+            raise ValueError(
+                f"{self.name} + {other.name}: got operators on {self.dim} and {other.dim} coordinates, expected the same number"
+            )
         terms = (self._A + other._A, self._b + other._b, self._c + other._c)
         return self._from_terms(self.dim, *terms, f"{self.name} + {other.name}")
 
@@ -72,7 +81,7 @@ class SecondOrderOperator:
         if not callable(factor) and not isinstance(factor, (int, float)):
             return NotImplemented
         name = f"f·({self.name})" if callable(factor) else self.name if factor == 1 else f"{factor:g}·({self.name})"
-        return self._from_terms(self.dim, *(multiply(t, factor) for t in (self._A, self._b, self._c)), name)
+        return self._from_terms(self.dim, multiply(self._A, factor), multiply(self._b, factor), multiply(self._c, factor), name)
 
     __rmul__ = __mul__
 

@@ -70,7 +70,9 @@ class Block:
             raise ValueError(f"points of block {name!r}: got shape {tuple(x.shape)}, expected (n, {operator.dim}) with n ≥ 1")
         if not (math.isfinite(weight) and weight > 0.0):
             raise ValueError(f"weight of block {name!r}: got {weight}, expected a positive number; leave the block out to ignore it")
-        values = target(x) if callable(target) and not isinstance(target, Tensor) else torch.as_tensor(target, dtype=x.dtype, device=x.device)
+        values = (
+            target(x) if callable(target) and not isinstance(target, Tensor) else torch.as_tensor(target, dtype=x.dtype, device=x.device)
+        )
         values = values.detach().expand(x.shape[0]) if values.ndim == 0 else values.detach()
         if values.shape != x.shape[:1]:
             raise ValueError(f"target of block {name!r}: got shape {tuple(values.shape)}, expected ({x.shape[0]},), one value per point")

@@ -161,7 +161,8 @@ def _theory(record: Record) -> dict[str, Any] | None:
         "least_width_sharper": {name: w.width for name, w in guarantee.sharper.items()} if guarantee else None,
         "width_ratio": least_ratio(guarantee, record.network.width),
         "statements": [
-            {key: getattr(s, key) for key in ("name", "claim", "predicted", "measured", "slack", "verdict", "reason")} for s in record.statements
+            {key: getattr(s, key) for key in ("name", "claim", "predicted", "measured", "slack", "verdict", "reason")}
+            for s in record.statements
         ],
     }
 

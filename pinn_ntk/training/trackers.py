@@ -102,10 +102,15 @@ class KernelTracker:
         self.notes: list[str] = []
 
     def __call__(self, state: State) -> Mapping[str, Value]:
+        """The numbers, and the eigenvalues and alignments as arrays.
+
+        Raises:
+            NonFiniteError: the kernel has entries that are not finite.
+        """
         kernel = closed_form_kernel(state.network, self.problem)
         self.first, self.last = self.first or kernel, kernel
         e = state.residual
-        assert kernel.a is not None and self.first.a is not None  # noqa: S101 - the closed form always has parts
+        assert kernel.a is not None and self.first.a is not None
         return {
             "drift": float(torch.linalg.norm(kernel.total - self.first.total) / torch.linalg.norm(self.first.total)),
             "drift_a": float(torch.linalg.norm(kernel.a - self.first.a)),
@@ -146,7 +151,7 @@ def tracked_steps(steps: int, count: int = 40, every: int | None = None) -> list
         return sorted({*range(0, steps + 1, every), steps})
     if count < 2:
         raise ValueError(f"count: got {count}, expected 2 or more tracked steps")
-    return sorted({0, steps, *(int(round(v)) for v in np.geomspace(1, max(steps, 1), count - 1) if v <= steps)})
+    return sorted({0, steps, *(round(v) for v in np.geomspace(1, max(steps, 1), count - 1) if v <= steps)})
 
 
 @dataclass
@@ -173,7 +178,9 @@ class _Collector:
     def arrays(self) -> dict[str, Array]:
         names = {name: None for row in self.rows for name, v in row.items() if isinstance(v, Tensor)}
         shapes = {name: next(_numpy(row[name]).shape for row in self.rows if name in row) for name in names}
-        return {name: np.stack([_numpy(row[name]) if name in row else np.full(shapes[name], math.nan) for row in self.rows]) for name in names}
+        return {
+            name: np.stack([_numpy(row[name]) if name in row else np.full(shapes[name], math.nan) for row in self.rows]) for name in names
+        }
 
 
 def _numpy(value: Value) -> Array:
@@ -220,4 +227,3 @@ def track(
     seconds = {"training": time.perf_counter() - begin - spent, "kernel": spent}
     losses = np.array(held.losses, dtype=np.float64)
     return History(held.columns(), held.arrays(), losses, status, last.step_size, seconds, tuple(notes), last)
-

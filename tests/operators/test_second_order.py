@@ -80,7 +80,13 @@ def test_bound_is_the_largest_entry() -> None:
 
 def test_entries_written_one_by_one_equal_the_whole_matrix() -> None:
     x = points(6, 2)
-    entries = elliptic(2, [[lambda p: full_matrix(p)[:, 0, 0], lambda p: full_matrix(p)[:, 0, 1]], [lambda p: full_matrix(p)[:, 1, 0], lambda p: full_matrix(p)[:, 1, 1]]])
+    entries = elliptic(
+        2,
+        [
+            [lambda p: full_matrix(p)[:, 0, 0], lambda p: full_matrix(p)[:, 0, 1]],
+            [lambda p: full_matrix(p)[:, 1, 0], lambda p: full_matrix(p)[:, 1, 1]],
+        ],
+    )
     torch.testing.assert_close(entries.apply(u, x), elliptic(2, full_matrix).apply(u, x))
 
 
