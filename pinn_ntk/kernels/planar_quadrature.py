@@ -154,9 +154,10 @@ class Trapezoid:
         weight = torch.exp(-0.5 * u * u) * (h / math.sqrt(2 * math.pi))
         return u, torch.where(u > 0, 2.0 * weight, weight) if half else weight
 
-    def count(self, plane: Plane) -> int:
-        """Nodes that one pair costs at most."""
-        return math.prod(2 * math.ceil(self.radius / self.step(float(v.max()))) + 1 for v in (plane.r, plane.beta))
+    def cost(self, first: float, second: float | None = None) -> int:
+        """Nodes of one pair whose coordinates along e₁ and e₂ have those sizes."""
+        lengths = (first, first if second is None else second)
+        return math.prod(2 * math.ceil(self.radius / self.step(v)) + 1 for v in lengths) // (2 if self.half else 1)
 
 
 def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
@@ -184,7 +185,7 @@ def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
         return table.unflatten(2, (K + 1, g + 1)).unflatten(1, (K + 1, g + 1)).transpose(2, 3)
 
     def moments(plane: Plane, K: int, g: int) -> Tensor:
-        size = max(1, ELEMENTS // rule.count(plane))
+        size = max(1, ELEMENTS // rule.cost(float(plane.r.max()), float(plane.beta.max())))
         pieces = [part(_slice(plane, start, start + size), K, g) for start in range(0, len(plane.r), size)]
         return torch.cat(pieces)
 

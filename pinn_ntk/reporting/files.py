@@ -1,6 +1,7 @@
 """The files of a run's folder: history.csv, summary.json, arrays.nc."""
 
 import csv
+import io
 import json
 import math
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from pinn_ntk.training.trackers import History
 
@@ -35,8 +37,6 @@ def write_history(history: History, path: Path) -> None:
     names = list(history.columns)
     rows = zip(*(history.columns[n] for n in names), strict=True)
     lines = [names, *([_cell(v) for v in row] for row in rows)]
-    import io
-
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(lines)
     write_text(path, buffer.getvalue())
@@ -66,14 +66,24 @@ def write_arrays(record: "Record", path: Path) -> None:
     add("tracked_step", ("tracked",), history.columns["step"], "steps at which trackers were asked")
     add("tracked_time", ("tracked",), history.columns["time"], "time t of the tracked steps")
     for name, values in history.arrays.items():
-        add(name, ("tracked", *(f"{name}_{i}" for i in range(1, values.ndim))), values, f"{name} at the tracked steps, ascending where sorted")
+        add(
+            name,
+            ("tracked", *(f"{name}_{i}" for i in range(1, values.ndim))),
+            values,
+            f"{name} at the tracked steps, ascending where sorted",
+        )
     for name, kernel in record.kernels.items():
         add(f"kernel_{name}", ("row", "column"), kernel.total.cpu(), f"PDE-NTK K = J Jt/scale, {name}; scale {kernel.scale!r}")
         add(f"kernel_a_{name}", ("row", "column"), kernel.a.cpu(), f"part of the outer weights, {name}")
     prediction = record.prediction
     if prediction is not None and prediction.lazy is not None:
         for part in ("a", "w"):
-            add(f"kernel_{part}_infinite", ("row", "column"), getattr(prediction.lazy.kernel, part).cpu(), f"infinite-width part ({part}), gamma = 1")
+            add(
+                f"kernel_{part}_infinite",
+                ("row", "column"),
+                getattr(prediction.lazy.kernel, part).cpu(),
+                f"infinite-width part ({part}), gamma = 1",
+            )
     add("points", ("row", "coordinate"), record.problem.x.cpu(), "points, block after block")
     if record.problem.test_points is not None:
         add("test_points", ("test", "coordinate"), record.problem.test_points.cpu(), "points at which errors are measured")
@@ -90,7 +100,7 @@ def write_arrays(record: "Record", path: Path) -> None:
 
 
 def _solution(record: "Record") -> Any:
-    import torch
-
+    if record.problem.test_points is None:
+        return None
     with torch.no_grad():
         return record.problem.solution(record.trained)(record.problem.test_points).cpu()

@@ -68,8 +68,9 @@ class Forecast:
         covariance = scale * gamma**2 * (vectors.T @ part_a @ vectors)
         generator = torch.Generator().manual_seed(seed)
         normal = torch.randn(samples, n, generator=generator, dtype=torch.float64).to(mean)
-        drawn = (mean + normal @ _factor(covariance).T).square()
-        return cls(values, mean.square() + covariance.diagonal().clamp(min=0), drawn)
+        random = values > 0  # s²Nγ²K^(a) ≤ nγ²Λ: a mode without a rate is not random
+        drawn = (mean + random * (normal @ _factor(covariance).T)).square()
+        return cls(values, mean.square() + random * covariance.diagonal().clamp(min=0), drawn)
 
     def mean(self, t: Times) -> Tensor:
         """E R_S(t) = (1/2n) Σ_j e^{−2λ_j t} E(u_jᵀe₀)², shape of t."""

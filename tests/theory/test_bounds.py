@@ -59,6 +59,12 @@ def test_initial_loss_lemmas_hold_for_sampled_networks() -> None:
     assert initial_loss_lemma_pde(premises, 100, 0.0, 1800.0) == pytest.approx(450.0)
 
 
+def test_initial_loss_lemma_of_the_pde_equals_its_formula() -> None:
+    """n = 3, d = 2, M = 1.5, N = 9, δ = ½, γ = 0.1, ‖f‖² = 12: √(2R) ≤ 2 + 0.3·(5/3)·1.5·8·(2 log 144)^{3/2}·√(2 log 24)."""
+    root = 2 + 0.3 * (5 / 3) * 1.5 * 8 * (2 * math.log(144)) ** 1.5 * math.sqrt(2 * math.log(24))
+    assert initial_loss_lemma_pde(Premises(PDE, 3, 2, 1.0, 0.5, 1.5), 9, 0.1, 12.0) == pytest.approx(root**2 / 2, rel=1e-14)
+
+
 def test_initial_loss_lemma_equals_its_formula() -> None:
     """N = 4, d = 1, δ = 0.5, γ = ½: ½(1 + 6 log 64 (√(2 log 2) + √(2 log 16)))²."""
     value = 0.5 * (1 + 6 * math.log(64) * (math.sqrt(2 * math.log(2)) + math.sqrt(2 * math.log(16)))) ** 2

@@ -109,6 +109,14 @@ def test_sampled_feature_moments_equal_quadrature() -> None:
     assert abs(sampled.whitened - whitened) < 4 * sampled.whitened_error < 0.5
 
 
+def test_feature_moments_equal_their_definition() -> None:
+    """‖φ‖² = 1, 4, 9 along the axes and K = diag(1, 2): mean ‖φ‖⁴ = 98/3 less 5, and mean (φᵀK⁻¹φ)² = (1 + 4 + 81)/3."""
+    features = torch.tensor([[1.0, 0.0, 3.0], [0.0, 2.0, 0.0]], dtype=torch.float64)
+    moments = feature_moments(features, torch.diag(torch.tensor([1.0, 2.0], dtype=torch.float64)))
+    assert moments.variance == pytest.approx(98 / 3 - 5, rel=1e-14)
+    assert moments.whitened == pytest.approx(86 / 3, rel=1e-14)
+
+
 def test_feature_moments_refuse_a_singular_kernel_and_wrong_shapes() -> None:
     features = torch.ones(2, 5, dtype=torch.float64)
     with pytest.raises(ValueError, match="not positive definite"):

@@ -63,6 +63,23 @@ def test_mean_and_band_agree_with_drawn_networks() -> None:
     assert below == pytest.approx(levels, abs=0.012)
 
 
+@pytest.mark.parametrize("rank", [9, 2])
+def test_drawn_modes_have_the_expected_squares(rank: int) -> None:
+    part_a, part_w, f = kernels(rank=rank)
+    forecast = Forecast.from_kernels(part_a, part_w, f, GAMMA, SCALE, samples=40000)
+    error = forecast.drawn.std(0) / 200
+    assert bool(((forecast.drawn.mean(0) - forecast.expected).abs() <= 4 * error + 1e-14).all())
+
+
+def test_modes_without_a_rate_are_not_random() -> None:
+    """K^(a), K^(w) of rank 2 each in six points: two modes rest, and at t = ∞ every seed is left with the same loss."""
+    part_a, part_w, f = kernels(rank=2)
+    forecast = Forecast.from_kernels(part_a, part_w, f, GAMMA, SCALE)
+    projector = torch.eye(6, dtype=torch.float64) - (part_a + part_w) @ torch.linalg.pinv(part_a + part_w, rtol=1e-10)
+    rest = float((projector @ f).square().sum()) / 12
+    assert [float(forecast.mean(math.inf)), *forecast.band(math.inf).tolist()] == pytest.approx([rest] * 4, rel=1e-11)
+
+
 def test_band_of_one_point_is_non_central_chi_squared() -> None:
     """n = 1: 2R_S(0)/(s²Nγ²K) is χ²₁ with non-centrality f²/(s²Nγ²K)."""
     one = torch.ones(1, 1, dtype=torch.float64)

@@ -1,0 +1,218 @@
+"""Hydra's composition, with its errors in our words, and the guard that keeps files from running code."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import version as hydra_version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pinn_ntk.app.faults import BadInputError, Fault, nearest
+
+CONFIG = "config"
+_PACKAGE = Path(__file__).resolve().parents[1]
+# the only objects that Hydra itself may make; a prefix would be no boundary, as it resolves a path through attributes of modules
+_TARGETS = {
+    "hydra.launcher": (
+        "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+        "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+        "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
+        "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",
+    ),
+    "hydra.sweeper": ("hydra._internal.core_plugins.basic_sweeper.BasicSweeper",),
+}
+_LOGGING = {"version": 1, "root": {"level": "ERROR"}, "incremental": True, "disable_existing_loggers": False}
+
+
+def conf_dir() -> Path:
+    """The configuration that is shipped: inside the package in a wheel, beside it in a checkout."""
+    return next((p for p in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (p / f"{CONFIG}.yaml").is_file()), _PACKAGE / "conf")
+
+
+def group_options(config_dir: str | None = None) -> dict[str, list[str]]:
+    """The groups with their options, a person's own among them."""
+    folders = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
+    options: dict[str, set[str]] = {}
+    for folder in folders:
+        for path in folder.glob("*/*.yaml"):
+            if not path.parent.name.startswith((".", "hydra")):
+                options.setdefault(path.parent.name, set()).add(path.stem)
+    return {group: sorted(names) for group, names in sorted(options.items())}
+
+
+@contextmanager
+def session(config_dir: str | None) -> Iterator[Hydra]:
+    """Hydra with the shipped configuration and a person's own folder after it.
+
+    Raises:
+        BadInputError: no such folder.
+    """
+    hydra_version.setbase("1.3")
+    search = create_config_search_path(str(conf_dir()))
+    if config_dir is not None:
+        if not Path(config_dir).is_dir():
+            raise BadInputError(Fault("--config-dir", f"got {config_dir!r}, expected a folder with groups, such as {config_dir}/problem/mine.yaml"))
+        search.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema", path=None))
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2("pinn_ntk", search)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def compose(hydra: Hydra, overrides: Sequence[str], multirun: bool, config_dir: str | None) -> DictConfig:
+    """The composed configuration, with its `hydra` node.
+
+    Raises:
+        BadInputError: files or overrides that cannot be composed, or that would make Hydra run code.
+    """
+    mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+    with translated(config_dir):
+        cfg = hydra.compose_config(CONFIG, list(overrides), mode, with_log_configuration=False, from_shell=False)
+    _check_files(cfg, config_dir)
+    _check_no_code(cfg)
+    return cfg
+
+
+@contextmanager
+def translated(config_dir: str | None) -> Iterator[None]:
+    """Errors of YAML, OmegaConf and Hydra as bad input, with file and line where they are known."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, OSError) as error:
+        raise BadInputError(_fault(error, config_dir)) from error
+
+
+def _fault(error: BaseException, config_dir: str | None) -> Fault:
+    chain = list(_chain(error))
+    for e in chain:
+        if isinstance(e, yaml.MarkedYAMLError) and e.problem_mark is not None:
+            mark = e.problem_mark
+            return Fault(f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}", f"{e.problem}; expected plain YAML, indented by spaces")
+        if isinstance(e, yaml.reader.ReaderError):
+            return Fault(str(e.name), f"the character at position {e.position} is not allowed in YAML ({e.reason}); save the file as plain UTF-8 text")
+        if isinstance(e, UnicodeDecodeError):
+            return Fault(_undecodable(config_dir), f"not UTF-8 ({e.reason} at byte {e.start}); save the file as UTF-8")
+        if isinstance(e, MissingConfigException) and e.missing_cfg_file:
+            group, _, option = e.missing_cfg_file.rpartition("/")
+            listed = f"; expected one of {', '.join(e.options)}{nearest(option, e.options)}" if e.options else ""
+            return Fault(group or option, f"no configuration named {option!r}{listed}")
+        if isinstance(e, RecursionError):
+            return Fault("", "the configuration is nested too deeply or refers to itself")
+    for e in chain:
+        if isinstance(e, OmegaConfBaseException) and e.full_key:
+            return Fault(str(e.full_key), _sentence(e))
+    return Fault("", _sentence(chain[0]) or _sentence(chain[-1]))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _sentence(error: BaseException) -> str:
+    """The first lines of an error that say something to a person."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return "; ".join(line for line in lines if line and not line.startswith(("full_key", "object_type", "reference_type", "See https")))
+
+
+def _undecodable(config_dir: str | None) -> str:
+    for path in sorted(Path(config_dir or ".").rglob("*.yaml")):
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return str(path)
+        except OSError:
+            continue
+    return "a configuration file"
+
+
+def _check_files(cfg: DictConfig, config_dir: str | None) -> None:
+    """An empty file would silently leave a group without keys."""
+    chosen = OmegaConf.to_container(cfg.hydra.runtime.choices)
+    if config_dir is None or not isinstance(chosen, Mapping):
+        return
+    paths = [Path(config_dir) / str(group) / f"{option}.yaml" for group, option in chosen.items()]
+    empty = [p for p in paths if p.is_file() and yaml.safe_load(p.read_text(encoding="utf-8")) is None]
+    if empty:
+        raise BadInputError(*(Fault(str(p), "the file is empty; expected keys, such as kind: text") for p in empty))
+
+
+def _check_no_code(cfg: DictConfig) -> None:
+    """No `_target_`, no `plugins`, no callbacks and no logging factories from files: each of them would import or call something.
+
+    Raises:
+        BadInputError: with every such key.
+    """
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    faults = [
+        Fault(key, f"got {value!r}; _target_ is not used here and nothing was imported: kind: picks a known object, plugins=[file.py] brings your own")
+        for key, value in _targets(plain, "")
+        if value not in _TARGETS.get(key.removesuffix("._target_"), ())
+    ]
+    if "plugins" in cfg:
+        faults.append(Fault("plugins", "set in a file, which is not allowed and was not read: give it on the command line, plugins=[my_problem.py]"))
+    hydra = plain["hydra"] if isinstance(plain, dict) else {}
+    if hydra["callbacks"]:
+        faults.append(Fault("hydra.callbacks", "not allowed: callbacks are code"))
+    faults += [
+        Fault(f"hydra.{name}", "cannot be changed: the command writes run.log itself")
+        for name in ("job_logging", "hydra_logging")
+        if hydra[name] != _LOGGING
+    ]
+    if faults:
+        raise BadInputError(*faults)
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every `_target_` with its full key."""
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in items:
+        key = f"{path}.{name}" if path else str(name)
+        if name == "_target_":
+            yield key, value
+        else:
+            yield from _targets(value, key)
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The configuration as plain values, interpolations replaced.
+
+    Raises:
+        BadInputError: every interpolation that leads nowhere or to itself, and every value that is missing (`???`).
+    """
+    faults = [fault for key in _dynamic(OmegaConf.to_container(cfg, resolve=False), "") if (fault := _resolution_fault(cfg, key))]
+    if faults:
+        raise BadInputError(*faults)
+    plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
+
+
+def _dynamic(node: Any, path: str) -> Iterator[str]:
+    """The keys of values that are interpolated or missing."""
+    if isinstance(node, str) and ("${" in node or node == "???"):
+        yield path
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
+    for name, value in items:
+        yield from _dynamic(value, f"{path}.{name}" if path else str(name))
+
+
+def _resolution_fault(cfg: DictConfig, key: str) -> Fault | None:
+    try:
+        OmegaConf.select(cfg, key, throw_on_resolution_failure=True, throw_on_missing=True)
+    except RecursionError:
+        return Fault(key, "refers to itself; expected a value or a reference to another key")
+    except OmegaConfBaseException as error:
+        return Fault(key, f"{_sentence(error)}; expected a value or ${{another.key}}")
+    return None
