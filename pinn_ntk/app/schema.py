@@ -29,6 +29,7 @@ class Key:
         above: whether `low` itself is excluded.
         names: the texts that are accepted (beside numbers when the kind is one).
         optional: whether null is accepted.
+        required: whether the key has to be there.
     """
 
     doc: str
@@ -38,6 +39,7 @@ class Key:
     above: bool = False
     names: tuple[str, ...] = ()
     optional: bool = False
+    required: bool = True
 
     def expected(self) -> str:
         """The accepted values in words."""
@@ -120,9 +122,8 @@ def positive(doc: str, names: tuple[str, ...] = ()) -> Key:
     return Key(doc, "number", 0.0, above=True, names=names)
 
 
-SEED = whole("of the initialisation and of the points")
 KEYS: dict[str, Key] = {
-    "seed": Key(SEED.doc, "whole", 0, 2**63 - 1),
+    "seed": Key("of the initialisation and of the points", "whole", 0, 2**63 - 1),
     "dtype": Key("precision", names=tuple(DTYPES)),
     "strict": Key("warnings about preconditions become errors", "flag"),
     "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
@@ -189,7 +190,7 @@ def check(config: Config, table: Mapping[str, Key], free: tuple[str, ...] = ()) 
             faults += [Fault(name, message)] if message else []
         elif not name.startswith(free):
             faults.append(Fault(name, f"no such key{nearest(name, table) or near_leaf(name, table)}"))
-    missing = [name for name in table if name not in flat and not name.startswith("problem.")]
+    missing = [name for name, key in table.items() if key.required and name not in flat]
     return faults + [Fault(name, f"missing, expected {table[name].expected()} ({table[name].doc})") for name in missing]
 
 
@@ -220,7 +221,8 @@ def keys_of(builder: Callable[..., object], prefix: str, supplied: tuple[str, ..
         rule = _rule(parameter.annotation)
         common = _COMMON.get(key)
         same = common is not None and (rule.kind == common.kind or key in ("weight", "seed"))
-        table[f"{prefix}{key}"] = common if common is not None and same else rule
+        required = parameter.default is parameter.empty and key not in ("weight", "seed")
+        table[f"{prefix}{key}"] = replace(common if common is not None and same else rule, required=required)
     return table
 
 

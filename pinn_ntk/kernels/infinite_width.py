@@ -14,19 +14,21 @@ from torch import Tensor
 
 from pinn_ntk.activations import Activation, activation_named, smoothness_verdict
 from pinn_ntk.kernels.gram import Kernel, block_map
-from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, size_of, system_of
+from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, sampled, size_of, system_of
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.kernels.planar_forms import DenseRows, dense_rows
-from pinn_ntk.kernels.planar_quadrature import Moments, PairKernel, Trapezoid, homogeneous_moments, pair_kernel, trapezoid_moments
-from pinn_ntk.kernels.planar_resolution import REFINEMENT, resolve, sample_pairs, truncation_radius
+from pinn_ntk.kernels.planar_quadrature import Moments, Trapezoid, homogeneous_moments, pair_kernel, trapezoid_moments
+from pinn_ntk.kernels.planar_resolution import REFINEMENT, resolve, truncation_radius
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, spectrum_of_gram, triangular_factor
-from pinn_ntk.kernels.weight_space import Nodes, normal_count, normal_nodes, weighted_columns, weighted_gram
+from pinn_ntk.kernels.weight_space import normal_count, normal_nodes, weighted_columns, weighted_gram
+from pinn_ntk.kernels.uniform_weights import uniform_limit
 from pinn_ntk.networks.two_layer import INITS
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
 
+WEIGHT_SPACE_DIMENSIONS = 3
 WEIGHT_SPACE_NODES = 1e6
-"""Up to here the nodes over the weights cost less than a plane per pair."""
+"""Beyond either, the nodes over the weights cost more than a plane for each pair."""
 
 
 def infinite_width_kernel(
@@ -94,12 +96,13 @@ def infinite_width_spectrum(problem: Problem, activation: str | Activation, bias
     _check(activation, init, "both", 1e-13)
     sigma, gradient = activation_named(activation), part == "total"
     rows = _lifted(problem.rows(), bias)
-    rule = _weight_space_rule(rows, sigma, gradient, 1e-13) if sigma.degree is None and init != "uniform" else None
-    if rule is None:
+    found = _over_weights(rows, sigma, gradient, 1e-13) if sigma.degree is None and init != "uniform" else None
+    if found is None:
         limit = kernel_limit(rows, None, sigma, init, 1e-13, gradient)
         return spectrum_of_gram(limit.a if limit.w is None else limit.a + limit.w, limit.error)
+    rule, _ = found
     coarser = replace(rule, resolution=rule.resolution / REFINEMENT**0.5)
-    fine, coarse = (_factor_spectrum(rows, sigma, _nodes(rows, r), gradient) for r in (rule, coarser))
+    fine, coarse = (_factor_spectrum(rows, sigma, r, gradient) for r in (rule, coarser))
     return replace(fine, floor=max(fine.floor, abs(fine.lambda_min - coarse.lambda_min)))
 
 
@@ -145,8 +148,79 @@ def kernel_limit(
         return uniform_limit(left, right, activation, tolerance, gradient)
     if activation.degree is not None:
         return _pairwise(left, right, homogeneous_moments(activation), gradient, 0.0)
-    rule = _weight_space_rule(blocks, activation, gradient, tolerance)
-    if rule is None:
-        planar, _, change = resolve(dense_rows(blocks), activation, gradient, tolerance)
-        return _pairwise(left, right, trapezoid_moments(activation, planar), gradient, 4 * change)
-    raise NotImplementedError
+    found = _over_weights(blocks, activation, gradient, tolerance)
+    if found is None:
+        rule, error = resolve(dense_rows(blocks), activation, gradient, tolerance)
+        return _pairwise(left, right, trapezoid_moments(activation, rule), gradient, error)
+    rule, error = found
+    systems = system_of(left, activation), None if right is None else system_of(right, activation)
+    return Limit(*weighted_gram(*systems, normal_nodes(_extent(blocks), rule), gradient), error)
+
+
+def _pairwise(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, moments: Moments, gradient: bool, error: float) -> Limit:
+    """Every pair over its own plane, the longer point first; half of the pairs when the kernel is symmetric."""
+    rows = dense_rows(left if right is None else left + right)
+    m = sum(len(r) for r in left)
+    if right is None:
+        i, j = torch.triu_indices(m, m, device=rows.x.device)
+    else:
+        i, j = (v.flatten() for v in torch.meshgrid(torch.arange(m), torch.arange(m, len(rows.x)), indexing="ij"))
+        i, j = i.to(rows.x.device), j.to(rows.x.device)
+    norm = rows.x.norm(dim=1)
+    longer = norm[i] >= norm[j]
+    first, second = torch.where(longer, i, j), torch.where(longer, j, i)
+    order = _alike_together(rows.x, first, second)
+    kernel = pair_kernel(rows, first[order], second[order], moments, gradient)
+    n = m if right is None else len(rows.x) - m
+    i, j = i[order], j[order] - (0 if right is None else m)
+
+    def matrix(values: Tensor) -> Tensor:
+        K = values.new_empty(m, n)
+        K[i, j] = values
+        if right is None:
+            K[j, i] = values
+        return K
+
+    return Limit(matrix(kernel.a), None if kernel.w is None else matrix(kernel.w), error + kernel.rounding)
+
+
+def _alike_together(x: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """An order of the pairs in which neighbours have like |x| and like distance of x' from the line of x: chunks share one grid."""
+    norm = x.norm(dim=1)
+    cosine = (x[i] * x[j]).sum(1) / (norm[i] * norm[j]).clamp_min(1e-300)
+    across = norm[j] * (1.0 - cosine.square()).clamp_min(0.0).sqrt()
+    octave = (4 * norm[i].clamp_min(1e-300).log2()).round()
+    by_distance = across.argsort()
+    return by_distance[octave[by_distance].argsort(stable=True)]
+
+
+def _extent(blocks: tuple[Rows, ...]) -> Tensor:
+    """max_i |x_ij| for each coordinate."""
+    return torch.cat([r.x for r in blocks]).abs().amax(0).double()
+
+
+def _over_weights(blocks: tuple[Rows, ...], activation: Activation, gradient: bool, tolerance: float) -> tuple[Trapezoid, float] | None:
+    """The rule over the weights with its error, measured on a few rows against the planes; None in many dimensions or with many nodes."""
+    extent = _extent(blocks)
+    D = len(extent)
+    if D > WEIGHT_SPACE_DIMENSIONS:
+        return None
+    planar, error = resolve(dense_rows(blocks), activation, gradient, tolerance)
+    few = sampled(blocks, 6)
+    finer = Trapezoid(REFINEMENT * planar.resolution, planar.radius + 0.4, planar.half)
+    exact = _pairwise(few, None, trapezoid_moments(activation, finer), gradient, 0.0)
+    rule = Trapezoid(planar.resolution, truncation_radius(max(r.order for r in blocks), D, tolerance), planar.half)
+    while normal_count(extent, rule) <= WEIGHT_SPACE_NODES:
+        a, w = weighted_gram(system_of(few, activation), None, normal_nodes(extent, rule), gradient)
+        change = change_of(a, w, exact.a, exact.w)
+        if change <= 10 * tolerance * size_of(a, w):
+            return rule, 4 * change + error + exact.error
+        rule = replace(rule, resolution=REFINEMENT * rule.resolution)
+    return None
+
+
+def _factor_spectrum(rows: tuple[Rows, ...], activation: Activation, rule: Trapezoid, gradient: bool) -> Spectrum:
+    """From the singular values of √ω(φ, ∇φ) over the nodes."""
+    system = system_of(rows, activation)
+    columns = weighted_columns(system, normal_nodes(_extent(rows), rule), gradient)
+    return spectrum_of_factor(triangular_factor(columns, system.points), 1.0, system.points)

@@ -6,7 +6,7 @@ from torch import Tensor
 from pinn_ntk.activations import Activation
 from pinn_ntk.kernels.limit import NotAvailableError, change_of, has_parity, size_of, spread
 from pinn_ntk.kernels.planar_forms import DenseRows
-from pinn_ntk.kernels.planar_quadrature import PairKernel, Trapezoid, pair_kernel, trapezoid_moments
+from pinn_ntk.kernels.planar_quadrature import Trapezoid, pair_kernel, trapezoid_moments
 
 SAMPLE = 12
 REFINEMENT = 0.75
@@ -27,7 +27,7 @@ def sample_pairs(rows: DenseRows) -> tuple[Tensor, Tensor]:
     return picks[i], picks[j]
 
 
-def resolve(rows: DenseRows, activation: Activation, gradient: bool, tolerance: float) -> tuple[Trapezoid, PairKernel, float]:
+def resolve(rows: DenseRows, activation: Activation, gradient: bool, tolerance: float) -> tuple[Trapezoid, float]:
     """The coarsest rule whose result the next finer one (3/4 of the step) confirms, or the best that rounding allows.
 
     The diagonal is where the poles of both factors fall together, so the sample has it.
@@ -39,7 +39,7 @@ def resolve(rows: DenseRows, activation: Activation, gradient: bool, tolerance: 
         tolerance: relative to the largest entry.
 
     Returns:
-        The rule, the sample's kernel by the finer rule, and their largest difference.
+        The rule and four times its largest difference from the finer one: the error of an entry.
 
     Raises:
         NotAvailableError: the points are so large that the nodes become too many, or no agreement is reached.
@@ -57,7 +57,7 @@ def resolve(rows: DenseRows, activation: Activation, gradient: bool, tolerance: 
         scale = size_of(current.a, current.w)
         at_rounding = change <= 1e-10 * scale and change > 0.25 * last
         if change <= tolerance * scale or at_rounding:
-            return rule, current, change
+            return rule, 4 * change
         rule, previous, last = Trapezoid(finer.resolution, radius, half), current, change
     raise NotAvailableError(
         f"activation {activation.name!r} at points of norm {largest:.3g}: the trapezoid has not settled to {tolerance:g} with "

@@ -60,9 +60,8 @@ class Rows:
         if self.alpha is not None and self.patterns is not None:
             matrices = torch.einsum("nm,mij->nij", self.alpha, self.patterns)
             for j in (int(k) for k in self.patterns.abs().sum((0, 1)).nonzero().flatten()):
-                direction = torch.zeros_like(x)
-                direction[:, j] = 1.0
-                hessian_column = torch.func.jvp(gradient, (x,), (direction,))[1]
+                # reverse over reverse: forward mode would load torch's decompositions, seconds at the first call
+                hessian_column = torch.func.grad(lambda points, j=j: gradient(points)[:, j].sum())(x)
                 result = result + (matrices[:, :, j] * hessian_column).sum(1)
         return result
 

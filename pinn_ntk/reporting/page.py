@@ -17,7 +17,7 @@ p{margin:.5em 0 1em;max-width:74ch}
 .badge{display:inline-block;padding:.16em .7em;border-radius:99px;font-size:.82rem;font-weight:600;border:1px solid;vertical-align:middle;white-space:nowrap}
 .good{color:#00664b;border-color:#009e73;background:#ecf8f4}.bad{color:#9b3a00;border-color:#d55e00;background:#fdf1ea}
 .flat{color:#4d5460;border-color:#b9bec8;background:#f4f5f7}.info{color:#004f7d;border-color:#0072b2;background:#eaf4fa}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:1.5em 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(138px,1fr));gap:12px;margin:1.5em 0}
 .card{background:var(--tint);border-radius:10px;padding:12px 14px}
 .card b{display:block;font-size:1.16rem;font-weight:620;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .card span{font-size:.8rem;color:var(--soft)}

@@ -78,7 +78,7 @@ def _theory_curves(record: "Record", axis: "Axes", x: Any) -> str:
         mean, band = curves
         axis.fill_between(at, positive(band[0]), positive(band[2]), color=THEORY, alpha=0.18, lw=0, label="forecast, 90 % of seeds")
         axis.plot(at, positive(mean), color=THEORY, lw=1.3, label="forecast, mean over seeds")
-    axis.plot(at, positive(linearised_losses(prediction, history)), "--", color=LINEAR, lw=1.5, label="linearised, this seed")
+    axis.plot(at, positive(linearised_losses(prediction, history)), "--", color=LINEAR, lw=1.3, label="linearised, this seed", zorder=6)
     if prediction.lazy is None or prediction.lazy.rate == 0.0:
         return ""
     times = history.columns["time"]

@@ -1,0 +1,219 @@
+"""From a plain configuration to a problem, a network and settings; everything that is wrong with it is found before any of it is used."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pinn_ntk.activations import ACTIVATIONS
+from pinn_ntk.app.faults import BadInputError, Fault
+from pinn_ntk.app.plugins import Tables, tracker
+from pinn_ntk.app.schema import KEYS, Key, check, choice, keys_of
+from pinn_ntk.devices import resolve_device
+from pinn_ntk.experiment import Settings, check_smoothness
+from pinn_ntk.kernels.memory import available_bytes
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.from_text import SpecError, problem_from_text
+from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.training.trackers import Tracker
+
+Config = Mapping[str, Any]
+Made = TypeVar("Made")
+TEXT = "text"
+_SUPPLIED = ("dim", "activation", "seed")  # what a network is given beside its own keys
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What `run` needs.
+
+    Attributes:
+        problem: as configured.
+        network: as configured.
+        settings: how to train, track and predict.
+        trackers: those of plugins.
+    """
+
+    problem: Problem
+    network: TwoLayer
+    settings: Settings
+    trackers: tuple[Tracker, ...]
+
+
+def build(config: Config, plugins: Tables) -> Experiment:
+    """The objects of a configuration.
+
+    Args:
+        config: plain nested mappings, resolved.
+        plugins: the tables of a person's own Python.
+
+    Raises:
+        BadInputError: everything that is wrong, at once.
+    """
+    faults = check(config, table(config, plugins), free=("problem.",) if _kind(config, "problem") == TEXT else ())
+    faults += _choices(config, plugins) + _sizes(config)
+    bad = {f.key.split(".")[0] for f in faults}
+    settings = None if bad & {"optimizer", "tracker", "theory", "device", "dtype", "strict"} else _made(lambda: _settings(config), "", faults)
+    problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
+    network = None
+    if problem is not None and not bad & {"network", "activation", "seed"}:
+        network = _made(lambda: _network(config, plugins, problem.dim), "network", faults)
+    if problem is not None:
+        faults += _precheck(problem, network, config.get("strict") is True)
+    if faults or problem is None or network is None or settings is None:
+        raise BadInputError(*faults)
+    return Experiment(problem, network, settings, tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items()))
+
+
+def table(config: Config, plugins: Tables) -> dict[str, Key]:
+    """The keys of this configuration: the fixed ones, and those of the chosen problem and network."""
+    keys = dict(KEYS)
+    problem, network = _kind(config, "problem"), _kind(config, "network")
+    builders = {**PROBLEMS, **plugins["PROBLEMS"]}
+    if problem in builders:
+        keys |= keys_of(builders[problem], "problem.")
+    if network in plugins["NETWORKS"]:
+        keys = {k: v for k, v in keys.items() if not k.startswith("network.")} | {"network.kind": KEYS["network.kind"]}
+        keys |= keys_of(plugins["NETWORKS"][network], "network.", _SUPPLIED)
+    return keys
+
+
+def _kind(config: Config, group: str) -> str:
+    node = config.get(group)
+    return str(node.get("kind")) if isinstance(node, Mapping) else ""
+
+
+def _choices(config: Config, plugins: Tables) -> list[Fault]:
+    """Names that have to be in a table, and a device that has to be here."""
+    tables: dict[str, Mapping[str, object]] = {
+        "problem.kind": {**PROBLEMS, TEXT: None, **plugins["PROBLEMS"]},
+        "network.kind": {"two_layer": TwoLayer, **plugins["NETWORKS"]},
+        "activation.name": {**ACTIVATIONS, **plugins["ACTIVATIONS"]},
+    }
+    faults = []
+    for key, known in tables.items():
+        group, name = key.split(".")
+        node = config.get(group)
+        if isinstance(node, Mapping) and isinstance(node.get(name), str):
+            faults.append(choice(key, node[name], known))
+    device = config.get("device")
+    if isinstance(device, Mapping) and isinstance(device.get("name"), str):
+        try:
+            resolve_device(device["name"])
+        except ValueError as error:
+            faults.append(_as_fault(error, "device.name"))
+    return [f for f in faults if f is not None]
+
+
+def _sizes(config: Config) -> list[Fault]:
+    """Points and neurons that cannot fit in memory are refused before any of them is drawn."""
+    free, faults = available_bytes("cpu"), []
+    for key, power, what in (("problem.points", 2, "kernel of n² numbers"), ("network.width", 1, "network of N neurons")):
+        group, name = key.split(".")
+        node = config.get(group)
+        size = node.get(name) if isinstance(node, Mapping) else None
+        if isinstance(size, int) and not isinstance(size, bool) and size > 0 and (needed := 32 * size**power) > free:
+            message = f"got {size}: the {what} takes at least {needed / 2**30:.3g} GiB, {free / 2**30:.3g} GiB are available; use fewer"
+            faults.append(Fault(key, message))
+    return faults
+
+
+def _made(make: Callable[[], Made], prefix: str, faults: list[Fault]) -> Made | None:
+    """The object, or None and what was wrong with its arguments."""
+    try:
+        return make()
+    except SpecError as error:
+        faults += [Fault(f"{prefix}.{key}" if key else prefix, message) for key, message in error.problems]
+    except BadInputError as error:
+        faults += error.faults
+    except ValueError as error:
+        faults.append(_as_fault(error, prefix))
+    return None
+
+
+def _as_fault(error: Exception, prefix: str) -> Fault:
+    """'points: got 0, expected …' of the library under its full key."""
+    message = str(error)
+    found = re.match(r"([a-z_]+): ", message)
+    if found is None or (found[1] == prefix or prefix.startswith(f"{found[1]}.")):
+        return Fault(prefix, message[found.end() :] if found else message)
+    return Fault(f"{prefix}.{found[1]}".lstrip("."), message[found.end() :])
+
+
+def _settings(config: Config) -> Settings:
+    optimizer, tracking, theory = config["optimizer"], config["tracker"], config["theory"]
+    return Settings(
+        optimizer=optimizer["kind"],
+        tracked=tracking["count"],
+        every=tracking["every"],
+        kernel=tracking["kernel"],
+        theory=theory["enabled"],
+        delta=theory["delta"],
+        forecast_draws=theory["forecast_draws"],
+        device=config["device"]["name"],
+        dtype=config["dtype"],
+        strict=config["strict"],
+        **{k: optimizer[k] for k in ("step_size", "absolute", "steps", "tolerance", "divergence", "stagnation", "window")},
+    )
+
+
+def _problem(config: Config, plugins: Tables) -> Problem:
+    spec = dict(config["problem"])
+    kind = spec.pop("kind")
+    if kind == TEXT:
+        return problem_from_text({"seed": config["seed"], **_without_null_seed(spec)}, plugins["OPERATORS"])
+    builder = {**PROBLEMS, **plugins["PROBLEMS"]}[kind]
+    keys = keys_of(builder, "")
+    if "weight" in keys:
+        spec["weights"] = spec.pop("weight", None) or None
+    if "seed" in keys:
+        spec["seed"] = config["seed"] if spec.get("seed") is None else spec["seed"]
+    made = _called(builder, spec, f"problem {kind!r}", kind in plugins["PROBLEMS"])
+    if not isinstance(made, Problem):
+        raise BadInputError(Fault("problem.kind", f"{kind!r} returned a {type(made).__name__}, expected a pinn_ntk.Problem"))
+    return made
+
+
+def _without_null_seed(spec: Config) -> dict[str, Any]:
+    return {k: v for k, v in spec.items() if k != "seed" or v is not None}
+
+
+def _network(config: Config, plugins: Tables, dim: int) -> TwoLayer:
+    own = {k: v for k, v in config["network"].items() if k != "kind"}
+    kind, name = config["network"]["kind"], config["activation"]["name"]
+    activation = {**ACTIVATIONS, **plugins["ACTIVATIONS"]}[name]
+    if kind not in plugins["NETWORKS"]:
+        return TwoLayer(dim, activation=activation, seed=config["seed"], **own)
+    supplied = {"dim": dim, "activation": activation, "seed": config["seed"]}
+    builder = plugins["NETWORKS"][kind]
+    wanted = {k: v for k, v in supplied.items() if k in keys_of(builder, "")}
+    made = _called(builder, {**own, **wanted}, f"network {kind!r}", True)
+    if not isinstance(made, TwoLayer):
+        raise BadInputError(Fault("network.kind", f"{kind!r} returned a {type(made).__name__}, expected a pinn_ntk.TwoLayer"))
+    return made
+
+
+def _called(builder: Callable[..., object], arguments: Config, what: str, foreign: bool) -> object:
+    """What a builder returns; a person's own may raise anything, which is then told with its own words."""
+    try:
+        return builder(**arguments)
+    except (ValueError, MemoryError):
+        raise
+    except Exception as error:
+        if not foreign:
+            raise
+        raise BadInputError(Fault(what, f"raised {type(error).__name__}: {error}")) from error
+
+
+def _precheck(problem: Problem, network: TwoLayer | None, strict: bool) -> list[Fault]:
+    """Errors of the problem, its warnings under `strict`, and an activation that is not smooth enough."""
+    faults = [Fault("problem", f.message) for f in check_problem(problem) if f.severity == "error" or strict]
+    if network is None:
+        return faults
+    try:
+        notes = check_smoothness(network, problem)
+    except ValueError as error:
+        return [*faults, _as_fault(error, "activation")]
+    return faults + [Fault("activation", f"strict: {note}") for note in notes if strict]
