@@ -1,1 +1,89 @@
-"""Linear second-order PDEs with two-layer networks."""
+"""Linear second-order PDEs with two-layer networks: tangent kernels, tracked gradient descent, linear-convergence theory.
+
+𝓛u = Σ A_ab u_ab + Σ b_a u_a + cu,   h(x;θ) = Σ_k a_k σ(w_k·x),   R_S = (1/2n) Σ_i |𝓛h(x_i) − f(x_i)|².
+"""
+
+from pinn_ntk.activations import ACTIVATIONS, Activation
+from pinn_ntk.comparison.compare import compare
+from pinn_ntk.comparison.statements import Statement
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.kernels.autograd import autograd_kernel
+from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, solution_kernel
+from pinn_ntk.kernels.gram import Kernel
+from pinn_ntk.kernels.infinite_width import infinite_width_kernel
+from pinn_ntk.kernels.spectrum import Spectrum
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.operators.library import (
+    OPERATORS,
+    advection_diffusion,
+    black_scholes,
+    elliptic,
+    heat,
+    helmholtz,
+    identity,
+    laplacian,
+    normal_derivative,
+    robin,
+    time_derivative,
+    wave,
+)
+from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint, lift_bias
+from pinn_ntk.problem.domains import Box, box
+from pinn_ntk.problem.from_text import problem_from_text
+from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.problem.residual import Ansatz, Block, Problem
+from pinn_ntk.reporting.record import Record
+from pinn_ntk.theory.prediction import Prediction, predict
+from pinn_ntk.training.descent import gradient_descent, step_limit
+from pinn_ntk.training.flow import gradient_flow
+from pinn_ntk.training.states import State, Status, StopRule
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ACTIVATIONS",
+    "OPERATORS",
+    "PROBLEMS",
+    "Activation",
+    "Ansatz",
+    "Block",
+    "Box",
+    "Kernel",
+    "Prediction",
+    "Problem",
+    "Record",
+    "SecondOrderOperator",
+    "Settings",
+    "Spectrum",
+    "State",
+    "Statement",
+    "Status",
+    "StopRule",
+    "TwoLayer",
+    "advection_diffusion",
+    "autograd_kernel",
+    "black_scholes",
+    "box",
+    "closed_form_kernel",
+    "compare",
+    "elliptic",
+    "gradient_descent",
+    "gradient_flow",
+    "hard_constraint",
+    "heat",
+    "helmholtz",
+    "identity",
+    "infinite_width_kernel",
+    "kernel_spectrum",
+    "laplacian",
+    "lift_bias",
+    "normal_derivative",
+    "predict",
+    "problem_from_text",
+    "robin",
+    "run",
+    "solution_kernel",
+    "step_limit",
+    "time_derivative",
+    "wave",
+]

@@ -31,4 +31,6 @@ def _same_numbers_every_time() -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:  # TEMPORARY-COORDINATION
-    terminalreporter.write_line("FOUNDERS: read /work/main/COORDINATION.txt NOW (two founders may be on your floor)")  # TEMPORARY-COORDINATION
+    terminalreporter.write_line(
+        "FOUNDERS: read /work/main/COORDINATION.txt NOW (two founders may be on your floor)"
+    )  # TEMPORARY-COORDINATION

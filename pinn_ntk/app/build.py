@@ -1,6 +1,7 @@
 """From a plain configuration to a problem, a network and settings; everything that is wrong with it is found before any of it is used."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,7 +14,8 @@ from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment import Settings, check_smoothness
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.from_text import SpecError, problem_from_text
+from pinn_ntk.operators.library import OPERATORS
+from pinn_ntk.problem.from_text import ConsistencyWarning, SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
@@ -22,6 +24,7 @@ from pinn_ntk.training.trackers import Tracker
 Config = Mapping[str, Any]
 Made = TypeVar("Made")
 TEXT = "text"
+_SETTINGS = {"optimizer", "tracker", "theory", "device", "dtype", "strict"}
 _SUPPLIED = ("dim", "activation", "seed")  # what a network is given beside its own keys
 
 
@@ -55,7 +58,7 @@ def build(config: Config, plugins: Tables) -> Experiment:
     faults = check(config, table(config, plugins), free=("problem.",) if _kind(config, "problem") == TEXT else ())
     faults += _choices(config, plugins) + _sizes(config)
     bad = {f.key.split(".")[0] for f in faults}
-    settings = None if bad & {"optimizer", "tracker", "theory", "device", "dtype", "strict"} else _made(lambda: _settings(config), "", faults)
+    settings = None if bad & _SETTINGS else _made(lambda: _settings(config), "", faults)
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
     network = None
     if problem is not None and not bad & {"network", "activation", "seed"}:
@@ -139,7 +142,8 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
     found = re.match(r"([a-z_]+): ", message)
     if found is None or (found[1] == prefix or prefix.startswith(f"{found[1]}.")):
         return Fault(prefix, message[found.end() :] if found else message)
-    return Fault(f"{prefix}.{found[1]}".lstrip("."), message[found.end() :])
+    name = "weight" if found[1] == "weights" else found[1]
+    return Fault(f"{prefix}.{name}".lstrip("."), message[found.end() :])
 
 
 def _settings(config: Config) -> Settings:
@@ -160,24 +164,19 @@ def _settings(config: Config) -> Settings:
 
 
 def _problem(config: Config, plugins: Tables) -> Problem:
-    spec = dict(config["problem"])
-    kind = spec.pop("kind")
-    if kind == TEXT:
-        return problem_from_text({"seed": config["seed"], **_without_null_seed(spec)}, plugins["OPERATORS"])
-    builder = {**PROBLEMS, **plugins["PROBLEMS"]}[kind]
-    keys = keys_of(builder, "")
-    if "weight" in keys:
-        spec["weights"] = spec.pop("weight", None) or None
-    if "seed" in keys:
-        spec["seed"] = config["seed"] if spec.get("seed") is None else spec["seed"]
+    spec = {("weights" if key == "weight" else key): value for key, value in config["problem"].items() if key != "kind"}
+    kind = config["problem"]["kind"]
+    builder = {**PROBLEMS, **plugins["PROBLEMS"]}.get(kind)
+    if (builder is None or "seed" in keys_of(builder, "")) and spec.get("seed") is None:
+        spec["seed"] = config["seed"]
+    if builder is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConsistencyWarning)  # `check_problem` says the same, and `strict` decides
+            return problem_from_text(spec, {**OPERATORS, **plugins["OPERATORS"]})
     made = _called(builder, spec, f"problem {kind!r}", kind in plugins["PROBLEMS"])
     if not isinstance(made, Problem):
         raise BadInputError(Fault("problem.kind", f"{kind!r} returned a {type(made).__name__}, expected a pinn_ntk.Problem"))
     return made
-
-
-def _without_null_seed(spec: Config) -> dict[str, Any]:
-    return {k: v for k, v in spec.items() if k != "seed" or v is not None}
 
 
 def _network(config: Config, plugins: Tables, dim: int) -> TwoLayer:

@@ -11,6 +11,8 @@ from hydra.errors import HydraException
 
 from pinn_ntk.app.faults import BadInputError, Fault, unknown
 
+Groups = Mapping[str, Sequence[str]]
+Tables = Mapping[str, Mapping[str, Any]]
 SHOW = ("job", "hydra", "all")
 _BY_NAME = ("activation", "device")  # groups of one key `name`, whose value may also be none of the files: cuda:1, a plugin's activation
 _BY_KIND = ("problem", "network")  # groups whose `kind` may be a plugin's
@@ -70,22 +72,29 @@ def read(words: Sequence[str]) -> Request:
     found = parser.parse_intermixed_args(list(words))
     kept, plugins = [], []
     for line in found.overrides:
-        if line.lstrip("+").partition("=")[0] == "plugins":
-            plugins += _files(line)
+        key, _, value = line.lstrip("+").partition("=")
+        if key == "plugins":
+            plugins += _files(value)
         else:
-            kept.append(line)
+            kept.append(_quoted(key, value) if key == "output" else line)
     return Request(
         tuple(words), tuple(kept), tuple(plugins), found.multirun, found.config_dir,
         found.cfg, found.resolve, found.package, found.help, found.version,
     )  # fmt: skip
 
 
-def _files(line: str) -> list[str]:
-    value = _parsed(line).value()
-    files = value if isinstance(value, list) else [value]
-    if not files or not all(isinstance(f, str) for f in files):
-        raise BadInputError(Fault("plugins", f"got {line!r}, expected a list of Python files: plugins=[my_problem.py]"))
-    return [str(f) for f in files]
+def _files(value: str) -> list[str]:
+    """Paths are read as they are: Hydra's grammar knows neither spaces nor letters beyond ASCII outside quotes."""
+    files = [part.strip(" '\"") for part in value.strip("[] '\"").split(",")]
+    if not all(files):
+        raise BadInputError(Fault("plugins", f"got {value!r}, expected a list of Python files: plugins=[my_problem.py]"))
+    return files
+
+
+def _quoted(key: str, value: str) -> str:
+    """key='value' for a path, unless it is null, quoted already or interpolated."""
+    plain = value not in ("", "null") and value[0] not in "'\"" and "${" not in value
+    return f"{key}='{value.replace(chr(39), chr(92) + chr(39))}'" if plain else f"{key}={value}"
 
 
 def _parsed(line: str) -> Override:
@@ -101,14 +110,10 @@ def _parsed(line: str) -> Override:
         return OverridesParser.create().parse_overrides([line])[0]
     except (HydraException, RecursionError) as error:
         inner = value.strip("'\"").replace('"', "'")
-        what = "text with parentheses, spaces or other special characters" if _special(value) else "a value that cannot be read"
-        raise BadInputError(
-            Fault(key.lstrip("+"), f"got {value!r}, {what}: quote it twice, '{key}=\"{inner}\"' ({_first_line(error)})")
-        ) from None
-
-
-def _special(value: str) -> bool:
-    return any(c in value for c in "(){}[]*'\"\\=: ,")
+        message = (
+            f"got {value!r}, which cannot be read ({_first_line(error)}); quote text with special characters twice: '{key}=\"{inner}\"'"
+        )
+        raise BadInputError(Fault(key.lstrip("+"), message)) from None
 
 
 def _first_line(error: Exception) -> str:
@@ -116,7 +121,7 @@ def _first_line(error: Exception) -> str:
     return lines[0].strip() if lines and lines[0].strip(" ^") else "it is not in Hydra's grammar"
 
 
-def rewrite(request: Request, groups: Mapping[str, Sequence[str]], plugins: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[Fault]]:
+def rewrite(request: Request, groups: Groups, plugins: Tables) -> tuple[list[str], list[Fault]]:
     """Overrides as Hydra shall read them, and what is wrong with them.
 
     Keys are added by force (`++key=value`): an unknown one then reaches the schema, which lists all of them with the nearest names.
@@ -132,14 +137,15 @@ def rewrite(request: Request, groups: Mapping[str, Sequence[str]], plugins: Mapp
         try:
             override = _parsed(word)
             if override.is_sweep_override() and not request.multirun:
-                raise BadInputError(Fault(override.key_or_group, f"got several values, {word!r}: sweep over them with -m, or write a list [a,b]"))
+                several = f"got several values, {word!r}: sweep over them with -m, or write a list [a,b]"
+                raise BadInputError(Fault(override.key_or_group, several))
             lines += _lines(override, groups, plugins)
         except BadInputError as error:
             faults += error.faults
     return lines, faults
 
 
-def _lines(override: Override, groups: Mapping[str, Sequence[str]], plugins: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _lines(override: Override, groups: Groups, plugins: Tables) -> list[str]:
     name, word = override.key_or_group, str(override.input_line)
     if override.is_delete() or override.is_hydra_override() or override.package is not None or "/" in name:
         return [word]
@@ -153,11 +159,11 @@ def _lines(override: Override, groups: Mapping[str, Sequence[str]], plugins: Map
         return [f"++{name}.name={typed}"]
     table = plugins.get(f"{name.upper()}S", {})
     if name in _BY_KIND and len(chosen) == 1 and chosen[0] in table:
-        # the default option goes: its keys are not those of the plugin's problem
-        return [f"~{name}", f"++{name}.kind={typed}"] if name == "problem" else [f"++{name}.kind={typed}"]
+        return [f"~{name}", f"++{name}.kind={typed}"]  # the default option goes: its keys are not those of the plugin's
     bad = next(str(c) for c in chosen if c is not None and c not in options)
     if bad == "" or isinstance(chosen[0], (dict, list)):
-        raise BadInputError(Fault(name, f"got {typed!r}, expected one of {', '.join([*options, *table])}; its keys are set as {name}.key=value"))
+        listed = ", ".join([*options, *table])
+        raise BadInputError(Fault(name, f"got {typed!r}, expected one of {listed}; its keys are set as {name}.key=value"))
     raise BadInputError(Fault(name, unknown(bad, [*options, *table])))
 
 

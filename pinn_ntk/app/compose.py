@@ -31,6 +31,11 @@ _TARGETS = {
     ),
     "hydra.sweeper": ("hydra._internal.core_plugins.basic_sweeper.BasicSweeper",),
 }
+_PACKAGES = {
+    "hydra/launcher/joblib": "hydra-joblib-launcher",
+    "hydra/launcher/submitit_local": "hydra-submitit-launcher",
+    "hydra/launcher/submitit_slurm": "hydra-submitit-launcher",
+}
 _LOGGING = {"version": 1, "root": {"level": "ERROR"}, "incremental": True, "disable_existing_loggers": False}
 
 
@@ -61,7 +66,9 @@ def session(config_dir: str | None) -> Iterator[Hydra]:
     search = create_config_search_path(str(conf_dir()))
     if config_dir is not None:
         if not Path(config_dir).is_dir():
-            raise BadInputError(Fault("--config-dir", f"got {config_dir!r}, expected a folder with groups, such as {config_dir}/problem/mine.yaml"))
+            raise BadInputError(
+                Fault("--config-dir", f"got {config_dir!r}, expected a folder with groups, such as {config_dir}/problem/mine.yaml")
+            )
         search.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema", path=None))
     GlobalHydra.instance().clear()
     try:
@@ -89,7 +96,7 @@ def translated(config_dir: str | None) -> Iterator[None]:
     """Errors of YAML, OmegaConf and Hydra as bad input, with file and line where they are known."""
     try:
         yield
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, OSError) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise BadInputError(_fault(error, config_dir)) from error
 
 
@@ -98,13 +105,21 @@ def _fault(error: BaseException, config_dir: str | None) -> Fault:
     for e in chain:
         if isinstance(e, yaml.MarkedYAMLError) and e.problem_mark is not None:
             mark = e.problem_mark
-            return Fault(f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}", f"{e.problem}; expected plain YAML, indented by spaces")
+            return Fault(
+                f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}", f"{e.problem}; expected plain YAML, indented by spaces"
+            )
         if isinstance(e, yaml.reader.ReaderError):
-            return Fault(str(e.name), f"the character at position {e.position} is not allowed in YAML ({e.reason}); save the file as plain UTF-8 text")
+            return Fault(
+                str(e.name),
+                f"the character at position {e.position} is not allowed in YAML ({e.reason}); save the file as plain UTF-8 text",
+            )
         if isinstance(e, UnicodeDecodeError):
             return Fault(_undecodable(config_dir), f"not UTF-8 ({e.reason} at byte {e.start}); save the file as UTF-8")
         if isinstance(e, MissingConfigException) and e.missing_cfg_file:
             group, _, option = e.missing_cfg_file.rpartition("/")
+            if e.missing_cfg_file in _PACKAGES:
+                package = _PACKAGES[e.missing_cfg_file]
+                return Fault(group, f"{option!r} needs a package that is not installed: pip install {package}")
             listed = f"; expected one of {', '.join(e.options)}{nearest(option, e.options)}" if e.options else ""
             return Fault(group or option, f"no configuration named {option!r}{listed}")
         if isinstance(e, RecursionError):
@@ -156,13 +171,13 @@ def _check_no_code(cfg: DictConfig) -> None:
         BadInputError: with every such key.
     """
     plain = OmegaConf.to_container(cfg, resolve=False)
-    faults = [
-        Fault(key, f"got {value!r}; _target_ is not used here and nothing was imported: kind: picks a known object, plugins=[file.py] brings your own")
-        for key, value in _targets(plain, "")
-        if value not in _TARGETS.get(key.removesuffix("._target_"), ())
-    ]
+    remedy = "_target_ is not used here and nothing was imported: kind: picks a known object, plugins=[file.py] brings your own"
+    foreign = [(key, value) for key, value in _targets(plain, "") if value not in _TARGETS.get(key.removesuffix("._target_"), ())]
+    faults = [Fault(key, f"got {value!r}; {remedy}") for key, value in foreign]
     if "plugins" in cfg:
-        faults.append(Fault("plugins", "set in a file, which is not allowed and was not read: give it on the command line, plugins=[my_problem.py]"))
+        faults.append(
+            Fault("plugins", "set in a file, which is not allowed and was not read: give it on the command line, plugins=[my_problem.py]")
+        )
     hydra = plain["hydra"] if isinstance(plain, dict) else {}
     if hydra["callbacks"]:
         faults.append(Fault("hydra.callbacks", "not allowed: callbacks are code"))

@@ -14,7 +14,14 @@ from pinn_ntk.networks.two_layer import GAMMAS, INITS, SCALINGS
 
 Config = Mapping[str, Any]
 Kind = Literal["whole", "number", "flag", "text", "weights", "any"]
-_WORDS = {"whole": "a whole number", "number": "a number", "flag": "true or false", "text": "text", "weights": "numbers by block name", "any": ""}
+_WORDS = {
+    "whole": "a whole number",
+    "number": "a number",
+    "flag": "true or false",
+    "text": "text",
+    "weights": "numbers by block name",
+    "any": "",
+}
 
 
 @dataclass(frozen=True)

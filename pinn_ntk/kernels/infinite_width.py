@@ -3,7 +3,7 @@
     K̂^(a)(θ⁰) → K^(a)  and  K̂^(w)(θ⁰) → γ² K^(w)  as N → ∞.
 
 No Monte Carlo: ReLUᵖ is integrated exactly over the plane of each pair of points, analytic σ by the trapezoid, over the weights
-themselves in up to three dimensions and over the plane of each pair in more.
+themselves in up to two dimensions and over the plane of each pair in more.
 """
 
 import math
@@ -16,19 +16,21 @@ from pinn_ntk.activations import Activation, activation_named, smoothness_verdic
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, sampled, size_of, system_of
 from pinn_ntk.kernels.memory import require_bytes
-from pinn_ntk.kernels.planar_forms import DenseRows, dense_rows
+from pinn_ntk.kernels.planar_forms import dense_rows
 from pinn_ntk.kernels.planar_quadrature import Moments, Trapezoid, homogeneous_moments, pair_kernel, trapezoid_moments
 from pinn_ntk.kernels.planar_resolution import REFINEMENT, resolve, truncation_radius
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, spectrum_of_gram, triangular_factor
-from pinn_ntk.kernels.weight_space import normal_count, normal_nodes, weighted_columns, weighted_gram
 from pinn_ntk.kernels.uniform_weights import uniform_limit
+from pinn_ntk.kernels.weight_space import normal_count, normal_nodes, weighted_columns, weighted_gram
 from pinn_ntk.networks.two_layer import INITS
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
 
-WEIGHT_SPACE_DIMENSIONS = 3
+__all__ = ["NotAvailableError", "infinite_width_kernel", "infinite_width_spectrum", "kernel_limit"]
+
+KERNEL_DIMENSIONS, SPECTRUM_DIMENSIONS = 2, 3
+"""Dimensions up to which the nodes are weights: beyond 2 a plane for each pair is quicker, but only weights give singular values."""
 WEIGHT_SPACE_NODES = 1e6
-"""Beyond either, the nodes over the weights cost more than a plane for each pair."""
 
 
 def infinite_width_kernel(
@@ -75,7 +77,9 @@ def infinite_width_kernel(
     return Kernel(total, 1.0, a, w, None, columns if at is None else {"new": (slice(0, m), 1.0)}, columns, error)
 
 
-def infinite_width_spectrum(problem: Problem, activation: str | Activation, bias: bool = True, init: str = "lecture", part: str = "a") -> Spectrum:
+def infinite_width_spectrum(
+    problem: Problem, activation: str | Activation, bias: bool = True, init: str = "lecture", part: str = "a"
+) -> Spectrum:
     """λ_S = λ_min(K^(a)) and the rest of the spectrum of K^(a) ('a') or of K^(a) + K^(w) at γ = 1 ('total').
 
     Where the quadrature is over the weights (analytic σ, up to three dimensions) the eigenvalues are squares of singular values and the
@@ -96,7 +100,7 @@ def infinite_width_spectrum(problem: Problem, activation: str | Activation, bias
     _check(activation, init, "both", 1e-13)
     sigma, gradient = activation_named(activation), part == "total"
     rows = _lifted(problem.rows(), bias)
-    found = _over_weights(rows, sigma, gradient, 1e-13) if sigma.degree is None and init != "uniform" else None
+    found = _over_weights(rows, sigma, gradient, 1e-13, SPECTRUM_DIMENSIONS) if sigma.degree is None and init != "uniform" else None
     if found is None:
         limit = kernel_limit(rows, None, sigma, init, 1e-13, gradient)
         return spectrum_of_gram(limit.a if limit.w is None else limit.a + limit.w, limit.error)
@@ -143,12 +147,14 @@ def kernel_limit(
     blocks = left if right is None else left + right
     order = max(r.order for r in blocks)
     if smoothness_verdict(activation, order) == "refused":
-        raise NotAvailableError(f"activation {activation.name!r} has too few derivatives for an operator of order {order}: use ReLUᵖ, p ≥ {order}")
+        raise NotAvailableError(
+            f"activation {activation.name!r} has too few derivatives for order {order}; use ReLUᵖ with p ≥ {order} or an analytic σ"
+        )
     if init == "uniform":
         return uniform_limit(left, right, activation, tolerance, gradient)
     if activation.degree is not None:
         return _pairwise(left, right, homogeneous_moments(activation), gradient, 0.0)
-    found = _over_weights(blocks, activation, gradient, tolerance)
+    found = _over_weights(blocks, activation, gradient, tolerance, KERNEL_DIMENSIONS)
     if found is None:
         rule, error = resolve(dense_rows(blocks), activation, gradient, tolerance)
         return _pairwise(left, right, trapezoid_moments(activation, rule), gradient, error)
@@ -191,7 +197,8 @@ def _alike_together(x: Tensor, i: Tensor, j: Tensor) -> Tensor:
     across = norm[j] * (1.0 - cosine.square()).clamp_min(0.0).sqrt()
     octave = (4 * norm[i].clamp_min(1e-300).log2()).round()
     by_distance = across.argsort()
-    return by_distance[octave[by_distance].argsort(stable=True)]
+    regrouped: Tensor = by_distance[octave[by_distance].argsort(stable=True)]
+    return regrouped
 
 
 def _extent(blocks: tuple[Rows, ...]) -> Tensor:
@@ -199,11 +206,13 @@ def _extent(blocks: tuple[Rows, ...]) -> Tensor:
     return torch.cat([r.x for r in blocks]).abs().amax(0).double()
 
 
-def _over_weights(blocks: tuple[Rows, ...], activation: Activation, gradient: bool, tolerance: float) -> tuple[Trapezoid, float] | None:
+def _over_weights(
+    blocks: tuple[Rows, ...], activation: Activation, gradient: bool, tolerance: float, dimensions: int
+) -> tuple[Trapezoid, float] | None:
     """The rule over the weights with its error, measured on a few rows against the planes; None in many dimensions or with many nodes."""
     extent = _extent(blocks)
     D = len(extent)
-    if D > WEIGHT_SPACE_DIMENSIONS:
+    if dimensions < D:
         return None
     planar, error = resolve(dense_rows(blocks), activation, gradient, tolerance)
     few = sampled(blocks, 6)

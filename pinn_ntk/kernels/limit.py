@@ -1,4 +1,4 @@
-"""What the quadratures of the infinite-width kernel share: the result with its error, what is not available, symmetry, and a sample of rows."""
+"""What the quadratures of the infinite-width kernel share: the result with its error, what is not available, symmetry."""
 
 from dataclasses import dataclass
 

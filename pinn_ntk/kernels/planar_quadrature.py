@@ -22,7 +22,7 @@ Moments = Callable[[Plane, int, int], Tensor]
 GAUSSIAN_STEP = 0.55
 """Largest step of the trapezoid: it leaves 1e-14 of E u⁸ for the Gaussian alone."""
 PAIRS = 2048
-ELEMENTS = 1 << 18
+ELEMENTS = 1 << 17
 """Pairs, and pairs × nodes, held at a time: arrays that stay in a processor's cache."""
 
 
@@ -103,7 +103,8 @@ def homogeneous_moments(activation: Activation) -> Moments:
         angular = (pairs @ powers.mT).unflatten(2, (g + 1, g + 1)).unflatten(1, (K + 1, K + 1))
         k, a = torch.arange(K + 1), torch.arange(g + 1)
         degree = (2 * p - k[:, None] - k).clamp_min(0)[:, :, None, None] + a[:, None] + a
-        return angular * (2.0 ** (degree / 2) * torch.exp(torch.lgamma(degree.double() / 2 + 1))).to(angular)
+        scaled: Tensor = angular * (2.0 ** (degree / 2) * torch.exp(torch.lgamma(degree.double() / 2 + 1))).to(angular)
+        return scaled
 
     return moments
 
@@ -172,17 +173,16 @@ def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
         u1, weight1 = rule.nodes(float(torch.maximum(plane.r, plane.alpha.abs()).max()), rule.half, plane.r)
         u2, weight2 = rule.nodes(float(plane.beta.max()), False, plane.r)
         columns, rows = (_powers(u2, g) * weight2).mT.contiguous(), (_powers(u1, g) * weight1).mT
-        table: Tensor | None = None
+        table = plane.r.new_zeros(len(plane.r), (K + 1) * (g + 1), (K + 1) * (g + 1))
         size = max(1, ELEMENTS // (len(u2) * len(plane.r)))
         for lines in torch.arange(len(u1)).split(size):
             u = u1[lines.to(u1.device)]
             left = torch.stack(activation.jet(plane.r[:, None] * u, K), 2)[..., None] * rows[lines.to(u1.device)][:, None]
             z = (plane.alpha[:, None] * u)[..., None] + plane.beta[:, None, None] * u2
             right = torch.stack([d @ columns for d in activation.jet(z, K)], 2)
-            product = left.flatten(2).mT @ right.flatten(2)
-            table = product if table is None else table + product
-        assert table is not None  # noqa: S101 - there is at least one line
-        return table.unflatten(2, (K + 1, g + 1)).unflatten(1, (K + 1, g + 1)).transpose(2, 3)
+            table += left.flatten(2).mT @ right.flatten(2)
+        square: Tensor = table.unflatten(2, (K + 1, g + 1)).unflatten(1, (K + 1, g + 1))
+        return square.transpose(2, 3)
 
     def moments(plane: Plane, K: int, g: int) -> Tensor:
         size = max(1, ELEMENTS // rule.cost(float(plane.r.max()), float(plane.beta.max())))

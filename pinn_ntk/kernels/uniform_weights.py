@@ -25,7 +25,9 @@ CELL_ELEMENTS = 1 << 19
 COUNTS = (8, 12, 16, 20, 26, 34, 44, 58, 76, 100, 130)
 
 
-def uniform_limit(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, tolerance: float, gradient: bool) -> Limit:
+def uniform_limit(
+    left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, tolerance: float, gradient: bool
+) -> Limit:
     """E φφ' and ⅓ E ∇φ·∇φ' over w ~ U(−1, 1)^D.
 
     Args:
@@ -45,7 +47,9 @@ def uniform_limit(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activa
     return Limit(limit.a, None if limit.w is None else OUTER_SQUARE * limit.w, limit.error)
 
 
-def _tensor_limit(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, tolerance: float, gradient: bool) -> Limit:
+def _tensor_limit(
+    left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, tolerance: float, gradient: bool
+) -> Limit:
     D = left[0].x.shape[1]
     few = system_of(sampled(left if right is None else left + right, 6), activation)
     half = has_parity(activation)
@@ -75,12 +79,12 @@ def _face_limit(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activati
     i, j = (v.flatten() for v in torch.meshgrid(*(torch.arange(len(r.x)) for r in (rows, columns)), indexing="ij"))
     nodes_per_pair = 2 * D * (3 if D == 2 else 18 if D == 3 else 1) * ((activation.degree or 0) + 3) ** (D - 1)
     size = max(1, CELL_ELEMENTS // nodes_per_pair)
-    parts = [_face_pairs(rows.select(p), columns.select(q), D, activation, gradient) for p, q in zip(i.split(size), j.split(size), strict=True)]
+    chunks = zip(i.split(size), j.split(size), strict=True)
+    parts = [_face_pairs(rows.select(p), columns.select(q), D, activation, gradient) for p, q in chunks]
     shape = len(rows.x), len(columns.x)
     a = torch.cat([p[0] for p in parts]).reshape(shape)
     w = torch.cat([p[1] for p in parts if p[1] is not None]).reshape(shape) if gradient else None
     return Limit(a, w, 64 * torch.finfo(a.dtype).eps * max(p[2] for p in parts))
-
 
 
 def _face_pairs(left: DenseRows, right: DenseRows, D: int, activation: Activation, gradient: bool) -> tuple[Tensor, Tensor | None, float]:

@@ -1,4 +1,4 @@
-"""Quadrature over the weights themselves: its nodes are weighted neurons, so K^∞ = Σ_k ω_k ∇_θφ_k·∇_θφ_k' is the kernel of a finite network.
+"""Quadrature over the weights themselves: its nodes are weighted neurons, and K^∞ is the kernel of that finite network.
 
 Positive semi-definite by construction, and with singular values of √ω Φ small eigenvalues come out right; affordable in few dimensions.
 """
@@ -34,7 +34,7 @@ def normal_nodes(extent: Tensor, rule: Trapezoid) -> Nodes:
 def normal_count(extent: Tensor, rule: Trapezoid) -> float:
     """How many nodes `normal_nodes` has, from volumes: |ball|/Πh_j, half of it by symmetry."""
     D = len(extent)
-    ball = math.pi ** (D / 2) / math.gamma(D / 2 + 1) * rule.radius**D
+    ball: float = math.pi ** (D / 2) / math.gamma(D / 2 + 1) * rule.radius**D
     return ball / math.prod(rule.step(float(size)) for size in extent) / (2 if rule.half else 1)
 
 

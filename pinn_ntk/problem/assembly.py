@@ -91,6 +91,8 @@ class Equation:
 
 def check_weights(weights: Mapping[str, float] | None) -> None:
     """Raise ValueError unless every weight is a positive number."""
+    if weights is not None and not isinstance(weights, Mapping):
+        raise ValueError(f"weights: got {weights!r}, expected a mapping from block names to positive numbers")
     for name, value in (weights or {}).items():
         number(f"weight of block {name!r}", value, positive=True)
 

@@ -1,11 +1,28 @@
 """Pictures of the kernel: its spectra, what of the residual lies along which eigenvector, and how far training moves it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pinn_ntk.comparison.compare import exit_time
-from pinn_ntk.reporting.style import ENVELOPE, LINEAR, MEASURED, QUIET, THEORY, Picture, log_axis, panels, positive, render
+from pinn_ntk.reporting.style import (
+    ENVELOPE,
+    LINEAR,
+    MEASURED,
+    QUIET,
+    THEORY,
+    Picture,
+    Section,
+    Values,
+    curve,
+    legend,
+    log_y,
+    number,
+    panel,
+    positive,
+    progress_x,
+    render,
+)
 from pinn_ntk.reporting.training_plots import clock
 
 if TYPE_CHECKING:
@@ -13,109 +30,182 @@ if TYPE_CHECKING:
 
     from pinn_ntk.reporting.record import Record
 
+_FEW = 24  # eigenvalues that still have room on a linear axis
+_FAINTEST = 1e-9  # a smaller share of the residual is no news
 
-def spectrum_picture(record: "Record") -> Picture | None:
-    """Eigenvalues of K̂(0), K̂(T), K^∞ and the rounding floor; the residual's share along each eigenvector."""
-    history = record.history
-    if "eigenvalues" not in history.arrays:
-        return None
-    figure, (left, right) = panels(2, 3.4)
-    values, index = history.arrays["eigenvalues"], np.arange(1, record.problem.points + 1)
-    infinite = _infinite(record)
+
+def spectrum_section(record: "Record") -> Section:
+    """Eigenvalues of K̂(0), K̂(T), K^∞ and the rounding floors; the residual's share along each eigenvector."""
+    title = "Spectrum of the tangent kernel"
+    if "eigenvalues" not in record.history.arrays:
+        return Section(title, "The kernel was not tracked in this run.")
+    lead = "Each eigenvalue λ of the kernel is the speed at which one pattern of the residual is learned: it decays like exp(−(s²N/n) λ t)."
+    return Section(title, lead, (_spectrum(record), _alignment(record)))
+
+
+def _ends(values: Values) -> tuple[Values, Values]:
+    """The first and the last row that have numbers, largest eigenvalue first."""
+    rows = np.flatnonzero(np.isfinite(values).any(1))
+    first, last = (rows[0], rows[-1]) if len(rows) else (0, 0)
+    return positive(values[first][::-1]), positive(values[last][::-1])
+
+
+def _index_axis(axes: "Axes", count: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if count > _FEW:
+        axes.set_xscale("log")
+        axes.set_xlim(0.9, count * 1.1)
+    else:
+        axes.set_xlim(0.5, count + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _spectrum(record: "Record") -> Picture:
+    start, end = _ends(record.history.arrays["eigenvalues"])
+    index, infinite = np.arange(1, len(start) + 1), _infinite(record)
+    figure, axes = panel("eigenvalues, largest first", "index", "eigenvalue")
+    mark = "o" if len(index) <= _FEW else ""
     if infinite is not None:
-        left.plot(index, positive(infinite), color=THEORY, lw=4, alpha=0.35, label=r"$K^\infty_\gamma$, infinite width")
-    left.plot(index, positive(values[0][::-1]), ".-", color=MEASURED, ms=3, lw=0.8, label=r"$\hat K$ at the start")
-    left.plot(index, positive(values[-1][::-1]), "--", color=LINEAR, lw=1.4, label=r"$\hat K$ at the end")
-    floor = float(history.columns["floor"][0])
-    shown = positive(values[0])
-    if np.isfinite(shown).any() and floor > np.nanmin(shown) * 1e-6:
-        left.axhline(floor, color=QUIET, ls=":", label="rounding floor")
-    log_axis(left, "y", shown[np.isfinite(shown)])
-    left.set(title="eigenvalues, largest first", xlabel="index")
-    left.legend(loc="best")
-    shares = history.arrays["alignment"]
-    for row, colour, label in ((0, MEASURED, "at the start"), (-1, LINEAR, "at the end")):
-        right.plot(index, positive(shares[row][::-1]), ".", color=colour, ms=4, label=label)
-    kept = positive(shares[[0, -1]])
-    log_axis(right, "y", kept[np.isfinite(kept)])
-    right.set(title=r"share of the residual, $(u_k\cdot e)^2/\|e\|^2$", xlabel="eigenvector, largest eigenvalue first")
-    right.legend(loc="best")
-    caption = (
-        "Left: the spectrum that sets the speed of each mode; the finite network (black) should lie on its infinite-width limit (blue). "
-    )
-    caption += "Right: at the end the residual sits in the eigenvectors of small eigenvalues, the modes that gradient descent learns last."
-    return Picture("spectrum", "Spectrum of the tangent kernel", caption, render(figure))
+        axes.plot(index, infinite, marker=mark, ls="-", ms=7, color=THEORY, lw=4.5, alpha=0.35, label=r"$K^\infty$, infinite width")
+    axes.plot(index, start, marker=mark, ls="-", ms=3.5, color=MEASURED, lw=1.5, label=r"$\hat{K}$, start")
+    axes.plot(index, end, marker=mark, ls="--", ms=3.5, mfc="white", color=LINEAR, lw=1.5, label=r"$\hat{K}$, end")
+    shown = [start, end] if infinite is None else [start, end, infinite]
+    low = min((float(np.nanmin(s)) for s in shown if np.isfinite(s).any()), default=0.0)
+    floor = float(np.nanmax(record.history.columns["floor"], initial=0.0))
+    if floor > 1e-3 * low:
+        axes.axhline(floor, color=QUIET, ls=":", label="rounding floor")
+        shown.append(positive(np.array([floor])))
+    log_y(axes, *shown)
+    _index_axis(axes, len(index))
+    legend(axes, "lower left")
+    words = "Speeds of all patterns: this network at its start and end, and the limit of infinite width with the same γ."
+    words += " Black on blue means that the width is enough; orange on black that the kernel stood still. "
+    words += f"Below the rounding floor {number(floor)} no digit is right." if floor > 0.0 else ""
+    return Picture("spectrum", words, render(figure))
 
 
-def _infinite(record: "Record") -> Any:
-    """Eigenvalues of K^(a) + γ²K^(w), largest first."""
+def _infinite(record: "Record") -> Values | None:
+    """Eigenvalues of K^(a) + γ²K^(w), largest first; what is below their own rounding is left out."""
     prediction = record.prediction
     if prediction is None or prediction.lazy is None:
         return None
-    return (prediction.lazy.forecast.eigenvalues * (prediction.points / prediction.scale)).cpu().numpy()
+    return positive((prediction.lazy.forecast.eigenvalues * (prediction.points / prediction.scale)).cpu().numpy())
 
 
-def drift_picture(record: "Record") -> Picture | None:
-    """‖K̂^(a)(t) − K̂^(a)(0)‖_F against λ_S/4, λ_min(K̂^(a)(t)) against λ_S/2, and how far parameters moved."""
-    history = record.history
-    if "drift_a" not in history.columns:
-        return None
-    figure, (first, second, third) = panels(3, 3.2)
-    label, x = clock(record)
-    lazy = record.prediction.lazy if record.prediction else None
-    _kernel_drift(record, first, x, lazy.lambda_s if lazy else 0.0)
-    _smallest(record, second, x, lazy.lambda_s if lazy else 0.0)
-    _displacement(record, third, x)
-    for axis in (first, second, third):
-        log_axis(axis, "x", x[1:])
-        axis.set(xlabel=label)
-        axis.legend(loc="best")
-    caption = "Left and middle: the theorem's argument holds as long as the kernel stays below the line λ_S/4 and its smallest eigenvalue above λ_S/2. "
-    caption += "Right: how far the kernel as a whole and single weights moved; the lazy regime means all of this is small."
-    return Picture("drift", "Does the kernel stay where it was?", caption, render(figure))
-
-
-def _kernel_drift(record: "Record", axis: "Axes", x: Any, lambda_s: float) -> None:
-    drift = positive(record.history.columns["drift_a"][1:])
-    axis.plot(x[1:], drift, ".-", color=MEASURED, ms=3, label="measured")
-    shown = list(drift[np.isfinite(drift)])
-    if lambda_s > 0.0:
-        axis.axhline(lambda_s / 4.0, color=ENVELOPE, ls="--", label=r"$\lambda_S/4$")
-        shown.append(lambda_s / 4.0)
-        left_at = exit_time(record.prediction, record.history) if record.prediction else None
-        if left_at is not None:
-            at = left_at if record.history.step_size <= 0.0 else left_at / record.history.step_size
-            axis.axvline(max(at, 0.5), color=LINEAR, lw=1.0, label="t*")
-    log_axis(axis, "y", shown)
-    axis.set(title=r"$\|\hat K^{(a)}(t)-\hat K^{(a)}(0)\|_F$")
-
-
-def _smallest(record: "Record", axis: "Axes", x: Any, lambda_s: float) -> None:
-    values = positive(record.history.columns["lambda_min_a"][1:])
-    axis.plot(x[1:], values, ".-", color=MEASURED, ms=3, label="measured")
-    shown = list(values[np.isfinite(values)])
-    if lambda_s > 0.0:
-        for share, style, label in ((0.75, "--", r"$\frac{3}{4}\lambda_S$"), (0.5, ":", r"$\lambda_S/2$")):
-            axis.axhline(share * lambda_s, color=ENVELOPE, ls=style, label=label)
-            shown.append(share * lambda_s)
-    log_axis(axis, "y", shown)
-    axis.set(title=r"$\lambda_{\min}(\hat K^{(a)}(t))$")
-
-
-def _displacement(record: "Record", axis: "Axes", x: Any) -> None:
-    history = record.history
-    curves = (
-        ("max_delta_a", r"$\max|\Delta a|$", THEORY),
-        ("max_delta_w", r"$\max|\Delta w|$", LINEAR),
-        ("drift", r"$\|\hat K_t-\hat K_0\|_F/\|\hat K_0\|_F$", MEASURED),
+def _alignment(record: "Record") -> Picture:
+    start, end = _ends(record.history.arrays["alignment"])
+    index = np.arange(1, len(start) + 1)
+    figure, axes = panel("where the residual is", "eigenvector, largest eigenvalue first", r"share $(u_k\cdot e)^2/\Vert e\Vert^2$")
+    axes.plot(index, start, "o", color=MEASURED, ms=4, mew=0, label="start")
+    axes.plot(index, end, "D", color=LINEAR, ms=4, mfc="none", mew=1.1, label="end")
+    log_y(axes, start, end, low=_FAINTEST)
+    _index_axis(axes, len(index))
+    legend(axes, "lower left")
+    words = "How much of the residual lies along each eigenvector, before and after training; the shares of one colour sum to 1."
+    return Picture(
+        "alignment",
+        words + " What is left at the end sits at the right, in the slow patterns that are still to be learned.",
+        render(figure),
     )
-    shown: list[float] = []
-    for name, label, colour in curves:
-        values = positive(history.columns[name][1:])
-        axis.plot(x[1:], values, color=colour, label=label)
-        shown += [float(v) for v in values if np.isfinite(v)]
+
+
+def drift_section(record: "Record") -> Section:
+    """‖K̂^(a)(t) − K̂^(a)(0)‖_F against λ_S/4, λ_min(K̂^(a)(t)) against λ_S/2, relative drift, and how far parameters moved."""
+    title, columns = "Does the kernel stay where it was?", record.history.columns
+    if len(columns["step"]) < 2:
+        return Section(title, "No second state was tracked, so nothing can have moved.")
+    if "drift_a" not in columns:
+        pictures = (_displacement(record),) if "max_delta_a" in columns else ()
+        return Section(title, "The kernel was not tracked in this run; only the movement of the weights is known.", pictures)
+    lead = "The theory rests on a kernel that hardly moves while the loss falls."
+    lazy = record.prediction.lazy if record.prediction else None
+    if lazy is not None and lazy.lambda_s > 0.0:
+        lead += f" Its yardstick is λ_S = {number(lazy.lambda_s)}, the smallest eigenvalue of part (a) at infinite width."
+    else:
+        lead += " There is no λ_S to measure it by here, so the pictures show the movement alone."
+    return Section(title, lead, (_drift(record), _smallest(record), _relative_drift(record), _displacement(record)))
+
+
+def _lambda_s(record: "Record") -> float:
+    return record.prediction.lazy.lambda_s if record.prediction and record.prediction.lazy else 0.0
+
+
+def _drift(record: "Record") -> Picture:
+    history, lambda_s = record.history, _lambda_s(record)
+    label, x = clock(history)
+    figure, axes = panel("drift of part (a)", label, r"$\Vert\hat{K}^{(a)}(t)-\hat{K}^{(a)}(0)\Vert_F$")
+    drift = positive(history.columns["drift_a"])
+    words = "How far part (a) of the kernel has moved from where it started."
+    if lambda_s > 0.0:
+        axes.axhline(lambda_s / 4.0, color=ENVELOPE, ls="--", label=r"$\lambda_S/4$")
+        left = exit_time(record.prediction, history) if record.prediction else None
+        if left is not None:
+            at = left if history.step_size <= 0.0 else left / history.step_size
+            axes.axvline(at, color=LINEAR, lw=1.3, ls="-.", label=f"t* = {left:.3g}")
+        words += " The theorem speaks up to t*, the first time above the green line; " + (
+            "it was never reached." if left is None else "here it was."
+        )
+    else:
+        words += " The less it moves, the better the linearised prediction."
+    curve(axes, x, drift, MEASURED, "measured")
+    log_y(axes, drift, lambda_s / 4.0)
+    progress_x(axes, x)
+    legend(axes)
+    return Picture("drift", words, render(figure))
+
+
+def _smallest(record: "Record") -> Picture:
+    history, lambda_s = record.history, _lambda_s(record)
+    label, x = clock(history)
+    figure, axes = panel("smallest eigenvalue of part (a)", label, r"$\lambda_{\min}(\hat{K}^{(a)}(t))$")
+    values, floors = positive(history.columns["lambda_min_a"]), positive(history.columns["floor_a"])
+    lines = ((1.0, "-", r"$\lambda_S$"), (0.75, "--", r"$\frac{3}{4}\lambda_S$"), (0.5, ":", r"$\frac{1}{2}\lambda_S$"))
+    for share, style, text in lines if lambda_s > 0.0 else ():
+        axes.axhline(share * lambda_s, color=ENVELOPE, ls=style, lw=1.3, label=text)
+    curve(axes, x, values, MEASURED, "measured")
+    floor, low = float(np.nanmax(floors, initial=0.0)), float(np.nanmin(values, initial=np.inf))
+    if floor > 1e-3 * low:
+        axes.axhline(floor, color=QUIET, ls=":", label="rounding floor")
+    log_y(axes, values, *(share * lambda_s for share, _, _ in lines), floor if floor > 1e-3 * low else 0.0)
+    progress_x(axes, x)
+    legend(axes)
+    words = "The eigenvalue that sets the guaranteed speed, as it is at this width."
+    words += (
+        " The proof needs it above ¾λ_S at the start and above ½λ_S up to t*."
+        if lambda_s > 0.0
+        else " It may not reach the rounding floor."
+    )
+    return Picture("lambda_min", words, render(figure))
+
+
+def _relative_drift(record: "Record") -> Picture:
+    history = record.history
+    label, x = clock(history)
+    values = positive(history.columns["drift"])
+    figure, axes = panel("relative drift of the kernel", label, r"$\Vert\hat{K}(t)-\hat{K}(0)\Vert_F\;/\;\Vert\hat{K}(0)\Vert_F$")
+    curve(axes, x, values, MEASURED)
+    log_y(axes, values)
+    progress_x(axes, x)
+    words = "How far the whole kernel moved, as a share of its size. Far below 1 the network trains like its linearisation."
+    return Picture("relative_drift", words, render(figure))
+
+
+def _displacement(record: "Record") -> Picture:
+    history = record.history
+    label, x = clock(history)
+    figure, axes = panel("how far single weights moved", label, "largest displacement")
+    a, w = positive(history.columns["max_delta_a"]), positive(history.columns["max_delta_w"])
+    curve(axes, x, a, MEASURED, r"$\max_k|\Delta a_k|$")
+    curve(axes, x, w, LINEAR, r"$\max_k\Vert\Delta w_k\Vert_\infty$", "--")
     guarantee = record.prediction.guarantee if record.prediction else None
-    if guarantee is not None and guarantee.drift.q < 1e3 * max(shown, default=0.0):
-        axis.axhline(guarantee.drift.q, color=ENVELOPE, ls="--", label="q")
-    log_axis(axis, "y", shown)
-    axis.set(title="displacement")
+    words = "The largest movement of any outer weight a and inner weight w."
+    if guarantee is not None:
+        axes.axhline(guarantee.drift.q, color=ENVELOPE, ls=":", lw=2.0, label="bound q")
+        words += " Both stay below q up to t* once the width suffices."
+    else:
+        words += " Inner weights that move visibly mean that features are learned."
+    log_y(axes, a, w, guarantee.drift.q if guarantee is not None else 0.0)
+    progress_x(axes, x)
+    legend(axes)
+    return Picture("displacement", words, render(figure))

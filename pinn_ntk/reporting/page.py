@@ -1,43 +1,26 @@
 """The page itself: one self-contained HTML file, no scripts, nothing from the network; everything from the record is escaped."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from html import escape
+from importlib.resources import files
 
-from pinn_ntk.reporting.style import Picture
+from pinn_ntk.comparison.statements import Statement, Verdict
+from pinn_ntk.reporting.style import Picture, Section, number
 
-CSS = """
-:root{--ink:#1d2129;--soft:#5b6270;--line:#e3e5ea;--tint:#f6f7f9;--blue:#0072b2}
-*{box-sizing:border-box}
-body{margin:0;background:#fff;color:var(--ink);font:16px/1.58 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif}
-main{max-width:1000px;margin:0 auto;padding:40px 24px 72px}
-h1{font-size:1.9rem;line-height:1.2;margin:0 0 .35em;font-weight:650;letter-spacing:-.01em}
-h2{font-size:1.22rem;margin:2.4em 0 .5em;font-weight:620;border-top:1px solid var(--line);padding-top:1.3em}
-p{margin:.5em 0 1em;max-width:74ch}
-.answer{font-size:1.1rem;color:#2c3340}
-.badge{display:inline-block;padding:.16em .7em;border-radius:99px;font-size:.82rem;font-weight:600;border:1px solid;vertical-align:middle;white-space:nowrap}
-.good{color:#00664b;border-color:#009e73;background:#ecf8f4}.bad{color:#9b3a00;border-color:#d55e00;background:#fdf1ea}
-.flat{color:#4d5460;border-color:#b9bec8;background:#f4f5f7}.info{color:#004f7d;border-color:#0072b2;background:#eaf4fa}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(138px,1fr));gap:12px;margin:1.5em 0}
-.card{background:var(--tint);border-radius:10px;padding:12px 14px}
-.card b{display:block;font-size:1.16rem;font-weight:620;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.card span{font-size:.8rem;color:var(--soft)}
-figure{margin:1.2em 0 1.6em}figure img{width:100%;height:auto;display:block}
-figcaption{color:var(--soft);font-size:.92rem;max-width:80ch;margin-top:.5em}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:.5em .7em .5em 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--soft);font-weight:550}td.n{white-space:nowrap}
-td small{color:var(--soft);display:block;max-width:46ch}
-dl{display:grid;grid-template-columns:minmax(110px,180px) 1fr;gap:.25em 1em;font-size:.93rem}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
-.warn{border-left:3px solid #d55e00;background:#fdf6f1;padding:.55em .9em;margin:.5em 0;font-size:.93rem}
-pre{background:var(--tint);padding:12px 14px;border-radius:8px;overflow-x:auto;font-size:.8rem}
-summary{cursor:pointer;color:var(--blue)}
-@media(max-width:640px){main{padding:22px 16px 48px}h1{font-size:1.45rem}dl{grid-template-columns:1fr}dt{margin-top:.5em}
-.scroll table{min-width:620px}figure .scroll img{min-width:640px}}
-@media print{h2{break-after:avoid}figure{break-inside:avoid}}
-"""
+BADGES: Mapping[Verdict, tuple[str, str]] = {
+    "holds": ("good", "✓ holds"),
+    "fails": ("bad", "✗ fails"),
+    "vacuous": ("info", "○ says nothing"),
+    "not_applicable": ("flat", "– not applicable"),
+}
+_BELOW = re.compile(r"((?<![A-Za-z0-9])(?:max|min|[a-z])|[A-ZΑ-Ωα-ω𝓛‖Σ∂]\u0302?|\u0302)_(min|max|[A-Za-z0-9∞]{1,2}|γ)(?![A-Za-z0-9])")
+_ABOVE = re.compile(r"\^(?:\{([^{}]*)\}|(\([aw]\)|[∞*]|[0-9]+|[a-z](?![A-Za-z0-9])))")
 
-BADGES = {"holds": ("good", "✓ holds"), "fails": ("bad", "✗ fails"), "vacuous": ("info", "○ vacuous"), "not_applicable": ("flat", "– n/a")}
+
+def mathematics(text: str) -> str:
+    """Text with R_S, λ_min, K̂^(a), e^{−λt} as subscripts and superscripts; everything else is escaped and left alone."""
+    return _ABOVE.sub(lambda m: f"<sup>{m[1] or m[2]}</sup>", _BELOW.sub(r"\1<sub>\2</sub>", escape(text)))
 
 
 def badge(kind: str, text: str) -> str:
@@ -45,34 +28,73 @@ def badge(kind: str, text: str) -> str:
     return f'<span class="badge {kind}">{escape(text)}</span>'
 
 
-def card(value: str, label: str) -> str:
-    """One key number."""
-    return f'<div class="card"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
+def cards(pairs: Iterable[tuple[str, str]]) -> str:
+    """Key numbers, each with what it is."""
+    return (
+        '<div class="cards">'
+        + "".join(f'<div class="card"><b>{escape(v)}</b><span>{mathematics(k)}</span></div>' for v, k in pairs)
+        + "</div>"
+    )
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> str:
     """A list of terms and their values."""
-    return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in pairs) + "</dl>"
+    return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{mathematics(v)}</dd>" for k, v in pairs) + "</dl>"
 
 
-def figure(picture: Picture) -> str:
-    """A section with one picture and its caption."""
+def section(title: str, *parts: str) -> str:
+    """A part of the page under its heading."""
+    return f"<section><h2>{escape(title)}</h2>" + "\n".join(parts) + "</section>"
+
+
+def paragraph(text: str) -> str:
+    """A paragraph of text."""
+    return f"<p>{mathematics(text)}</p>"
+
+
+def illustrated(part: Section) -> str:
+    """A section of pictures, two abreast where there is room."""
+    grid = f'<div class="grid">{"".join(map(_figure, part.pictures))}</div>' if part.pictures else ""
+    return section(part.title, paragraph(part.lead), grid)
+
+
+def _figure(picture: Picture) -> str:
+    kind = ' class="wide"' if picture.wide else ""
+    image = f'<img alt="{escape(picture.name.replace("_", " "))}" src="{picture.data_uri}">'
+    caption = f"<figcaption>{mathematics(picture.caption)}</figcaption>"
+    return f'<figure{kind} id="{picture.name}"><div class="scroll">{image}</div>{caption}</figure>'
+
+
+def statements_table(statements: Iterable[Statement]) -> str:
+    """Name, claim, predicted, measured, slack, verdict, reason."""
     return (
-        f'<h2>{escape(picture.title)}</h2><figure><div class="scroll"><img alt="{escape(picture.caption)}" src="{picture.data_uri}"></div>'
-        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
+        '<table class="statements"><thead><tr><th>statement</th><th class="number">predicted</th><th class="number">measured</th>'
+        f'<th class="number">slack</th><th>verdict</th></tr></thead><tbody>{"".join(map(_statement, statements))}</tbody></table>'
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose cells are HTML already."""
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{"".join(f"<th>{escape(h)}</th>" for h in head)}</tr></thead><tbody>{body}</tbody></table></div>'
+def _statement(s: Statement) -> str:
+    slack = "–" if s.slack is None else f"{number(s.slack)} ×"
+    numbers = (("predicted", number(s.predicted)), ("measured", number(s.measured)), ("slack", slack))
+    cells = "".join(f'<td class="number" data-label="{label}">{escape(text)}</td>' for label, text in numbers)
+    reason = f"<small>{mathematics(s.reason)}</small>" if s.reason else ""
+    return (
+        f"<tr><td>{mathematics(s.name)}<small>{mathematics(s.claim)}</small></td>{cells}<td>{badge(*BADGES[s.verdict])}{reason}</td></tr>"
+    )
+
+
+def two_columns(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
+    """A table of names and numbers."""
+    body = "".join(f'<tr><td>{mathematics(name)}</td><td class="number">{escape(value)}</td></tr>' for name, value in rows)
+    names = f'<th>{mathematics(head[0])}</th><th class="number">{escape(head[1])}</th>'
+    return f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def page(title: str, parts: Iterable[str]) -> str:
     """The whole document."""
+    style = files("pinn_ntk.reporting").joinpath("page.css").read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{CSS}</style></head><body><main>\n" + "\n".join(parts) + "\n</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>\n{style}</style></head><body><main>\n" + "\n".join(parts) + "\n</main></body></html>\n"
     )

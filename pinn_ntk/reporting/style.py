@@ -1,12 +1,12 @@
-"""The look of figures: one palette (safe for colour-blind eyes), one meaning per colour, SVG out."""
+"""The look of figures: one palette (safe for colour-blind eyes), one meaning per colour, one panel per picture, SVG out."""
 
 import base64
 import io
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,46 +14,55 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MEASURED, THEORY, LINEAR, ENVELOPE, QUIET = "#1a1a1a", "#0072b2", "#d55e00", "#009e73", "#8a8f98"
-BLOCKS = ("#56b4e9", "#cc79a7", "#e69f00", "#6a3d9a", "#b2df8a", "#999999")
+Values = np.ndarray[Any, np.dtype[np.float64]]
 
-_STYLE: dict[str, Any] = {
-    "font.size": 9.5,
-    "axes.titlesize": 10,
-    "axes.titleweight": "medium",
+MEASURED, THEORY, LINEAR, ENVELOPE, QUIET = "#1a1a1a", "#0072b2", "#d55e00", "#009e73", "#8a8f98"
+BLOCKS = (("#56b4e9", "-"), ("#cc79a7", "--"), ("#e69f00", "-."), ("#6a3d9a", ":"), ("#7f7f7f", "-"))
+SMALLEST, LARGEST = 1e-290, 1e290
+"""What a logarithmic axis is asked to show lies between these: beyond, tick arithmetic overflows."""
+
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#777777",
+    "axes.edgecolor": "#8a8f98",
     "axes.labelcolor": "#333333",
     "axes.grid": True,
-    "grid.color": "#e8e8ea",
-    "grid.linewidth": 0.6,
+    "grid.color": "#ebecef",
+    "grid.linewidth": 0.7,
     "axes.axisbelow": True,
     "xtick.color": "#555555",
     "ytick.color": "#555555",
     "lines.linewidth": 1.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.fontsize": 9,
+    "legend.handlelength": 2.2,
     "svg.fonttype": "path",
     "svg.hashsalt": "pinn_ntk",
 }
+_MARGINS = (0.74, 0.2, 0.56, 0.4)  # inches: left, right, bottom, top; fixed ones need no layout engine, which would draw everything twice
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of a report.
+    """One panel of a report.
 
     Attributes:
         name: file name without suffix.
-        title: heading.
         caption: two sentences: what it shows, what to look for.
         svg: the picture.
+        wide: whether it takes the whole width of the page.
     """
 
     name: str
-    title: str
     caption: str
     svg: bytes
+    wide: bool = False
 
     @property
     def data_uri(self) -> str:
@@ -65,61 +74,156 @@ class Picture:
         (folder / f"{self.name}.svg").write_bytes(self.svg)
 
 
-def panels(count: int, height: float = 3.0, width: float = 10.0) -> "tuple[Figure, Sequence[Axes]]":
-    """A figure with that many panels in a row (object interface: nothing global is touched)."""
+@dataclass(frozen=True)
+class Section:
+    """Pictures on one question.
+
+    Attributes:
+        title: heading.
+        lead: a sentence or two before the pictures, or what stands in their place.
+        pictures: none when there is nothing to draw; the lead then says why.
+    """
+
+    title: str
+    lead: str
+    pictures: tuple[Picture, ...] = ()
+
+
+def panel(title: str, xlabel: str, ylabel: str, wide: bool = False, bar: bool = False) -> "tuple[Figure, Axes]":
+    """A figure with one pair of axes (object interface: nothing global is touched).
+
+    Args:
+        title: above the axes.
+        xlabel: below.
+        ylabel: at the left.
+        wide: for a picture that takes the whole width of the page.
+        bar: whether room is left at the right for a colour bar.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    width, height = (8.4, 4.1) if wide else (5.0, 3.9) if bar else (5.0, 3.5)
+    left, right, bottom, top = _MARGINS
+    right += 0.75 if bar else 0.0
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(1, count))
-    return figure, list(axes)
+        figure = Figure(figsize=(width, height))
+        axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height))
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    return figure, axes
+
+
+def colour_bar(figure: "Figure", axes: "Axes", image: Any, extend: str = "neither") -> None:
+    """A colour bar in the room that `panel(bar=True)` left."""
+    import matplotlib as mpl
+
+    box = axes.get_position()
+    with mpl.rc_context(_STYLE):
+        bar = figure.colorbar(image, cax=figure.add_axes((box.x1 + 0.025, box.y0, 0.03, box.height)), extend=extend)
+    bar.outline.set_visible(False)
+
+
+def legend(axes: "Axes", place: Literal["best", "lower left"] = "best") -> None:
+    """A legend in the style of the page, if anything has a label."""
+    import matplotlib as mpl
+
+    if axes.get_legend_handles_labels()[1]:
+        with mpl.rc_context(_STYLE):
+            axes.legend(loc=place)
 
 
 def render(figure: "Figure") -> bytes:
-    """The figure as SVG."""
+    """The figure as SVG; the same numbers give the same bytes."""
     import matplotlib as mpl
 
     buffer = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "pinn_ntk"})
     return buffer.getvalue()
 
 
-def plain(text: str) -> str:
-    """Text as a figure can show it: no mathematics mode, and only characters that the font has."""
-    kept = "".join(c if c.isascii() or "À" <= c <= "ω" or c in "₀₁₂₃∂Δ∇∞·−" else "?" for c in text)
-    return kept.replace("$", r"\$")
+@cache
+def _drawable() -> frozenset[int]:
+    """Code points that the font of figures has."""
+    from matplotlib.font_manager import findfont
+    from matplotlib.ft2font import FT2Font
+
+    return frozenset(FT2Font(findfont("DejaVu Sans")).get_charmap())
 
 
-def positive(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Values for a logarithmic axis: what is not positive and finite is left out (NaN)."""
+def plain(text: str, length: int = 28) -> str:
+    """A person's text as a figure can show it: no mathematics mode, no missing glyphs, not hidden by a leading underscore, not too long."""
+    short = text if len(text) <= length else text[: length - 1] + "…"
+    kept = "".join(" " if not c.isprintable() else c if ord(c) in _drawable() else "?" for c in short)
+    return (" " + kept if kept.startswith("_") else kept).replace("$", r"\$")
+
+
+def positive(values: Any) -> Values:
+    """Values for a logarithmic axis: what is not positive and finite becomes NaN and is not drawn."""
     array = np.asarray(values, dtype=np.float64)
-    return np.where(np.isfinite(array) & (array > 0.0), array, np.nan)
+    with np.errstate(invalid="ignore"):
+        return np.where((array > SMALLEST) & (array < LARGEST), array, np.nan)
 
 
-def log_axis(axis: "Axes", which: str, values: Iterable[float]) -> None:
-    """A logarithmic axis when there is something positive to show."""
-    found = [v for v in values if math.isfinite(v) and v > 0.0]
-    if not found:
+def curve(axes: "Axes", x: Any, y: Any, colour: str, label: str = "", style: str = "-", width: float = 1.6) -> None:
+    """A line; with markers where it is too short to be seen as one."""
+    values = np.asarray(y, dtype=np.float64)
+    marker = "o" if np.isfinite(values).sum() < 3 else ""
+    axes.plot(x, values, style, color=colour, lw=width, marker=marker, ms=4, label=label or None)
+
+
+def log_y(axes: "Axes", *shown: Any, low: float = 0.0, high: float = math.inf) -> None:
+    """A logarithmic vertical axis over everything shown, within [low, high]; a linear one when nothing is positive.
+
+    Args:
+        axes: where.
+        shown: arrays or numbers that are drawn.
+        low: what lies below is cut off.
+        high: what lies above is cut off.
+    """
+    values = positive(np.concatenate([np.ravel(np.asarray(s, dtype=np.float64)) for s in shown] or [np.empty(0)]))
+    values = values[np.isfinite(values)]
+    if not len(values):
+        axes.set_ylim(0.0, 1.0)
         return
-    axis.set_xscale("log") if which == "x" else axis.set_yscale("log")
-    low, high = min(found), max(found)
-    if high / low < 3.0:  # a flat curve would otherwise get no tick label
-        bounds = (low / 3.0, high * 3.0)
-        axis.set_xlim(bounds) if which == "x" else axis.set_ylim(bounds)
+    bottom, top = max(float(values.min()), low), min(float(values.max()), high)
+    bottom = min(bottom, top)
+    pad = 1.3 if top > 30.0 * bottom else 3.0  # a flat curve would otherwise get no tick label
+    axes.set_yscale("log")
+    axes.set_ylim(bottom / pad, top * pad)
+
+
+def progress_x(axes: "Axes", x: Any) -> None:
+    """Steps or times from 0 on: linear up to the first positive one, logarithmic from there; linear when they span less than a decade."""
+    values = np.asarray(x, dtype=np.float64)
+    ahead = values[values > 0.0]
+    if not len(ahead):
+        axes.set_xlim(-0.5, 0.5)
+        return
+    first, last = float(ahead.min()), float(ahead.max())
+    if last > 10.0 * first:
+        axes.set_xscale("symlog", linthresh=first, linscale=0.35)
+        axes.set_xlim(-0.06 * first, last * 1.15)
+    else:
+        axes.set_xlim(-0.02 * last, last * 1.02)
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None, floor: float | None = None) -> str:
-    """Three significant digits; '–' for nothing, '< floor' below a rounding floor."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    """Three significant digits, 1.23·10⁻⁴ where a plain number would be long; '–' for nothing, 'below …' under a rounding floor."""
+    if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if floor is not None and value <= floor:
-        return f"< {floor:.0e} (floor)"
+        return f"below its floor {number(floor)}"
     if value == 0:
         return "0"
-    if isinstance(value, int) or (abs(value) < 1e5 and value == int(value)):
-        return f"{int(value):,}".replace(",", " ")
-    return f"{value:.3g}" if 1e-3 <= abs(value) < 1e5 else f"{value:.2e}"
+    size, sign = abs(value), "−" if value < 0 else ""
+    if size == int(size) and size < 1e6:
+        return sign + f"{int(size):,}".replace(",", " ")
+    if 1e-2 <= size < 999.5:
+        return sign + f"{size:.3g}"
+    mantissa, exponent = f"{size:.2e}".split("e")
+    return f"{sign}{mantissa}·10{str(int(exponent)).translate(_RAISED)}"

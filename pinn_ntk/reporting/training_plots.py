@@ -1,116 +1,245 @@
-"""Pictures of training: the loss beside its predictions, and dR/dt beside the kernel's quadratic form."""
+"""Pictures of training: the loss and the error beside their predictions, and dR/dt beside the kernel's quadratic form."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from pinn_ntk.comparison.compare import forecast_losses, linearised_losses
 from pinn_ntk.comparison.envelope import step_times
-from pinn_ntk.reporting.style import BLOCKS, ENVELOPE, LINEAR, MEASURED, THEORY, Picture, log_axis, panels, plain, positive, render
+from pinn_ntk.reporting.style import (
+    BLOCKS,
+    ENVELOPE,
+    LINEAR,
+    MEASURED,
+    QUIET,
+    THEORY,
+    Picture,
+    Section,
+    Values,
+    curve,
+    legend,
+    log_y,
+    number,
+    panel,
+    plain,
+    positive,
+    progress_x,
+    render,
+)
+from pinn_ntk.theory.prediction import Prediction
+from pinn_ntk.training.trackers import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pinn_ntk.reporting.record import Record
 
-CURVE_POINTS = 700
+_DRAWN = 500  # points of a measured curve, on each of a logarithmic and a linear scale
+_LOSS = r"loss $R_S=\Vert e\Vert^2/2n$"
 
 
-def clock(record: "Record") -> tuple[str, Any]:
-    """What the horizontal axis of a tracked quantity is: steps for descent, time for a flow."""
-    flow = record.history.step_size <= 0.0
-    return ("time t" if flow else "step k"), record.history.columns["time" if flow else "step"]
+def clock(history: History) -> tuple[str, Values]:
+    """The horizontal axis of tracked quantities: steps for descent, time for a flow."""
+    flow = history.step_size <= 0.0
+    return ("time t" if flow else "step k"), np.asarray(history.columns["time" if flow else "step"])
 
 
-def loss_picture(record: "Record") -> Picture:
-    """R_S against its forecast with a band, the linearised prediction and the envelope; by block when there are several."""
-    history, several = record.history, len(record.problem.blocks) > 1
-    figure, axes = panels(2 if several else 1, 3.9)
-    label, x = clock(record)
-    axis = axes[0]
-    shown = [_theory_curves(record, axis, x)] if record.prediction is not None else []
-    _measured(record, axis)
-    values = positive(history.losses)
-    log_axis(axis, "y", values[np.isfinite(values)])
-    log_axis(axis, "x", x)
-    axis.set(xlabel=label, ylabel=r"loss $R_S = \|e\|^2/2n$", title="measured loss and its predictions")
-    axis.legend(loc="best")
-    if several:
-        for i, name in enumerate(record.problem.slices):
-            axes[1].plot(_from_first(x), positive(history.columns[f"loss.{name}"]), color=BLOCKS[i % len(BLOCKS)], label=plain(name))
-        log_axis(axes[1], "y", np.concatenate([history.columns[f"loss.{n}"] for n in record.problem.slices]))
-        log_axis(axes[1], "x", x)
-        axes[1].set(xlabel=label, title="loss by block (they add up)")
-        axes[1].legend(loc="best")
-    caption = "The black line is the measured loss; everything coloured was computed before the first step. "
-    caption += "Theory is right where black stays in the blue band and on the orange line" + (
-        f"; {shown[0]}." if shown and shown[0] else "."
-    )
-    return Picture("loss", "Loss and forecast", caption, render(figure))
-
-
-def _from_first(x: Any) -> Any:
-    """Step 0 at half of step 1 (or of the first time), so that a logarithmic axis shows the start."""
-    moved = np.asarray(x, dtype=np.float64).copy()
-    if len(moved) > 1 and moved[0] == 0.0:
-        moved[0] = moved[1] / 2.0
-    return moved
-
-
-def _measured(record: "Record", axis: "Axes") -> None:
-    history = record.history
-    if history.step_size > 0.0:
-        count = len(history.losses)
-        picks = np.unique(np.round(np.geomspace(1, count, CURVE_POINTS)).astype(int)) - 1
-        axis.plot(np.where(picks == 0, 0.5, picks), positive(history.losses[picks]), color=MEASURED, lw=1.9, label="measured", zorder=5)
-    else:
-        axis.plot(_from_first(step_times(history)), positive(history.losses), "o-", ms=3, color=MEASURED, label="measured", zorder=5)
-
-
-def _theory_curves(record: "Record", axis: "Axes", x: Any) -> str:
-    """Draw what was predicted; returns words on the envelope."""
-    prediction, history = record.prediction, record.history
+def loss_section(record: "Record") -> Section:
+    """R_S beside forecast, linearised prediction and envelope; by block; and the error beside its prediction."""
+    history, prediction = record.history, record.prediction
+    made = [_loss(record), _by_block(record) if len(record.problem.blocks) > 1 else None, _bound(record), _error(record)]
+    pictures = tuple(p for p in made if p is not None)
     if prediction is None:
-        return ""
-    at = _from_first(x)
-    curves = forecast_losses(prediction, history)
-    if curves is not None:
-        mean, band = curves
-        axis.fill_between(at, positive(band[0]), positive(band[2]), color=THEORY, alpha=0.18, lw=0, label="forecast, 90 % of seeds")
-        axis.plot(at, positive(mean), color=THEORY, lw=1.3, label="forecast, mean over seeds")
-    axis.plot(at, positive(linearised_losses(prediction, history)), "--", color=LINEAR, lw=1.3, label="linearised, this seed", zorder=6)
+        lead = "Predictions were switched off for this run, so the loss stands alone."
+    else:
+        lead = "Everything coloured was computed before the first step; black is what happened."
+        lead += f" Time is t = kτ with the step τ = {number(history.step_size)}." if history.step_size > 0.0 else ""
+    if len(history.losses) < 2:
+        lead += " No step was taken: there is only the start."
+    return Section("Loss and forecast", lead, pictures)
+
+
+def _measured(history: History) -> tuple[Values, Values]:
+    """Every loss that a picture can resolve, and its step or time."""
+    count = len(history.losses)
+    if history.step_size <= 0.0:
+        return step_times(history), positive(history.losses)
+    log, linear = np.geomspace(1, count, _DRAWN) - 1, np.linspace(0, count - 1, _DRAWN)
+    picks = np.unique(np.round(np.concatenate([log, linear])).astype(int))
+    return picks.astype(np.float64), positive(history.losses[picks])
+
+
+def _loss(record: "Record") -> Picture:
+    history, prediction = record.history, record.prediction
+    label, x = clock(history)
+    figure, axes = panel("measured loss and its predictions", label, _LOSS, wide=True)
+    drawn = [] if prediction is None else _predicted(axes, prediction, history, x)
+    at, losses = _measured(history)
+    curve(axes, at, losses, MEASURED, "measured", width=2.0)
+    least, most = (float(f(losses, initial=v)) for f, v in ((np.nanmin, np.inf), (np.nanmax, 0.0)))
+    log_y(axes, losses, *drawn, low=least / 30.0 if np.isfinite(least) else 0.0, high=most * 30.0 if most else np.inf)
+    progress_x(axes, at)
+    legend(axes, "lower left")
+    caption = "The measured loss over training" + ("." if prediction is None else ", and what was said of it beforehand.")
+    if prediction is not None:
+        caption += " Theory is right where the black line stays in the blue band and on the orange one."
+    return Picture("loss", caption, render(figure), wide=True)
+
+
+def _predicted(axes: "Axes", prediction: Prediction, history: History, x: Values) -> list[Values]:
+    """Band, mean, linearised loss and envelope; returns what was drawn."""
+    drawn = []
+    forecast = forecast_losses(prediction, history)
+    if forecast is not None:
+        mean, (low, _, high) = positive(forecast[0]), positive(forecast[1])
+        axes.fill_between(x, low, high, color=THEORY, alpha=0.16, lw=0, label="forecast, 5–95 % of seeds")
+        curve(axes, x, mean, THEORY, "forecast, mean over seeds", width=1.3)
+        drawn += [low, mean, high]
+    linear = positive(linearised_losses(prediction, history))
+    curve(axes, x, linear, LINEAR, "linearised at this start", "--")
+    bound = _envelope(prediction, history.columns["time"])
+    if bound is not None:
+        curve(axes, x, bound, ENVELOPE, r"bound $e^{-rate\cdot t}R_S(0)$", ":", 2.0)
+    return [*drawn, linear]
+
+
+def _envelope(prediction: Prediction, times: Values) -> Values | None:
+    """e^{−rate·t}R_S(0) up to where it meets rounding; None without a rate."""
     if prediction.lazy is None or prediction.lazy.rate == 0.0:
-        return ""
-    times = history.columns["time"]
-    envelope = np.where(times <= prediction.cut_time, prediction.initial_loss * np.exp(-prediction.lazy.rate * times), np.nan)
-    axis.plot(at, positive(envelope), ":", color=ENVELOPE, lw=2.0, label=r"envelope $e^{-\mathrm{rate}\,t}R_S(0)$")
-    folds = prediction.lazy.rate * float(times[-1])
-    return f"the green envelope falls by {folds:.2g} e-folds over the run" + (" and says nothing yet" if folds < 1.0 else "")
-
-
-def dissipation_picture(record: "Record") -> Picture | None:
-    """dR/dt three ways, and the share of the outer weights in it."""
-    history = record.history
-    if "dissipation" not in history.columns:
         return None
-    figure, (left, right) = panels(2, 3.1)
-    label, x = clock(record)
-    at, form, norm = _from_first(x), positive(history.columns["dissipation"]), positive(history.columns["gradient_norm_squared"])
-    left.plot(at, form, color=THEORY, lw=3.5, alpha=0.5, label=r"$(s^2N/n^2)\,e^T\hat K e$ (kernel)")
-    left.plot(at, norm, color=LINEAR, lw=1.2, label=r"$\|\nabla R_S\|^2$ (gradient)")
+    return positive(np.where(times <= prediction.cut_time, prediction.initial_loss * np.exp(-prediction.lazy.rate * times), np.nan))
+
+
+def _by_block(record: "Record") -> Picture:
+    history = record.history
+    label, x = clock(history)
+    figure, axes = panel("loss by block", label, r"$R_b$, summing to $R_S$")
+    columns = {name: positive(history.columns[f"loss.{name}"]) for name in record.problem.slices if f"loss.{name}" in history.columns}
+    for i, (name, values) in enumerate(columns.items()):
+        colour, style = BLOCKS[i % len(BLOCKS)]
+        curve(axes, x, values, colour, plain(name), style)
+    log_y(axes, *columns.values())
+    progress_x(axes, x)
+    legend(axes)
+    words = "How much of the loss each condition has, weights included. A block that lies above the others is what training still works on."
+    return Picture("loss_by_block", words, render(figure))
+
+
+def _bound(record: "Record") -> Picture | None:
+    """The loss and its envelope on a linear time axis, where the bound is a straight line; only where it falls by an e-fold or more."""
+    history, prediction = record.history, record.prediction
+    if prediction is None or prediction.lazy is None or not len(history.losses):
+        return None
+    end = min(float(history.columns["time"][-1]), prediction.cut_time)
+    folds = prediction.lazy.rate * end
+    if not 1.0 <= folds < np.inf:
+        return None
+    at, losses = _measured(history)
+    time = at * history.step_size if history.step_size > 0.0 else at
+    kept = time <= end
+    line = np.linspace(0.0, end, 200)
+    bound = positive(prediction.initial_loss * np.exp(-prediction.lazy.rate * line))
+    figure, axes = panel("the bound of linear convergence", "time t", _LOSS)
+    curve(axes, line, bound, ENVELOPE, r"bound $e^{-rate\cdot t}R_S(0)$", ":", 2.2)
+    curve(axes, time[kept], losses[kept], MEASURED, "measured")
+    log_y(axes, bound, losses[kept], low=1e-12 * float(np.nanmin(bound)))
+    legend(axes, "lower left")
+    words = f"The same loss over plain time, where the bound is a straight line; it falls by {number(folds)} e-folds."
+    return Picture("bound", words + " The theorem's conclusion holds where black stays below green.", render(figure))
+
+
+def _error(record: "Record") -> Picture | None:
+    """‖u − u*‖/‖u*‖ as training goes, and the same for the linearised network."""
+    history = record.history
+    if "relative_l2" not in history.columns:
+        return None
+    label, x = clock(history)
+    figure, axes = panel("relative error of u", label, r"$\Vert u-u^*\Vert\,/\,\Vert u^*\Vert$")
+    shown = [positive(history.columns[name]) for name in ("relative_l2", "relative_linf")]
+    linear = _linearised_errors(record)
+    if linear is not None:
+        curve(axes, x, linear, LINEAR, r"$L^2$, linearised", "--")
+    curve(axes, x, shown[0], MEASURED, r"$L^2$, measured", width=1.9)
+    curve(axes, x, shown[1], QUIET, r"$L^\infty$, measured", "-.", 1.2)
+    log_y(axes, *shown)
+    progress_x(axes, x)
+    legend(axes, "lower left")
+    words = "The error at the test points during training" + (", and the error that theory foresaw for it." if linear is not None else ".")
+    return Picture(
+        "error_history",
+        words + " It can level off while the loss still falls: then more points are needed, not more steps.",
+        render(figure),
+    )
+
+
+def _linearised_errors(record: "Record") -> Values | None:
+    """Relative L² error of the linearised network at the tracked steps."""
+    prediction, history, problem = record.prediction, record.history, record.problem
+    if (
+        prediction is None
+        or prediction.cross is None
+        or prediction.initial_solution is None
+        or problem.exact is None
+        or problem.test_points is None
+    ):
+        return None
+    linear, like = prediction.linear, prediction.linear.eigenvalues
+    steps, times = (torch.from_numpy(history.columns[c]).to(like) for c in ("step", "time"))
+    tau = history.step_size
+    with torch.no_grad():
+        exact = problem.exact(problem.test_points).to(like)
+        if tau > 0.0:
+            u = linear.at_after(prediction.cross, prediction.initial_solution, steps, tau)
+        else:
+            u = linear.at(prediction.cross, prediction.initial_solution, times)
+        size = float(torch.linalg.vector_norm(exact))
+        return positive((torch.linalg.vector_norm(u - exact, dim=-1) / (size if size > 0.0 else 1.0)).cpu().numpy())
+
+
+def dissipation_section(record: "Record") -> Section:
+    """−dR/dt as measured, from the gradient and from the kernel, and the share of part (a) in it."""
+    title, columns = "How fast the loss falls", record.history.columns
+    if "gradient_norm_squared" not in columns:
+        return Section(title, "The gradient was not tracked at any step.")
+    if "dissipation" not in columns:
+        return Section(title, "The kernel was not tracked in this run, so only the gradient can be compared.", (_dissipation(record),))
+    lead = "Along gradient flow the loss falls at the rate −dR/dt = ‖∇R‖² = (s²N/n²) eᵀK̂e: three numbers from three computations."
+    return Section(title, lead, (_dissipation(record), _share(record)))
+
+
+def _dissipation(record: "Record") -> Picture:
+    history = record.history
+    label, x = clock(history)
+    figure, axes = panel("decrease of the loss", label, r"$-dR_S/dt$")
+    norm, form = (positive(history.columns.get(c, np.empty(0))) for c in ("gradient_norm_squared", "dissipation"))
+    if len(form):
+        axes.plot(x, form, color=THEORY, lw=4.5, alpha=0.4, label=r"$(s^2N/n^2)\;e^T\hat{K}e$, kernel")
+    curve(axes, x, norm, LINEAR, r"$\Vert\nabla R_S\Vert^2$, gradient", width=1.3)
     if history.step_size > 0.0:
         steps = history.columns["step"].astype(int)
         steps = steps[steps < len(history.losses) - 1]
-        slope = positive((history.losses[steps] - history.losses[steps + 1]) / history.step_size)
-        left.plot(_from_first(steps.astype(float)), slope, ".", color=MEASURED, ms=4, label=r"$-\Delta R_S/\tau$ (measured)")
-    log_axis(left, "y", norm[np.isfinite(norm)])
-    log_axis(left, "x", x)
-    left.set(title=r"decrease of the loss, $-dR_S/dt$", xlabel=label)
-    left.legend(loc="best")
-    total = history.columns["quadratic"]
-    right.plot(at, np.divide(history.columns["quadratic_a"], total, out=np.full_like(total, np.nan), where=total > 0), color=THEORY)
-    right.set(title=r"share of part (a): $e^T\hat K^{(a)}e\,/\,e^T\hat K e$", xlabel=label, ylim=(0.0, 1.05))
-    log_axis(right, "x", x)
-    caption = "Left: the kernel's quadratic form, the gradient's norm and the measured decrease per step are the same quantity computed three ways. "
-    caption += "Right: how much of it the outer weights alone provide, which is all that inequality (2) keeps."
-    return Picture("dissipation", "How fast the loss falls", caption, render(figure))
+        with np.errstate(invalid="ignore", over="ignore"):
+            fall = positive((history.losses[steps] - history.losses[steps + 1]) / history.step_size)
+        axes.plot(steps, fall, ".", color=MEASURED, ms=4, label=r"$-\Delta R_S/\tau$, measured")
+    log_y(axes, norm, form)
+    progress_x(axes, x)
+    legend(axes, "lower left")
+    words = "How fast the loss falls: from the kernel, from the gradient, and as the difference of two measured losses."
+    return Picture("dissipation", words + " The first two agree to rounding, the dots up to the size of the step.", render(figure))
+
+
+def _share(record: "Record") -> Picture:
+    history = record.history
+    label, x = clock(history)
+    total, part = history.columns["quadratic"], history.columns["quadratic_a"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(total > 0.0, part / total, np.nan)
+    figure, axes = panel("share of the outer weights", label, r"$e^T\hat{K}^{(a)}e\;/\;e^T\hat{K}e$")
+    axes.axhline(1.0, color=ENVELOPE, ls=":", lw=1.6, label="inequality (2): at most 1")
+    curve(axes, x, share, MEASURED, "measured")
+    axes.set_ylim(0.0, 1.08)
+    progress_x(axes, x)
+    legend(axes, "lower left")
+    words = "How much of that decrease the outer weights a alone bring about; inequality (2) of the theory keeps this part only."
+    return Picture("share", words + " The closer to 1, the less the bound gives away here.", render(figure))

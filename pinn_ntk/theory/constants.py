@@ -1,11 +1,9 @@
-"""The constants of the two linear-convergence theorems: moments of ‖w‖₁, η, the numbers in front, and the features' fourth moments."""
+"""The constants of the two linear-convergence theorems: moments of ‖w‖₁, η, and the numbers in front."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
 def absolute_moment(k: int) -> float:
@@ -87,49 +85,3 @@ class Theorem:
 REGRESSION = Theorem("regression", "relu", 1, 32.0, 4.0 * math.sqrt(2.0), 256.0 * math.sqrt(2.0), 8.0)
 PDE = Theorem("pde", "relu3", 3, 512.0, 200.0 * math.sqrt(2.0), 2.0**23, 320.0)
 
-
-@dataclass(frozen=True)
-class FeatureMoments:
-    """Fourth moments of the feature vector φ = (φ(x_1;w), …, φ(x_n;w)), each with its Monte Carlo standard error.
-
-    Attributes:
-        variance: Σ_ij Var(φ_iφ_j) = E‖φ‖⁴ − ‖K‖_F².
-        variance_error: its standard error.
-        whitened: E(φᵀK⁻¹φ)² ≥ n².
-        whitened_error: its standard error.
-    """
-
-    variance: float
-    variance_error: float
-    whitened: float
-    whitened_error: float
-
-
-def feature_moments(features: Tensor, gram: Tensor) -> FeatureMoments:
-    """Σ_ij Var(φ_iφ_j) = E‖φ‖⁴ − ‖K‖_F² and E(φᵀK⁻¹φ)², from independent draws of φ and the exact K = Eφφᵀ.
-
-    Args:
-        features: (n, S) features of S neurons with w ~ N(0, I_d), drawn for this purpose.
-        gram: (n, n) K^(a), positive definite.
-
-    Raises:
-        ValueError: if the shapes disagree, S < 2, or K^(a) is not numerically positive definite.
-    """
-    n, draws = features.shape
-    if gram.shape != (n, n) or draws < 2:
-        raise ValueError(
-            f"feature moments: got features {tuple(features.shape)} and gram {tuple(gram.shape)}; expected (n, S), S ≥ 2, and (n, n): "
-            "one column per neuron, the same points in both."
-        )
-    factor, info = torch.linalg.cholesky_ex(gram)
-    if int(info) > 0:
-        raise ValueError("whitened moment: got a K^(a) not positive definite in floating point, expected λ_S above the rounding floor.")
-    squares = features.square().sum(0).square()
-    whitened = torch.linalg.solve_triangular(factor, features, upper=False).square().sum(0).square()
-    root = math.sqrt(draws)
-    return FeatureMoments(
-        variance=float(squares.mean() - gram.square().sum()),
-        variance_error=float(squares.std()) / root,
-        whitened=float(whitened.mean()),
-        whitened_error=float(whitened.std()) / root,
-    )

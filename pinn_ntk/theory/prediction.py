@@ -1,5 +1,6 @@
 """Everything that theory says about a run before its first step, from the problem and the network at initialisation."""
 
+import contextlib
 import math
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from pinn_ntk.kernels.closed_form import kernel_factor, solution_kernel
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.infinite_width import NotAvailableError, infinite_width_kernel, infinite_width_spectrum
 from pinn_ntk.kernels.memory import MemoryShortageError
-from pinn_ntk.kernels.moments import whitened_moments
+from pinn_ntk.kernels.moments import feature_variance_sum, whitened_fourth_moment
 from pinn_ntk.kernels.spectrum import Spectrum
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
@@ -31,6 +32,9 @@ from pinn_ntk.theory.constants import REGRESSION
 from pinn_ntk.theory.forecast import Forecast
 from pinn_ntk.theory.linearised import Linearisation
 from pinn_ntk.theory.widths import LeastWidth, WidthTerms, least_width, variance_term, whitened_term, width_terms
+
+MOMENT_DRAWS = 50_000
+"""Neurons drawn for the fourth moments of the sharper first terms: about one per cent of standard error."""
 
 UNIFORM_VARIANCE = 1.0 / 3.0
 """E a²/γ² under init 'uniform'; 1 under the others."""
@@ -206,7 +210,7 @@ def _verdict(problem: Problem, network: TwoLayer, lazy: Lazy | None, unavailable
 def _guarantee(problem: Problem, network: TwoLayer, lazy: Lazy, verdict: Applicability, delta: float, initial_loss: float) -> Guarantee:
     """The theorem's terms; the verdict has said that it applies."""
     theorem = verdict.theorem
-    assert theorem is not None and lazy.kernel.a is not None  # noqa: S101 - the caller asks only when a theorem applies
+    assert theorem is not None and lazy.kernel.a is not None
     n, width, target = problem.points, network.width, problem.target
     bound = max(1.0, *(rows.bound() for rows in problem.rows()))
     p = Premises(theorem, n, network.inputs, lazy.lambda_s, delta, bound)
@@ -217,8 +221,7 @@ def _guarantee(problem: Problem, network: TwoLayer, lazy: Lazy, verdict: Applica
         loss_bound = initial_loss_lemma(width, network.inputs, network.gamma, delta) if known else None
     else:
         loss_bound = initial_loss_lemma_pde(p, width, network.gamma, square)
-    variance, whitened = whitened_moments(problem.system(network).rows, network.activation, lazy.kernel.a)
-    firsts = {"variance": variance_term(variance, lazy.lambda_s, delta), "whitened": whitened_term(whitened, n, delta)}
+    firsts = _sharper_first_terms(problem, network, lazy, delta)
     return Guarantee(
         p,
         lambda_min_lemma(p),
@@ -228,6 +231,17 @@ def _guarantee(problem: Problem, network: TwoLayer, lazy: Lazy, verdict: Applica
         least_width(p, gamma, square, trace),
         {name: least_width(p, gamma, square, trace, first) for name, first in firsts.items()},
     )
+
+
+def _sharper_first_terms(problem: Problem, network: TwoLayer, lazy: Lazy, delta: float) -> dict[str, float]:
+    """First terms with sampled fourth moments; the whitened one is left out where K^(a) has no inverse in floating point."""
+    rows, part_a = problem.system(network).rows, lazy.kernel.a
+    assert part_a is not None  # an infinite-width kernel with parts
+    draws = MOMENT_DRAWS
+    terms = {"variance": variance_term(feature_variance_sum(rows, network.activation, part_a, draws)[0], lazy.lambda_s, delta)}
+    with contextlib.suppress(ValueError):
+        terms["whitened"] = whitened_term(whitened_fourth_moment(rows, network.activation, part_a, draws)[0], problem.points, delta)
+    return terms
 
 
 def _at_test_points(problem: Problem, network: TwoLayer) -> tuple[Tensor | None, Tensor | None]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.theory.constants import absolute_moment, eta, feature_moments, l1_moment
-from pinn_ntk.theory.widths import variance_term, whitened_term
+from pinn_ntk.theory.constants import absolute_moment, eta, l1_moment
+from pinn_ntk.theory.widths import whitened_term
 
 
 @pytest.mark.parametrize(
@@ -92,34 +92,3 @@ def test_whitened_term_with_end_points_has_reference_digits(weight_power: int, l
     _, whitened = plane_moments(angles, radii, weight_power, gram)
     digits = 2 if weight_power == 0 else 1
     assert float(f"{whitened_term(whitened, 10, 0.1):.{digits - 1}e}") == leading
-
-
-def test_sampled_feature_moments_equal_quadrature() -> None:
-    """x_i = e_i in the plane: E‖φ‖⁴ = 7/2, and the sharper first terms are 8.1e3 and 3.8e3 where the lecture has 9.8e5."""
-    angles, radii = np.array([0.0, math.pi / 2]), np.ones(2)
-    gram = plane_gram(angles, radii, 0)
-    fourth, whitened = plane_moments(angles, radii, 0, gram)
-    variance = fourth - float((gram**2).sum())
-    assert fourth == pytest.approx(3.5, rel=1e-9)
-    assert f"{variance_term(variance, np.linalg.eigvalsh(gram)[0], 0.1):.1e}" == "8.1e+03"
-    assert f"{whitened_term(whitened, 2, 0.1):.1e}" == "3.8e+03"
-    features = torch.randn(2, 200000, generator=torch.Generator().manual_seed(1), dtype=torch.float64).clamp(min=0)
-    sampled = feature_moments(features, torch.from_numpy(gram))
-    assert abs(sampled.variance - variance) < 4 * sampled.variance_error < 0.2
-    assert abs(sampled.whitened - whitened) < 4 * sampled.whitened_error < 0.5
-
-
-def test_feature_moments_equal_their_definition() -> None:
-    """‖φ‖² = 1, 4, 9 along the axes and K = diag(1, 2): mean ‖φ‖⁴ = 98/3 less 5, and mean (φᵀK⁻¹φ)² = (1 + 4 + 81)/3."""
-    features = torch.tensor([[1.0, 0.0, 3.0], [0.0, 2.0, 0.0]], dtype=torch.float64)
-    moments = feature_moments(features, torch.diag(torch.tensor([1.0, 2.0], dtype=torch.float64)))
-    assert moments.variance == pytest.approx(98 / 3 - 5, rel=1e-14)
-    assert moments.whitened == pytest.approx(86 / 3, rel=1e-14)
-
-
-def test_feature_moments_refuse_a_singular_kernel_and_wrong_shapes() -> None:
-    features = torch.ones(2, 5, dtype=torch.float64)
-    with pytest.raises(ValueError, match="not positive definite"):
-        feature_moments(features, -torch.eye(2, dtype=torch.float64))
-    with pytest.raises(ValueError, match="one column per neuron"):
-        feature_moments(features, torch.eye(5, dtype=torch.float64))

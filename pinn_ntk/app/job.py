@@ -1,0 +1,151 @@
+"""One run from a composed configuration to its files, its lines on the terminal and its exit code."""
+
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from pinn_ntk.app.build import Experiment, build
+from pinn_ntk.app.command_line import Request
+from pinn_ntk.app.compose import resolved
+from pinn_ntk.app.faults import BadInputError, Exit
+from pinn_ntk.app.plugins import Tables
+from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, save_config
+from pinn_ntk.app.signals import interruptible
+from pinn_ntk.app.terminal import closing_table, is_terminal, messages, progress
+from pinn_ntk.devices import resolve_device
+from pinn_ntk.experiment import run
+from pinn_ntk.kernels.memory import MemoryShortageError
+from pinn_ntk.reporting.record import Record
+from pinn_ntk.training.states import Status
+
+_CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What Hydra calls with each composed configuration; it returns an exit code and raises nothing but interrupts.
+
+    Attributes:
+        request: the command line.
+        plugins: the tables of a person's own Python.
+    """
+
+    request: Request
+    plugins: Tables
+
+    def __call__(self, cfg: DictConfig) -> int:
+        """Run it."""
+        code = guarded(lambda: self._execute(cfg))
+        if code == Exit.INTERRUPTED and self.request.multirun:
+            raise KeyboardInterrupt  # Ctrl-C ends a sweep, not one of its jobs
+        return code
+
+    def _execute(self, cfg: DictConfig) -> int:
+        config = resolved(cfg)
+        experiment = build(config, self.plugins)
+        hydra = cast(DictConfig, HydraConfig.get())
+        level = logging.WARNING if is_terminal(sys.stderr) and config["report"]["bar"] else logging.INFO
+        with messages(level), run_folder(_folder(config, hydra, experiment), bool(hydra.job.chdir)) as path:
+            start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
+            copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
+            save_config(path, cfg, hydra, self.request.words, copies)
+            return guarded(lambda: _finish(_measured(experiment, config), path, config["report"]["table"]), path / LOG)
+
+
+def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment) -> Path:
+    """Where this run goes: `output`, one folder for each job of a sweep, or a new one of this moment."""
+    sweep = hydra.mode == RunMode.MULTIRUN
+    if sweep:
+        return Path(config["output"] or hydra.sweep.dir) / str(hydra.sweep.subdir)
+    chosen = config["output"] or (hydra.run.dir if hydra.run.dir != "." else None)
+    return Path(chosen).expanduser() if chosen else default_folder(experiment.problem.name)
+
+
+def _measured(experiment: Experiment, config: Mapping[str, Any]) -> Record:
+    settings = experiment.settings
+    if settings.device == "auto":
+        LOGGER.info("device auto: %s", resolve_device("auto"))
+    steps = settings.steps if settings.optimizer == "gradient_descent" else settings.tracked
+    with progress(steps, config["report"]["bar"]) as show, interruptible() as between_steps:
+
+        def on_state(state: Any) -> None:
+            show(state)
+            between_steps()
+
+        return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config)
+
+
+def _finish(record: Record, path: Path, table: bool) -> int:
+    """Write the files, then say so."""
+    for warning in record.warnings:
+        LOGGER.warning("warning: %s", warning)
+    report = record.save(path)
+    summary = record.summary()
+    LOGGER.info("%s, loss %s to %s, report %s", summary["status"], summary["loss"]["initial"], summary["loss"]["final"], report)
+    say((closing_table(summary) if table else "") + str(report))
+    return _CODES.get(record.status, Exit.DONE)
+
+
+def guarded(work: Callable[[], int], log: Path | None = None) -> int:
+    """The work's exit code, or that of the exception that ended it, told in a line or two on stderr.
+
+    Args:
+        work: what to do.
+        log: where a traceback goes; a temporary file when there is none yet.
+    """
+    try:
+        return work()
+    except BadInputError as error:
+        return _told(Exit.BAD_INPUT, str(error), log)
+    except MemoryShortageError as error:
+        # predicted before anything was allocated, it is the input that is too large; after back-off, the machine is too small
+        return _told(Exit.RESOURCES if error.__cause__ else Exit.BAD_INPUT, str(error), log)
+    except MemoryError as error:
+        return _told(Exit.RESOURCES, f"out of memory: {error}; use fewer points or a narrower network", log)
+    except ArithmeticError as error:
+        return _told(Exit.NUMERICAL, f"numerical stop before training: {error}", log)
+    except ValueError as error:
+        return _told(Exit.BAD_INPUT, str(error), log)
+    except OSError as error:
+        return _told(Exit.RESOURCES, f"{error}; nothing that was there before was changed", log)
+    except KeyboardInterrupt:
+        return _told(Exit.INTERRUPTED, "interrupted before training; nothing was written", log)
+    except Exception as error:
+        path = log or Path(tempfile.mkstemp(prefix="pinn_ntk_", suffix=".log")[1])
+        return _told(Exit.BUG, f"a bug in pinn_ntk: {type(error).__name__}: {error}; please report it with {path}", path)
+
+
+def _told(code: Exit, text: str, log: Path | None) -> int:
+    """Say it on stderr; the traceback goes to the log only."""
+    tell(text)
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n{traceback.format_exc()}")
+    return code
+
+
+def say(text: str) -> None:
+    """A text on stdout, unwrapped; a reader who has gone is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sink = os.open(os.devnull, os.O_WRONLY)  # the interpreter flushes stdout once more when it ends
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)
+
+
+def tell(text: str) -> None:
+    """A text on stderr; a reader who has gone is no error."""
+    with suppress(BrokenPipeError):
+        print(f"pinn-ntk: {text}", file=sys.stderr, flush=True)

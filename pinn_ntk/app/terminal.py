@@ -1,0 +1,130 @@
+"""What a person sees: a progress bar or log lines, the closing table, and the path of the report as the last line."""
+
+import io
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from pinn_ntk.app.run_folder import LOGGER
+from pinn_ntk.training.states import State
+
+WIDTH = 80
+_LINES = 10  # log lines of a run without a terminal
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person is looking; a process may have been started without that stream."""
+    return stream is not None and stream.isatty()
+
+
+@contextmanager
+def messages(level: int) -> Iterator[None]:
+    """The log on stderr from that level on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    before = LOGGER.level
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(before)
+
+
+@contextmanager
+def progress(steps: int, bar: bool) -> Iterator[Callable[[State], None]]:
+    """A function to call with every state: it moves a bar on a terminal, else writes about ten log lines.
+
+    Args:
+        steps: how many are expected.
+        bar: whether a bar is wanted where stderr is a terminal.
+    """
+    if not (bar and is_terminal(sys.stderr)):
+        yield _log_lines(steps)
+        return
+    columns = (
+        TextColumn("training"),
+        BarColumn(None),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.3e}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task("training", total=max(steps, 1), loss=math.nan)
+        yield lambda state: display.update(task, completed=state.step, loss=state.loss)
+
+
+def _log_lines(steps: int) -> Callable[[State], None]:
+    stride = max(1, math.ceil(steps / _LINES))
+
+    def show(state: State) -> None:
+        if state.step % stride == 0:
+            LOGGER.info("step %d of %d, loss %.6e", state.step, steps, state.loss)
+
+    return show
+
+
+def closing_table(summary: Mapping[str, Any]) -> str:
+    """The run in a dozen lines of at most 80 columns."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _rows(summary):
+        table.add_row(name, Text(value))  # Text: brackets in a person's names are no markup
+    text = io.StringIO()  # and not stdout itself: rich ends the process when a pipe is closed
+    Console(file=text, width=WIDTH, highlight=False, force_terminal=is_terminal(sys.stdout)).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    loss, error, theory, kernel = (summary.get(key) or {} for key in ("loss", "error", "theory", "kernel"))
+    yield "problem", f"{summary['problem']}, {summary['points']} points in d = {summary['dim']}"
+    yield (
+        "network",
+        f"{summary['activation']}, width {summary['width']}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}",
+    )
+    yield "status", f"{summary['status']} after {summary['steps']} steps"
+    yield "loss", f"{_number(loss.get('initial'))} → {_number(loss.get('final'))}"
+    if error:
+        yield "relative error", f"{_number(error['relative_l2'])} (L²), {_number(error['relative_linf'])} (L∞)"
+    if kernel:
+        yield (
+            "λ_min(K̂)",
+            f"{_floored(kernel['lambda_min_initial'], kernel['floor'])} → {_floored(kernel['lambda_min_final'], kernel['floor'])}",
+        )
+    if theory:
+        yield from _theory_rows(theory)
+    yield "time", f"{summary['time']['total']:.1f} s"
+
+
+def _theory_rows(theory: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not theory["applicable"]:
+        yield "theory", f"not applicable: {theory['reason']}"
+        return
+    yield "λ_S", _floored(theory["lambda_s"], theory.get("lambda_s_floor"))
+    yield "rate", f"{_number(theory['rate'])} predicted, {_number(theory['rate_measured'])} measured"
+    verdict = {True: "holds", False: "fails", None: "not judged (less than one e-fold)"}[theory["bound_holds"]]
+    yield "bound", f"{verdict}, {_number(theory['e_folds'])} e-folds, worst ratio {_number(theory['worst_ratio'])}"
+    if theory["least_width"] is not None:
+        met = "" if (theory["width_ratio"] or 0.0) >= 1.0 else ", sufficient width not met"
+        yield "least width", f"{_number(theory['least_width'])}{met}"
+
+
+def _number(value: float | None) -> str:
+    return "not available" if value is None else f"{value:.4g}"
+
+
+def _floored(value: float | None, floor: float | None) -> str:
+    """A smallest eigenvalue, or that it drowns in rounding."""
+    below = value is not None and floor is not None and value < floor
+    return f"< {_number(floor)} (rounding floor)" if below else _number(value)

@@ -1,0 +1,165 @@
+"""What a report says in words: the answer, the key numbers, what was asked and how it was made."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pinn_ntk.reporting.style import number
+from pinn_ntk.training.states import Status
+
+if TYPE_CHECKING:
+    from pinn_ntk.reporting.record import Record
+
+Pairs = list[tuple[str, str]]
+
+STATUS: Mapping[Status, tuple[str, str]] = {
+    Status.CONVERGED: ("good", "the loss met its tolerance"),
+    Status.MAX_STEPS: ("info", "all steps were taken"),
+    Status.STAGNATED: ("flat", "the loss stopped falling"),
+    Status.DIVERGED: ("bad", "the loss grew past its limit"),
+    Status.NON_FINITE: ("bad", "a number was not finite"),
+    Status.INTERRUPTED: ("flat", "it was interrupted"),
+    Status.RUNNING: ("flat", "it was still running"),
+}
+_GOOD = 0.1  # a relative error that may be called a solution
+
+
+def answer(record: "Record", summary: Mapping[str, Any]) -> str:
+    """The run in one or two sentences."""
+    network, error = record.network, summary["error"]
+    by = f"a two-layer {network.activation.name} network of width {number(network.width)} after {_effort(record)}"
+    if record.status in (Status.DIVERGED, Status.NON_FINITE):
+        first = f"Not solved: {STATUS[record.status][1]} with {by}"
+    elif error is None or error["relative_l2"] is None:
+        first = f"The loss went from {number(summary['loss']['initial'])} to {number(summary['loss']['final'])} with {by}"
+    else:
+        reached = "Solved to a relative L² error of" if error["relative_l2"] < _GOOD else "Not solved yet: a relative L² error of"
+        first = f"{reached} {number(error['relative_l2'])} by {by}"
+    theory = _theory(record)
+    return first + (f"; {theory}." if theory else ".")
+
+
+def _effort(record: "Record") -> str:
+    done, name = record.history.final.step, record.optimizer.replace("_", " ")
+    if record.history.step_size > 0.0:
+        return f"{number(done)} step{'' if done == 1 else 's'} of {name}"
+    return f"{name} up to time {number(record.history.final.time)}"
+
+
+def _theory(record: "Record") -> str:
+    found = {s.name: s for s in record.statements}
+    words = []
+    linear, band, bound = (found.get(name) for name in ("linearised prediction", "forecast before training", "linear convergence"))
+    if linear is not None and linear.measured is not None and linear.verdict in ("holds", "fails"):
+        followed = "followed" if linear.verdict == "holds" else "left"
+        words.append(f"the loss {followed} its linearised prediction (largest factor between them {number(linear.measured)})")
+    if band is not None and band.measured is not None:
+        words.append(f"it was inside the forecast's 90 % band at {band.measured:.0%} of the tracked steps")
+    if bound is not None and bound.verdict in ("holds", "fails"):
+        words.append("the bound of linear convergence " + ("held" if bound.verdict == "holds" else "did not hold"))
+    elif bound is not None and bound.verdict == "vacuous":
+        words.append("the bound of linear convergence falls too slowly to say anything over this run")
+    return "; ".join(words)
+
+
+def key_numbers(record: "Record", summary: Mapping[str, Any]) -> Pairs:
+    """Value and label of the numbers that a reader looks for first."""
+    errors, theory, loss = summary["error"], summary["theory"], summary["loss"]
+    pairs = []
+    if errors is not None:
+        pairs += [(number(errors["relative_l2"]), "relative L² error"), (number(errors["relative_linf"]), "relative L^∞ error")]
+    pairs.append((f"{number(loss['initial'])} → {number(loss['final'])}", "loss R_S, start → end"))
+    if theory is not None and theory["lambda_s"] is not None:
+        pairs.append((number(theory["lambda_s"], theory["lambda_s_floor"]), "λ_S, smallest eigenvalue of part (a) at infinite width"))
+        pairs.append((f"{number(theory['rate'])} · {number(theory['rate_measured'])}", "rate of the loss, promised · measured"))
+    if theory is not None and theory["least_width"] is not None:
+        pairs.append((number(theory["least_width"]), f"width that the theorem asks for; here {number(record.network.width)}"))
+    return [*pairs, (f"{number(summary['time']['total'])} s", "wall time")]
+
+
+def question(record: "Record") -> Pairs:
+    """The problem, the network, the loss and the optimiser in symbols."""
+    problem, network = record.problem, record.network
+    where = [] if problem.domain is None else [("domain", str(problem.domain) + (", time last" if problem.time else ""))]
+    ansatz = [] if problem.ansatz is None else [("built in", problem.ansatz.text or "u = g + ϕh meets the conditions exactly")]
+    blocks = "; ".join(f"{b.name}: {number(len(b))} points, weight {b.weight:g}" for b in problem.blocks)
+    factor = {"sum": "", "ntk": "N^{−1/2} ", "mean_field": "N^{−1} "}[network.scaling]
+    extra = f" + {len(network.extra)} fixed functions" if network.extra else ""
+    sigma = network.activation
+    return [
+        ("equation", problem.equation or problem.name),
+        ("conditions", "; ".join(problem.conditions) or "none stated"),
+        *where,
+        *ansatz,
+        ("points", f"n = {number(problem.points)} ({blocks})"),
+        ("loss", "R_S = ‖e‖²/(2n), e_i = s_b (𝓛u − f)(x_i) with s_b = √(weight · n/n_b) in block b"),
+        ("network", f"h(x) = {factor}Σ_k a_k σ(w_k·{'(x, 1)' if network.bias else 'x'}){extra}, σ(z) = {sigma.formula or sigma.name}"),
+        ("size", f"width N = {number(network.width)}, {number(network.parameter_count)} parameters"),
+        ("start", f"{network.init} initialisation with γ = {number(network.gamma)} (size of the a_k), seed {network.seed}"),
+        ("training", _training(record)),
+    ]
+
+
+def _training(record: "Record") -> str:
+    history, limit = record.history, record.step_limit
+    step = f" with step τ = {number(history.step_size)}" if history.step_size > 0.0 else ""
+    share = f", {number(history.step_size / limit)} of the limit 2n/(s²N λ_max) = {number(limit)}" if step and limit else ""
+    return f"{_effort(record)}{step}{share}; it ended because {STATUS[record.status][1]}"
+
+
+def theorem_words(record: "Record") -> str:
+    """Which theorem applies, or why none does."""
+    prediction = record.prediction
+    how = "Slack is how far a statement is from failing: above 1 it holds."
+    if prediction is None:
+        return f"Predictions were switched off for this run; what follows needs none. {how}"
+    if prediction.guarantee is not None:
+        return f"The {prediction.guarantee.premises.theorem.name} theorem applies; each statement is judged under its own conditions. {how}"
+    reason = prediction.verdict.reason or "it makes no promise here"
+    return f"No theorem applies as it stands: {reason}. What can be compared all the same is judged; the rest says why not. {how}"
+
+
+def widths(record: "Record") -> Pairs:
+    """The three terms, the least width and the sharper ones; empty where no theorem applies."""
+    guarantee = record.prediction.guarantee if record.prediction else None
+    if guarantee is None:
+        return []
+    terms = guarantee.terms
+    return [
+        ("first term, for λ_min(K̂^(a)) ≥ ¾λ_S at the start", number(terms.first)),
+        ("second term, so that the weights stay close", number(terms.second)),
+        ("third term, so that t* = ∞", number(terms.third)),
+        ("least width of the theorem, with the expected R_S at the start", number(guarantee.least.width)),
+        *((f"least width with the sharper first term '{name}'", number(w.width)) for name, w in guarantee.sharper.items()),
+        ("width of this network", number(record.network.width)),
+    ]
+
+
+def provenance(record: "Record", summary: Mapping[str, Any]) -> Pairs:
+    """Versions, machine and times."""
+    machine = {"device": summary["device"], "precision": summary["dtype"], **_flat(record.machine)}
+    spent = {name: f"{number(value)} s" for name, value in record.seconds.items() if value > 0.0}
+    return [
+        ("versions", _listed(record.versions)),
+        ("machine", _listed(machine)),
+        ("time", _listed(spent)),
+        ("files", "summary.json (all numbers), history.csv (one row per tracked step), arrays.nc (kernels, spectra, fields), figures/"),
+    ]
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings spread out under their own keys."""
+    spread: dict[str, Any] = {}
+    for key, value in values.items():
+        spread.update(_flat(value) if isinstance(value, Mapping) else {key: value})
+    return spread
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {'–' if value is None else value}" for name, value in values.items())
+
+
+def finite(record: "Record") -> bool:
+    """Whether the last state of training is finite."""
+    return bool(torch.isfinite(record.history.final.residual).all())
