@@ -43,12 +43,13 @@ def _relu_power(p: int) -> Jet:
     """σ = max(z,0)ᵖ/p!, so that σ' is the same with p − 1; σ⁽ᵖ⁾ is the step and what follows is 0 almost everywhere."""
 
     def jet(z: Tensor, k: int) -> tuple[Tensor, ...]:
-        positive = z.clamp_min(0.0)
-        powers = [positive**q / math.factorial(q) if q > 1 else positive for q in range(p, max(p - k, 1) - 1, -1)]
+        derivatives = [z.clamp_min(0.0)]
+        for q in range(2, p + 1):  # products: a power costs as much as a tanh
+            derivatives.insert(0, derivatives[0] * derivatives[-1] / q)
         if k >= p:
-            powers.append((z > 0).to(z.dtype))
-        powers.extend(torch.zeros_like(z) for _ in range(k - p))
-        return tuple(powers)
+            derivatives.append((z > 0).to(z.dtype))
+        derivatives.extend(torch.zeros_like(z) for _ in range(k - p))
+        return tuple(derivatives[: k + 1])
 
     return jet
 

@@ -91,7 +91,7 @@ class Equation:
 
 def check_weights(weights: Mapping[str, float] | None) -> None:
     """Raise ValueError unless every weight is a positive number."""
-    if weights is not None and not isinstance(weights, Mapping):
+    if weights is not None and not (isinstance(weights, Mapping) and all(isinstance(name, str) for name in weights)):
         raise ValueError(f"weights: got {weights!r}, expected a mapping from block names to positive numbers")
     for name, value in (weights or {}).items():
         number(f"weight of block {name!r}", value, positive=True)

@@ -174,7 +174,7 @@ class Formulas:
         parameters = inspect.signature(preset).parameters
         own = [name for name in parameters if name not in ("dim", "space_dim", "name")]
         self.faults.unknown(f"{key}.", value, ["kind", "factor", *own])
-        arguments = {name: self.coefficient(f"{key}.{name}", value[name]) for name in own if name in value}
+        arguments = {name: self._argument(f"{key}.{name}", value[name], parameters[name]) for name in own if name in value}
         if "space_dim" in parameters and not self.time:
             self.faults.add(f"{key}.kind", f"{value['kind']} needs time: got time: false, expected time: true, the last coordinate being t")
         for name in own:
@@ -182,10 +182,20 @@ class Formulas:
                 self.faults.add(f"{key}.{name}", f"missing; {value['kind']} needs it")
         sizes = {"dim": self.domain.dim, "space_dim": self.domain.dim - 1}
         arguments |= {name: size for name, size in sizes.items() if name in parameters}
-        return None if len(self.faults.found) > before else self.faults.attempt(key, lambda: _sized(preset(**arguments), self.domain.dim))
+        return None if len(self.faults.found) > before else self.faults.attempt(key, lambda: _made(preset, arguments, self.domain.dim))
+
+    def _argument(self, key: str, value: object, parameter: inspect.Parameter) -> Any:
+        """A parameter of a preset: a number where the preset says float, else a coefficient."""
+        if parameter.annotation in (float, "float"):
+            return self.faults.attempt(key, lambda: constant(key, value))
+        return self.coefficient(key, value)
 
 
-def _sized(operator: SecondOrderOperator, dim: int) -> SecondOrderOperator:
+def _made(preset: Callable[..., SecondOrderOperator], arguments: Mapping[str, Any], dim: int) -> SecondOrderOperator:
+    try:
+        operator = preset(**arguments)
+    except TypeError as error:  # of a person's own preset, which cannot use what it was given
+        raise ValueError(f"got {dict(arguments)}, which it cannot use ({error})") from error
     if operator.dim != dim:
         raise ValueError(f"got an operator on {operator.dim} coordinates, expected {dim}, as many as the domain has")
     return operator

@@ -143,9 +143,8 @@ def _drift(record: "Record") -> Picture:
         if left is not None:
             at = left if history.step_size <= 0.0 else left / history.step_size
             axes.axvline(at, color=LINEAR, lw=1.3, ls="-.", label=f"t* = {left:.3g}")
-        words += " The theorem speaks up to t*, the first time above the green line; " + (
-            "it was never reached." if left is None else "here it was."
-        )
+        words += " The theorem speaks up to t*, when it first lies above the green line"
+        words += "; that never happened." if left is None else f": here t* = {number(left)}."
     else:
         words += " The less it moves, the better the linearised prediction."
     curve(axes, x, drift, MEASURED, "measured")
@@ -196,8 +195,8 @@ def _displacement(record: "Record") -> Picture:
     label, x = clock(history)
     figure, axes = panel("how far single weights moved", label, "largest displacement")
     a, w = positive(history.columns["max_delta_a"]), positive(history.columns["max_delta_w"])
-    curve(axes, x, a, MEASURED, r"$\max_k|\Delta a_k|$")
-    curve(axes, x, w, LINEAR, r"$\max_k\Vert\Delta w_k\Vert_\infty$", "--")
+    curve(axes, x, a, MEASURED, r"outer, $\max|\Delta a|$")
+    curve(axes, x, w, LINEAR, r"inner, $\max|\Delta w|$", "--")
     guarantee = record.prediction.guarantee if record.prediction else None
     words = "The largest movement of any outer weight a and inner weight w."
     if guarantee is not None:

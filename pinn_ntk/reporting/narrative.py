@@ -36,8 +36,7 @@ def answer(record: "Record", summary: Mapping[str, Any]) -> str:
     else:
         reached = "Solved to a relative L² error of" if error["relative_l2"] < _GOOD else "Not solved yet: a relative L² error of"
         first = f"{reached} {number(error['relative_l2'])} by {by}"
-    theory = _theory(record)
-    return first + (f"; {theory}." if theory else ".")
+    return " ".join([f"{first}.", *_theory(record)])
 
 
 def _effort(record: "Record") -> str:
@@ -47,20 +46,21 @@ def _effort(record: "Record") -> str:
     return f"{name} up to time {number(record.history.final.time)}"
 
 
-def _theory(record: "Record") -> str:
+def _theory(record: "Record") -> list[str]:
+    """What became of the predictions, a sentence each."""
     found = {s.name: s for s in record.statements}
     words = []
     linear, band, bound = (found.get(name) for name in ("linearised prediction", "forecast before training", "linear convergence"))
     if linear is not None and linear.measured is not None and linear.verdict in ("holds", "fails"):
         followed = "followed" if linear.verdict == "holds" else "left"
-        words.append(f"the loss {followed} its linearised prediction (largest factor between them {number(linear.measured)})")
+        words.append(f"The loss {followed} its linearised prediction: the two differ by a factor of at most {number(linear.measured)}.")
     if band is not None and band.measured is not None:
-        words.append(f"it was inside the forecast's 90 % band at {band.measured:.0%} of the tracked steps")
+        words.append(f"It was inside the forecast's 90 % band at {100 * band.measured:.0f} % of the tracked steps.")
     if bound is not None and bound.verdict in ("holds", "fails"):
-        words.append("the bound of linear convergence " + ("held" if bound.verdict == "holds" else "did not hold"))
+        words.append("The bound of linear convergence " + ("held." if bound.verdict == "holds" else "did not hold."))
     elif bound is not None and bound.verdict == "vacuous":
-        words.append("the bound of linear convergence falls too slowly to say anything over this run")
-    return "; ".join(words)
+        words.append("The bound of linear convergence falls too slowly to say anything over this run.")
+    return words
 
 
 def key_numbers(record: "Record", summary: Mapping[str, Any]) -> Pairs:
@@ -72,7 +72,7 @@ def key_numbers(record: "Record", summary: Mapping[str, Any]) -> Pairs:
     pairs.append((f"{number(loss['initial'])} → {number(loss['final'])}", "loss R_S, start → end"))
     if theory is not None and theory["lambda_s"] is not None:
         pairs.append((number(theory["lambda_s"], theory["lambda_s_floor"]), "λ_S, smallest eigenvalue of part (a) at infinite width"))
-        pairs.append((f"{number(theory['rate'])} · {number(theory['rate_measured'])}", "rate of the loss, promised · measured"))
+        pairs.append((number(theory["rate_measured"]), f"measured rate of the loss; promised {number(theory['rate'])}"))
     if theory is not None and theory["least_width"] is not None:
         pairs.append((number(theory["least_width"]), f"width that the theorem asks for; here {number(record.network.width)}"))
     return [*pairs, (f"{number(summary['time']['total'])} s", "wall time")]

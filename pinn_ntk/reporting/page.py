@@ -67,17 +67,21 @@ def _figure(picture: Picture) -> str:
 
 def statements_table(statements: Iterable[Statement]) -> str:
     """Name, claim, predicted, measured, slack, verdict, reason."""
+    rows, last = [], ""
+    for s in statements:
+        rows.append(_statement(s, "for the same reason" if s.reason and s.reason == last else s.reason))
+        last = s.reason
     return (
         '<table class="statements"><thead><tr><th>statement</th><th class="number">predicted</th><th class="number">measured</th>'
-        f'<th class="number">slack</th><th>verdict</th></tr></thead><tbody>{"".join(map(_statement, statements))}</tbody></table>'
+        f'<th class="number">slack</th><th>verdict</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
 
 
-def _statement(s: Statement) -> str:
+def _statement(s: Statement, why: str) -> str:
     slack = "–" if s.slack is None else f"{number(s.slack)} ×"
     numbers = (("predicted", number(s.predicted)), ("measured", number(s.measured)), ("slack", slack))
     cells = "".join(f'<td class="number" data-label="{label}">{escape(text)}</td>' for label, text in numbers)
-    reason = f"<small>{mathematics(s.reason)}</small>" if s.reason else ""
+    reason = f"<small>{mathematics(why)}</small>" if why else ""
     return (
         f"<tr><td>{mathematics(s.name)}<small>{mathematics(s.claim)}</small></td>{cells}<td>{badge(*BADGES[s.verdict])}{reason}</td></tr>"
     )

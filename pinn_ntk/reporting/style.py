@@ -18,7 +18,7 @@ Values = np.ndarray[Any, np.dtype[np.float64]]
 
 MEASURED, THEORY, LINEAR, ENVELOPE, QUIET = "#1a1a1a", "#0072b2", "#d55e00", "#009e73", "#8a8f98"
 BLOCKS = (("#56b4e9", "-"), ("#cc79a7", "--"), ("#e69f00", "-."), ("#6a3d9a", ":"), ("#7f7f7f", "-"))
-SMALLEST, LARGEST = 1e-290, 1e290
+SMALLEST, LARGEST = 1e-120, 1e120
 """What a logarithmic axis is asked to show lies between these: beyond, tick arithmetic overflows."""
 
 _STYLE: Any = {

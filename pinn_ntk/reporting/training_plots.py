@@ -48,7 +48,7 @@ def clock(history: History) -> tuple[str, Values]:
 def loss_section(record: "Record") -> Section:
     """R_S beside forecast, linearised prediction and envelope; by block; and the error beside its prediction."""
     history, prediction = record.history, record.prediction
-    made = [_loss(record), _by_block(record) if len(record.problem.blocks) > 1 else None, _bound(record), _error(record)]
+    made = [_loss(record), _bound(record), _ratio(record), _error(record), _by_block(record)]
     pictures = tuple(p for p in made if p is not None)
     if prediction is None:
         lead = "Predictions were switched off for this run, so the loss stands alone."
@@ -111,8 +111,31 @@ def _envelope(prediction: Prediction, times: Values) -> Values | None:
     return positive(np.where(times <= prediction.cut_time, prediction.initial_loss * np.exp(-prediction.lazy.rate * times), np.nan))
 
 
-def _by_block(record: "Record") -> Picture:
+def _ratio(record: "Record") -> Picture | None:
+    """R_S over its linearised prediction and over its forecast mean: what a logarithmic axis over many decades hides."""
+    history, prediction = record.history, record.prediction
+    if prediction is None or len(history.losses) < 2:
+        return None
+    label, x = clock(history)
+    losses, forecast = positive(history.columns["loss"]), forecast_losses(prediction, history)
+    figure, axes = panel("measured loss over predicted loss", label, "ratio")
+    axes.axhline(1.0, color=QUIET, lw=0.9)
+    shown = [losses / positive(linearised_losses(prediction, history))]
+    curve(axes, x, shown[0], LINEAR, "over the linearised one", "--")
+    if forecast is not None:
+        shown.append(losses / positive(forecast[0]))
+        curve(axes, x, shown[1], THEORY, "over the forecast mean")
+    log_y(axes, *shown, 1.0, low=1e-3, high=1e3)
+    progress_x(axes, x)
+    legend(axes)
+    words = "The measured loss divided by what was predicted; the line at 1 is a perfect prediction. "
+    return Picture("ratio", words + "Orange leaves it when the kernel moves; blue starts off it by the luck of the seed.", render(figure))
+
+
+def _by_block(record: "Record") -> Picture | None:
     history = record.history
+    if len(record.problem.blocks) < 2:
+        return None
     label, x = clock(history)
     figure, axes = panel("loss by block", label, r"$R_b$, summing to $R_S$")
     columns = {name: positive(history.columns[f"loss.{name}"]) for name in record.problem.slices if f"loss.{name}" in history.columns}

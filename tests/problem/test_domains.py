@@ -75,6 +75,12 @@ def test_boundary_points_are_shared_out_by_measure():
     assert abs(int(short) - 200) <= 4
 
 
+def test_faces_do_not_mirror_one_another():
+    domain = BOXES["four"]
+    along = [domain.face(axis, side, 5)[:, [j for j in range(4) if j != axis]] for axis, side in domain.faces]
+    assert all(not torch.allclose(along[i], along[j]) for i in range(8) for j in range(i))
+
+
 @pytest.mark.parametrize("name", BOXES)
 def test_normal_is_outward_and_of_unit_length(name):
     domain = BOXES[name]

@@ -97,8 +97,8 @@ def test_a_manufactured_problem_needs_only_its_solution(name, boundary):
 
 def test_an_operator_is_read_as_it_is_meant():
     """−2Δ + (1 + x)·∂_x + 3 against its definition on u = x³y."""
-    spec = {"dim": 2, "operator": [{"kind": "laplacian", "factor": -2}, {"b": ["1 + x", 0]}, {"c": 3}], "exact": "x**3*y", "boundary": "soft"}
-    block = problem_from_text(spec).blocks[0]
+    operator = [{"kind": "laplacian", "factor": -2}, {"b": ["1 + x", 0]}, {"c": 3}]
+    block = problem_from_text({"dim": 2, "operator": operator, "exact": "x**3*y", "boundary": "soft"}).blocks[0]
     x, y = block.x.T
     assert torch.allclose(block.target, -12 * x * y + (1 + x) * 3 * x**2 * y + 3 * x**3 * y, rtol=1e-13)
     assert problem_from_text({"operator": {"kind": "laplacian", "factor": -1}, "exact": "x"}).blocks[0].operator.order == 2
@@ -143,6 +143,8 @@ def test_a_plugged_in_operator_is_a_kind():
     spec = {"operator": {"kind": "biased", "strength": 2}, "exact": "x", "boundary": "soft"}
     block = problem_from_text(spec, {"biased": biased}).blocks[0]
     assert torch.allclose(block.target, 2 * block.x[:, 0])
+    with pytest.raises(SpecError, match="cannot use"):
+        problem_from_text({"operator": {"kind": "biased", "strength": [1]}, "exact": "x"}, {"biased": biased})
     with pytest.raises(SpecError, match="expected 1, as many as the domain has"):
         problem_from_text({"operator": {"kind": "wrong"}, "exact": "x"}, {"wrong": lambda dim: heat(dim)})
 
@@ -207,6 +209,10 @@ FLAT = {"dim": 2, "operator": LAPLACIAN}
         ({"operator": [LAPLACIAN, {"c": "1/x"}], "source": 1}, "operator[1].c", "inf at x = 0"),
         (FLAT, "source", "missing"),
         (FLAT | {"source": "__import__('os')"}, "source", "not allowed"),
+        (FLAT | {"source": "1/((x - 0.5)*(x - 0.5) + (y - 0.5)*(y - 0.5))"}, "source", "x = 0.5, y = 0.5"),
+        (FLAT | {"source": 1, "weights": {1: 2}}, "weights", "block names"),
+        (WAVE | {"operator": {"kind": "wave", "speed": "x"}, "exact": "x"}, "operator.speed", "without coordinates"),
+        (WAVE | {"operator": {"kind": "wave", "speed": [1]}, "exact": "x"}, "operator.speed", "finite number"),
         (FLAT | {"source": "log(x - 2)"}, "source", "expected finite"),
         (FLAT | {"source": 1, "points": 50, "sampling": "grid"}, "points", "take 49 or 64"),
         (FLAT | {"source": 1, "boundary": "soft", "boundary_points": 3}, "boundary_points", "at least one point on each"),

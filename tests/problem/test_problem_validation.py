@@ -75,8 +75,9 @@ def test_points_outside_are_an_error():
 
 @pytest.mark.parametrize("split", [False, True])
 def test_the_same_point_twice_under_the_same_operator(split):
-    blocks = [Block(laplacian(2), X, 0.0), Block(laplacian(2), X[3:4], 0.0, "again")] if split else [Block(laplacian(2), X[[*range(24), 3]], 0.0)]
-    severity, message = only(Problem(blocks))
+    copied = Block(laplacian(2), X[[*range(24), 3]], 0.0)
+    apart = [Block(laplacian(2), X, 0.0), Block(laplacian(2), X[3:4], 0.0, "again")]
+    severity, message = only(Problem(apart if split else [copied]))
     assert severity == "warning"
     assert "2 rows repeat" in message
     assert ("again" in message) is split
