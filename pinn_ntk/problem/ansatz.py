@@ -113,8 +113,7 @@ def _check_compatible(domain: Box, data: Function | None, initial: Function, vel
     here = data or (lambda points: torch.zeros_like(points[:, 0]))
     _compare("initial value", initial, here, x)
     if velocity is not None:
-        along = torch.eye(domain.dim, dtype=x.dtype)[-1].expand_as(x).clone()
-        _compare("initial velocity", velocity, lambda p: torch.func.jvp(here, (p,), (along,))[1], x)
+        _compare("initial velocity", velocity, lambda p: torch.func.grad(lambda q: here(q).sum())(p)[:, -1], x)
 
 
 def _compare(what: str, given: Callable[[Tensor], Tensor], boundary: Callable[[Tensor], Tensor], x: Tensor) -> None:

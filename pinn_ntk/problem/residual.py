@@ -203,7 +203,7 @@ class Problem:
 
     def to(self, dtype: torch.dtype, device: torch.device | str) -> "Problem":
         """The same problem in that precision on that device."""
-        blocks = [replace_block(b, dtype, device) for b in self.blocks]
+        blocks = tuple(replace_block(b, dtype, device) for b in self.blocks)
         tests = None if self.test_points is None else self.test_points.to(device=device, dtype=dtype)
         return replace(self, blocks=blocks, test_points=tests)
 

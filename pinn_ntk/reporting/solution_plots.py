@@ -196,7 +196,7 @@ def _scatter(figure: Any, axes: "Axes", x: Values, y: Values, size: Values) -> N
     if not kept.any():
         return
     low, high = float(size[kept].min()), float(size[kept].max())
-    norm = LogNorm(max(low, 1e-4 * high) / 1.0001, high * 1.0001)
+    norm = LogNorm(min(max(low, 1e-4 * high), 0.1 * high), high)
     order = np.argsort(size[kept])
     dots = axes.scatter(x[kept][order], y[kept][order], c=size[kept][order], s=22, cmap="cividis_r", norm=norm, linewidths=0)
     colour_bar(figure, axes, dots, "min" if low < 1e-4 * high else "neither")

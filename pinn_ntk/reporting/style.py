@@ -180,6 +180,8 @@ def log_y(axes: "Axes", *shown: Any, low: float = 0.0, high: float = math.inf) -
         low: what lies below is cut off.
         high: what lies above is cut off.
     """
+    from matplotlib.ticker import NullFormatter
+
     values = positive(np.concatenate([np.ravel(np.asarray(s, dtype=np.float64)) for s in shown] or [np.empty(0)]))
     values = values[np.isfinite(values)]
     if not len(values):
@@ -187,9 +189,13 @@ def log_y(axes: "Axes", *shown: Any, low: float = 0.0, high: float = math.inf) -
         return
     bottom, top = max(float(values.min()), low), min(float(values.max()), high)
     bottom = min(bottom, top)
-    pad = 1.3 if top > 30.0 * bottom else 3.0  # a flat curve would otherwise get no tick label
+    if top > 30.0 * bottom:
+        bottom, top = bottom / 1.3, top * 1.3
+    else:  # whole decades: a flat curve would otherwise get no tick label, or one at every minor tick
+        bottom, top = 10.0 ** math.floor(math.log10(bottom / 1.1)), 10.0 ** math.ceil(math.log10(top * 1.1))
     axes.set_yscale("log")
-    axes.set_ylim(bottom / pad, top * pad)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(bottom, top)
 
 
 def progress_x(axes: "Axes", x: Any) -> None:
@@ -222,7 +228,7 @@ def number(value: float | None, floor: float | None = None) -> str:
         return "0"
     size, sign = abs(value), "−" if value < 0 else ""
     if size == int(size) and size < 1e6:
-        return sign + f"{int(size):,}".replace(",", " ")
+        return sign + f"{int(size):,}".replace(",", "\u202f")
     if 1e-2 <= size < 999.5:
         return sign + f"{size:.3g}"
     mantissa, exponent = f"{size:.2e}".split("e")

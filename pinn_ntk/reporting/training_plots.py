@@ -117,19 +117,29 @@ def _ratio(record: "Record") -> Picture | None:
     if prediction is None or len(history.losses) < 2:
         return None
     label, x = clock(history)
-    losses, forecast = positive(history.columns["loss"]), forecast_losses(prediction, history)
+    first = float(history.losses[0])
+    losses, forecast = _above(history.columns["loss"], first), forecast_losses(prediction, history)
     figure, axes = panel("measured loss over predicted loss", label, "ratio")
     axes.axhline(1.0, color=QUIET, lw=0.9)
-    shown = [losses / positive(linearised_losses(prediction, history))]
+    shown = [losses / _above(linearised_losses(prediction, history), first)]
     curve(axes, x, shown[0], LINEAR, "over the linearised one", "--")
     if forecast is not None:
-        shown.append(losses / positive(forecast[0]))
+        shown.append(losses / _above(forecast[0], first))
         curve(axes, x, shown[1], THEORY, "over the forecast mean")
-    log_y(axes, *shown, 1.0, low=1e-3, high=1e3)
+    gap = max((float(np.nanmax(np.abs(s - 1.0), initial=0.0)) for s in shown), default=0.0)
+    if gap < 0.7:
+        axes.set_ylim(1.0 - 1.2 * max(gap, 0.01), 1.0 + 1.2 * max(gap, 0.01))
+    else:
+        log_y(axes, *shown, 1.0, low=1e-3, high=1e3)
     progress_x(axes, x)
     legend(axes)
     words = "The measured loss divided by what was predicted; the line at 1 is a perfect prediction. "
     return Picture("ratio", words + "Orange leaves it when the kernel moves; blue starts off it by the luck of the seed.", render(figure))
+
+
+def _above(losses: Values, first: float) -> Values:
+    """Losses that rounding has not reached yet."""
+    return np.where(losses > 1e-24 * first, positive(losses), np.nan)
 
 
 def _by_block(record: "Record") -> Picture | None:
@@ -187,7 +197,7 @@ def _error(record: "Record") -> Picture | None:
     curve(axes, x, shown[1], QUIET, r"$L^\infty$, measured", "-.", 1.2)
     log_y(axes, *shown)
     progress_x(axes, x)
-    legend(axes, "lower left")
+    legend(axes)
     words = "The error at the test points during training" + (", and the error that theory foresaw for it." if linear is not None else ".")
     return Picture(
         "error_history",

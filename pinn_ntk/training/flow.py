@@ -50,11 +50,13 @@ def gradient_flow(
     if not times or times[0] != 0.0 or any(b <= a for a, b in zip(times, times[1:], strict=False)):
         raise ValueError(f"times: got {list(times)[:4]}…, expected increasing numbers that begin with 0")
     rule = replace(stop or StopRule(), window=max(2, len(times)))
-    system, start, losses = problem.system(network), network.weights, []
-    y = _flat(start.da, start.dw, start.extra)
+    system = problem.system(network)
+    start = network.weights
+    losses: list[float] = []
+    y: Array = _flat(start.da, start.dw, start.extra)
 
     def slope(_: float, values: Array) -> Array:
-        _, gradient = residual_and_gradient(system, _unflat(start, values))
+        gradient = residual_and_gradient(system, _unflat(start, values))[1]
         return -_flat(*gradient)
 
     for k, time in enumerate(times):
