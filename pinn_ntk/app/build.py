@@ -3,13 +3,13 @@
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.plugins import Tables, tracker
-from pinn_ntk.app.schema import KEYS, Key, check, choice, keys_of
+from pinn_ntk.app.schema import KEYS, Key, check, keys_of
 from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment import Settings, check_smoothness
 from pinn_ntk.kernels.memory import available_bytes
@@ -55,8 +55,9 @@ def build(config: Config, plugins: Tables) -> Experiment:
     Raises:
         BadInputError: everything that is wrong, at once.
     """
-    faults = check(config, table(config, plugins), free=("problem.",) if _kind(config, "problem") == TEXT else ())
-    faults += _choices(config, plugins) + _sizes(config)
+    own = _kind(config, "problem") in {**PROBLEMS, **plugins["PROBLEMS"]}
+    faults = check(config, table(config, plugins), free=() if own else ("problem.",))
+    faults += _device(config) + _sizes(config)
     bad = {f.key.split(".")[0] for f in faults}
     settings = None if bad & _SETTINGS else _made(lambda: _settings(config), "", faults)
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
@@ -72,13 +73,18 @@ def build(config: Config, plugins: Tables) -> Experiment:
 
 def table(config: Config, plugins: Tables) -> dict[str, Key]:
     """The keys of this configuration: the fixed ones, and those of the chosen problem and network."""
-    keys = dict(KEYS)
+    names = {
+        "problem.kind": (*PROBLEMS, TEXT, *plugins["PROBLEMS"]),
+        "network.kind": ("two_layer", *plugins["NETWORKS"]),
+        "activation.name": (*ACTIVATIONS, *plugins["ACTIVATIONS"]),
+    }
+    keys = {key: replace(rule, names=names.get(key, rule.names)) for key, rule in KEYS.items()}
     problem, network = _kind(config, "problem"), _kind(config, "network")
     builders = {**PROBLEMS, **plugins["PROBLEMS"]}
     if problem in builders:
         keys |= keys_of(builders[problem], "problem.")
     if network in plugins["NETWORKS"]:
-        keys = {k: v for k, v in keys.items() if not k.startswith("network.")} | {"network.kind": KEYS["network.kind"]}
+        keys = {k: v for k, v in keys.items() if not k.startswith("network.")} | {"network.kind": keys["network.kind"]}
         keys |= keys_of(plugins["NETWORKS"][network], "network.", _SUPPLIED)
     return keys
 
@@ -88,26 +94,15 @@ def _kind(config: Config, group: str) -> str:
     return str(node.get("kind")) if isinstance(node, Mapping) else ""
 
 
-def _choices(config: Config, plugins: Tables) -> list[Fault]:
-    """Names that have to be in a table, and a device that has to be here."""
-    tables: dict[str, Mapping[str, object]] = {
-        "problem.kind": {**PROBLEMS, TEXT: None, **plugins["PROBLEMS"]},
-        "network.kind": {"two_layer": TwoLayer, **plugins["NETWORKS"]},
-        "activation.name": {**ACTIVATIONS, **plugins["ACTIVATIONS"]},
-    }
-    faults = []
-    for key, known in tables.items():
-        group, name = key.split(".")
-        node = config.get(group)
-        if isinstance(node, Mapping) and isinstance(node.get(name), str):
-            faults.append(choice(key, node[name], known))
+def _device(config: Config) -> list[Fault]:
+    """A device that is not here."""
     device = config.get("device")
     if isinstance(device, Mapping) and isinstance(device.get("name"), str):
         try:
             resolve_device(device["name"])
         except ValueError as error:
-            faults.append(_as_fault(error, "device.name"))
-    return [f for f in faults if f is not None]
+            return [_as_fault(error, "device.name")]
+    return []
 
 
 def _sizes(config: Config) -> list[Fault]:

@@ -158,13 +158,11 @@ def _lines(override: Override, groups: Groups, plugins: Tables) -> list[str]:
     if name in _BY_NAME and all(isinstance(c, str) for c in chosen):
         return [f"++{name}.name={typed}"]
     table = plugins.get(f"{name.upper()}S", {})
-    if name in _BY_KIND and len(chosen) == 1 and chosen[0] in table:
+    if name in _BY_KIND and len(chosen) == 1 and isinstance(chosen[0], str) and chosen[0] in table:
         return [f"~{name}", f"++{name}.kind={typed}"]  # the default option goes: its keys are not those of the plugin's
-    bad = next(str(c) for c in chosen if c is not None and c not in options)
-    if bad == "" or isinstance(chosen[0], (dict, list)):
-        listed = ", ".join([*options, *table])
-        raise BadInputError(Fault(name, f"got {typed!r}, expected one of {listed}; its keys are set as {name}.key=value"))
-    raise BadInputError(Fault(name, unknown(bad, [*options, *table])))
+    bad = next(c for c in chosen if c is not None and c not in options)
+    remedy = "" if isinstance(bad, str) else f"; its keys are set as {name}.key=value"
+    raise BadInputError(Fault(name, unknown(bad if isinstance(bad, str) else typed, [*options, *table]) + remedy))
 
 
 def _elements(override: Override) -> list[Any]:

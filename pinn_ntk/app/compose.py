@@ -105,9 +105,8 @@ def _fault(error: BaseException, config_dir: str | None) -> Fault:
     for e in chain:
         if isinstance(e, yaml.MarkedYAMLError) and e.problem_mark is not None:
             mark = e.problem_mark
-            return Fault(
-                f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}", f"{e.problem}; expected plain YAML, indented by spaces"
-            )
+            what = "a tab" if "'\\t'" in str(e.problem) else e.problem
+            return Fault(f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}", f"{what}; expected plain YAML, indented by spaces")
         if isinstance(e, yaml.reader.ReaderError):
             return Fault(
                 str(e.name),

@@ -61,5 +61,5 @@ def version_text() -> str:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            found.append(f"{name} (not installed)")
+            found.append(f"{name} (from a checkout)")
     return ", ".join([*found, f"Python {platform.python_version()}"])

@@ -27,7 +27,7 @@ from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment import run
 from pinn_ntk.kernels.memory import MemoryShortageError
 from pinn_ntk.reporting.record import Record
-from pinn_ntk.training.states import Status
+from pinn_ntk.training.states import State, Status
 
 _CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
 
@@ -60,7 +60,7 @@ class Job:
             start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
             copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
             save_config(path, cfg, hydra, self.request.words, copies)
-            return guarded(lambda: _finish(_measured(experiment, config), path, config["report"]["table"]), path / LOG)
+            return guarded(lambda: _perform(experiment, config, path), path / LOG)
 
 
 def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment) -> Path:
@@ -72,14 +72,22 @@ def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment
     return Path(chosen).expanduser() if chosen else default_folder(experiment.problem.name)
 
 
-def _measured(experiment: Experiment, config: Mapping[str, Any]) -> Record:
+def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path) -> int:
+    """Predict, train, and write the files, a first Ctrl-C being no reason to lose any of it."""
+    with interruptible() as between_steps:
+        return _finish(_measured(experiment, config, between_steps), path, config["report"]["table"])
+
+
+def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record:
     settings = experiment.settings
     if settings.device == "auto":
         LOGGER.info("device auto: %s", resolve_device("auto"))
     steps = settings.steps if settings.optimizer == "gradient_descent" else settings.tracked
-    with progress(steps, config["report"]["bar"]) as show, interruptible() as between_steps:
+    if settings.theory:
+        LOGGER.info("predicting: kernels, widths and the forecast, before the first step")
+    with progress(steps, config["report"]["bar"]) as show:
 
-        def on_state(state: Any) -> None:
+        def on_state(state: State) -> None:
             show(state)
             between_steps()
 
@@ -120,7 +128,7 @@ def guarded(work: Callable[[], int], log: Path | None = None) -> int:
     except OSError as error:
         return _told(Exit.RESOURCES, f"{error}; nothing that was there before was changed", log)
     except KeyboardInterrupt:
-        return _told(Exit.INTERRUPTED, "interrupted before training; nothing was written", log)
+        return _told(Exit.INTERRUPTED, "interrupted; there is no report", log)
     except Exception as error:
         path = log or Path(tempfile.mkstemp(prefix="pinn_ntk_", suffix=".log")[1])
         return _told(Exit.BUG, f"a bug in pinn_ntk: {type(error).__name__}: {error}; please report it with {path}", path)

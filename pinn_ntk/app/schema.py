@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pinn_ntk.app.faults import Fault, nearest, shown, unknown
+from pinn_ntk.app.faults import Fault, nearest, shown
 from pinn_ntk.experiment import DTYPES, OPTIMIZERS
 from pinn_ntk.networks.two_layer import GAMMAS, INITS, SCALINGS
 
@@ -130,7 +130,7 @@ def positive(doc: str, names: tuple[str, ...] = ()) -> Key:
 
 
 KEYS: dict[str, Key] = {
-    "seed": Key("of the initialisation and of the points", "whole", 0, 2**63 - 1),
+    "seed": whole("of the initialisation and of the points"),
     "dtype": Key("precision", names=tuple(DTYPES)),
     "strict": Key("warnings about preconditions become errors", "flag"),
     "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
@@ -165,7 +165,7 @@ _COMMON = {
     "boundary_points": whole("points of each soft condition", 1),
     "test_points": whole("points at which errors are measured", 1),
     "weight": Key("λ of a block by its name", "weights"),
-    "seed": Key("of the points; null takes the run's", "whole", 0, 2**63 - 1, optional=True),
+    "seed": whole("of the points; null takes the run's", optional=True),
     "boundary": Key("conditions built into u = g + ϕh, or soft blocks", names=("hard", "soft")),
 }
 
@@ -240,8 +240,3 @@ def _rule(annotation: object) -> Key:
     plain = [o for o in options if o is not type(None)]
     rule = Key("", kinds.get(plain[0], "any") if len(plain) == 1 else "any")
     return replace(rule, optional=len(plain) < len(options))
-
-
-def choice(key: str, value: object, known: Mapping[str, object]) -> Fault | None:
-    """A fault unless the value is a name in a table."""
-    return None if isinstance(value, str) and value in known else Fault(key, unknown(str(value), known))

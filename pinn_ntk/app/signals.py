@@ -39,7 +39,7 @@ class Interrupt:
         self.asked = True
         if not self.training:
             raise KeyboardInterrupt
-        print("\ninterrupted: finishing the step and writing the report; Ctrl-C again ends at once", file=sys.stderr)
+        print("\ninterrupted: finishing what is at hand and writing the report; Ctrl-C again ends at once", file=sys.stderr)
 
 
 @contextmanager

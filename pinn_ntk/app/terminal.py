@@ -108,13 +108,16 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _theory_rows(theory: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if theory["lambda_s"] is not None:
+        yield "λ_S", _floored(theory["lambda_s"], theory.get("lambda_s_floor"))
+        yield "rate", f"{_number(theory['rate'])} predicted, {_number(theory['rate_measured'])} measured"
+    if theory["bound_holds"] is not None:
+        verdict = "holds" if theory["bound_holds"] else "fails"
+        yield "bound", f"{verdict} over {_number(theory['e_folds'])} e-folds, worst ratio {_number(theory['worst_ratio'])}"
+    elif theory["e_folds"] is not None:
+        yield "bound", f"not judged: {_number(theory['e_folds'])} e-folds, fewer than one"
     if not theory["applicable"]:
-        yield "theory", f"not applicable: {theory['reason']}"
-        return
-    yield "λ_S", _floored(theory["lambda_s"], theory.get("lambda_s_floor"))
-    yield "rate", f"{_number(theory['rate'])} predicted, {_number(theory['rate_measured'])} measured"
-    verdict = {True: "holds", False: "fails", None: "not judged (less than one e-fold)"}[theory["bound_holds"]]
-    yield "bound", f"{verdict}, {_number(theory['e_folds'])} e-folds, worst ratio {_number(theory['worst_ratio'])}"
+        yield "theorem", f"not applicable: {theory['reason']}"
     if theory["least_width"] is not None:
         met = "" if (theory["width_ratio"] or 0.0) >= 1.0 else ", sufficient width not met"
         yield "least width", f"{_number(theory['least_width'])}{met}"

@@ -66,9 +66,7 @@ def whitened_fourth_moment(
     """
     root, failure = torch.linalg.cholesky_ex(_checked(rows, K))
     if int(failure):
-        raise ValueError(
-            "K: got a kernel that is not positive definite to rounding (λ_S below the floor), expected K^(a) of distinct rows"
-        )
+        raise ValueError("K: got a kernel that is not positive definite to rounding (λ_S below the floor), expected K^(a) of distinct rows")
 
     def square(Phi: Tensor) -> Tensor:
         white: Tensor = torch.linalg.solve_triangular(root, Phi, upper=False)

@@ -86,7 +86,9 @@ class SecondOrderOperator:
     __rmul__ = __mul__
 
     def __neg__(self) -> "SecondOrderOperator":
-        return self * -1.0
+        negative = self * -1.0
+        negative.name = f"−{self.name}" if " " not in self.name else f"−({self.name})"
+        return negative
 
     def __sub__(self, other: "SecondOrderOperator") -> "SecondOrderOperator":
         return self + (-other)

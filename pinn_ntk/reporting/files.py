@@ -1,11 +1,12 @@
-"""The files of a run's folder: history.csv, summary.json, arrays.nc."""
+"""The files of a run's folder: history.csv, summary.json, arrays.nc. Each is written aside, flushed to the disk and renamed."""
 
 import csv
 import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,32 +18,41 @@ from pinn_ntk.training.trackers import History
 if TYPE_CHECKING:
     from pinn_ntk.reporting.record import Record
 
+Variable = tuple[tuple[str, ...], Any, dict[str, str]]
+"""What xarray makes a variable of: dimensions, values, attributes."""
 
-def write_text(path: Path, text: str) -> None:
-    """Write aside, flush to the disk, rename: a reader sees the old file or the new one, never half of it."""
+_MODES = ("eigenvalues", "eigenvalues_a", "alignment", "alignment_a")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to, which takes the place of `path` once it is whole: a reader sees the old file or the new one, never half of it."""
     aside = path.with_name(path.name + ".part")
     try:
-        with aside.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
+        yield aside
+        with aside.open("rb") as file:
             os.fsync(file.fileno())
         aside.replace(path)
-    except OSError:
+    finally:
         aside.unlink(missing_ok=True)
-        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text as UTF-8, whole or not at all."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8", newline="")
 
 
 def write_history(history: History, path: Path) -> None:
     """One row per tracked step, columns by name; what is not available is empty."""
-    names = list(history.columns)
-    rows = zip(*(history.columns[n] for n in names), strict=True)
-    lines = [names, *([_cell(v) for v in row] for row in rows)]
+    rows = zip(*history.columns.values(), strict=True)
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    csv.writer(buffer, lineterminator="\n").writerows([list(history.columns), *([_cell(v) for v in row] for row in rows)])
     write_text(path, buffer.getvalue())
 
 
 def _cell(value: float) -> str:
+    """The shortest text that reads back as the same number; empty for NaN."""
     if not math.isfinite(value):
         return "" if math.isnan(value) else str(value)
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
@@ -54,53 +64,63 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> None:
 
 
 def write_arrays(record: "Record", path: Path) -> None:
-    """Kernels, spectra, losses and fields as NetCDF, each with a description and units."""
+    """Losses, spectra, kernels and fields as NetCDF, each with a description and units.
+
+    Dimensions: step (every state), tracked (states that trackers were asked at), mode (eigenvalues in ascending order), row and column
+    (points, block after block), coordinate, test (test points).
+
+    Args:
+        record: the run.
+        path: of the file.
+    """
     import xarray
 
-    history, data = record.history, {}
+    variables = {**_history(record.history), **_kernels(record), **_fields(record)}
+    about = {"problem": record.problem.name, "status": str(record.status), "blocks": ", ".join(record.problem.slices)}
+    with replacing(path) as aside:
+        xarray.Dataset(variables, attrs=about).to_netcdf(aside, engine="h5netcdf")
 
-    def add(name: str, dims: tuple[str, ...], values: Any, text: str) -> None:
-        data[name] = (dims, np.asarray(values, dtype=np.float64), {"long_name": text, "units": "1"})
 
-    add("loss", ("step",), history.losses, "R_S at every step")
-    add("tracked_step", ("tracked",), history.columns["step"], "steps at which trackers were asked")
-    add("tracked_time", ("tracked",), history.columns["time"], "time t of the tracked steps")
+def _variable(dims: tuple[str, ...], values: Any, text: str) -> Variable:
+    return dims, np.asarray(values, dtype=np.float64), {"long_name": text, "units": "1"}
+
+
+def _history(history: History) -> dict[str, Variable]:
+    found = {
+        "loss": _variable(("step",), history.losses, "R_S at every step (at every tracked time of a flow)"),
+        "tracked_step": _variable(("tracked",), history.columns["step"], "steps at which trackers were asked"),
+        "tracked_time": _variable(("tracked",), history.columns["time"], "time t of the tracked steps"),
+    }
     for name, values in history.arrays.items():
-        add(
-            name,
-            ("tracked", *(f"{name}_{i}" for i in range(1, values.ndim))),
-            values,
-            f"{name} at the tracked steps, ascending where sorted",
-        )
+        rest = ("mode",) if name in _MODES else tuple(f"{name}_{i}" for i in range(1, values.ndim))
+        order = ", ascending eigenvalues" if name in _MODES else ""
+        found[name] = _variable(("tracked", *rest), values, f"{name} at the tracked steps{order}")
+    return found
+
+
+def _kernels(record: "Record") -> dict[str, Variable]:
+    """K̂ and its part (a) at both ends of training, and the parts of K^∞."""
+    found, square = {}, ("row", "column")
     for name, kernel in record.kernels.items():
-        add(f"kernel_{name}", ("row", "column"), kernel.total.cpu(), f"PDE-NTK K = J Jt/scale, {name}; scale {kernel.scale!r}")
-        add(f"kernel_a_{name}", ("row", "column"), kernel.a.cpu(), f"part of the outer weights, {name}")
-    prediction = record.prediction
-    if prediction is not None and prediction.lazy is not None:
-        for part in ("a", "w"):
-            add(
-                f"kernel_{part}_infinite",
-                ("row", "column"),
-                getattr(prediction.lazy.kernel, part).cpu(),
-                f"infinite-width part ({part}), gamma = 1",
-            )
-    add("points", ("row", "coordinate"), record.problem.x.cpu(), "points, block after block")
-    if record.problem.test_points is not None:
-        add("test_points", ("test", "coordinate"), record.problem.test_points.cpu(), "points at which errors are measured")
-        add("solution", ("test",), _solution(record), "u at the test points after training")
-    # written aside and renamed, like every file of the folder
-    aside = path.with_name(path.name + ".part")
-    dataset = xarray.Dataset(data, attrs={"problem": record.problem.name, "status": str(record.status)})
-    try:
-        dataset.to_netcdf(aside, engine="h5netcdf")
-        aside.replace(path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
+        found[f"kernel_{name}"] = _variable(square, kernel.total.cpu(), f"K = J J^T/scale, {name}; scale = {kernel.scale!r}")
+        found[f"kernel_a_{name}"] = _variable(square, kernel.a.cpu(), f"part of the outer weights, {name}")
+    lazy = record.prediction.lazy if record.prediction else None
+    if lazy is not None and lazy.kernel.a is not None and lazy.kernel.w is not None:
+        for part, matrix in (("a", lazy.kernel.a), ("w", lazy.kernel.w)):
+            found[f"kernel_{part}_infinite"] = _variable(square, matrix.cpu(), f"infinite-width part ({part}), gamma = 1")
+    return found
 
 
-def _solution(record: "Record") -> Any:
-    if record.problem.test_points is None:
-        return None
-    with torch.no_grad():
-        return record.problem.solution(record.trained)(record.problem.test_points).cpu()
+def _fields(record: "Record") -> dict[str, Variable]:
+    """Points, the last residual, and u at the test points."""
+    problem, tests = record.problem, record.problem.test_points
+    found = {
+        "points": _variable(("row", "coordinate"), problem.x.cpu(), "points, block after block"),
+        "residual": _variable(("row",), record.history.final.residual.cpu(), "e = S(Lh - f) at the last state"),
+    }
+    if tests is not None:
+        with torch.no_grad():
+            u = problem.solution(record.trained)(tests).cpu()
+        found["test_points"] = _variable(("test", "coordinate"), tests.cpu(), "points at which errors are measured")
+        found["solution"] = _variable(("test",), u, "u at the test points after training")
+    return found

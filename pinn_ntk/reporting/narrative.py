@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from pinn_ntk.reporting.style import number
 from pinn_ntk.training.states import Status
 
@@ -22,6 +20,7 @@ STATUS: Mapping[Status, tuple[str, str]] = {
     Status.INTERRUPTED: ("flat", "it was interrupted"),
     Status.RUNNING: ("flat", "it was still running"),
 }
+_CARDS = 6
 _GOOD = 0.1  # a relative error that may be called a solution
 
 
@@ -75,7 +74,7 @@ def key_numbers(record: "Record", summary: Mapping[str, Any]) -> Pairs:
         pairs.append((number(theory["rate_measured"]), f"measured rate of the loss; promised {number(theory['rate'])}"))
     if theory is not None and theory["least_width"] is not None:
         pairs.append((number(theory["least_width"]), f"width that the theorem asks for; here {number(record.network.width)}"))
-    return [*pairs, (f"{number(summary['time']['total'])} s", "wall time")]
+    return [*pairs, (f"{number(summary['time']['total'])} s", "wall time")][:_CARDS]
 
 
 def question(record: "Record") -> Pairs:
@@ -158,8 +157,3 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {'–' if value is None else value}" for name, value in values.items())
-
-
-def finite(record: "Record") -> bool:
-    """Whether the last state of training is finite."""
-    return bool(torch.isfinite(record.history.final.residual).all())

@@ -25,6 +25,7 @@ from pinn_ntk.reporting.style import (
     positive,
     render,
 )
+from pinn_ntk.training.states import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def axis_names(problem: Problem) -> tuple[str, ...]:
 def solution_section(record: "Record") -> Section:
     """u, u* and u − u*, and what remains of the equations at the points."""
     problem, title = record.problem, "The solution"
-    if not bool(torch.isfinite(record.history.final.residual).all()):
+    if record.status is Status.NON_FINITE or not bool(torch.isfinite(record.history.final.residual).all()):
         return Section(title, "The last state of training is not finite, so there is no solution to show.")
     cut = _slice(problem, record.network.width)
     u = _values(problem.solution(record.trained), cut.points, record.network.width)
@@ -182,6 +183,8 @@ def _residual(record: "Record", cut: _Slice) -> Picture:
         log_y(axes, size)
     else:
         figure, axes = panel("residual at the points", cut.names[0], cut.names[1], bar=True)
+        pads = [0.02 * (hi - lo) for lo, hi in zip(cut.low, cut.high, strict=True)]
+        axes.set(xlim=(cut.low[0] - pads[0], cut.high[0] + pads[0]), ylim=(cut.low[1] - pads[1], cut.high[1] + pads[1]))
         _scatter(figure, axes, x[:, cut.axes[0]], x[:, cut.axes[1]], size)
     return Picture("residual", words, render(figure))
 
@@ -191,7 +194,6 @@ def _scatter(figure: Any, axes: "Axes", x: Values, y: Values, size: Values) -> N
     from matplotlib.colors import LogNorm
 
     kept = np.isfinite(size)
-    axes.margins(0.02)
     axes.plot(x[~kept], y[~kept], ".", color="#c4c7cd", ms=4, mew=0)
     if not kept.any():
         return

@@ -115,11 +115,13 @@ def panel(title: str, xlabel: str, ylabel: str, wide: bool = False, bar: bool = 
 def colour_bar(figure: "Figure", axes: "Axes", image: Any, extend: str = "neither") -> None:
     """A colour bar in the room that `panel(bar=True)` left."""
     import matplotlib as mpl
+    from matplotlib.ticker import NullFormatter
 
     box = axes.get_position()
     with mpl.rc_context(_STYLE):
         bar = figure.colorbar(image, cax=figure.add_axes((box.x1 + 0.025, box.y0, 0.03, box.height)), extend=extend)
     bar.outline.set_visible(False)
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def legend(axes: "Axes", place: Literal["best", "lower left"] = "best") -> None:

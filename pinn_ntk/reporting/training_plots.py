@@ -93,7 +93,9 @@ def _predicted(axes: "Axes", prediction: Prediction, history: History, x: Values
     forecast = forecast_losses(prediction, history)
     if forecast is not None:
         mean, (low, _, high) = positive(forecast[0]), positive(forecast[1])
-        axes.fill_between(x, low, high, color=THEORY, alpha=0.16, lw=0, label="forecast, 5–95 % of seeds")
+        at, edge = (x, 0.0) if len(x) > 1 else (np.repeat(x, 2), 5.0)  # of a single state the edge is all that can be seen of the band
+        low, high = np.broadcast_to(low, at.shape), np.broadcast_to(high, at.shape)
+        axes.fill_between(at, low, high, color=THEORY, alpha=0.16, lw=edge, label="forecast, 5–95 % of seeds")
         curve(axes, x, mean, THEORY, "forecast, mean over seeds", width=1.3)
         drawn += [low, mean, high]
     linear = positive(linearised_losses(prediction, history))

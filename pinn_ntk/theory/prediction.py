@@ -37,7 +37,7 @@ MOMENT_DRAWS = 50_000
 """Neurons drawn for the fourth moments of the sharper first terms: about one per cent of standard error."""
 
 UNIFORM_VARIANCE = 1.0 / 3.0
-"""E a²/γ² under init 'uniform'; 1 under the others."""
+"""E a²/γ² under init 'uniform', a ~ γU(−1,1); 1 under the others."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,8 @@ def _lazy(problem: Problem, network: TwoLayer, scale: float, draws: int, seed: i
     if part_a is None or part_w is None:
         return None, "the infinite-width kernel came without its parts"
     lambda_s = 0.0 if spectrum.below_floor else spectrum.lambda_min
+    if network.init == "uniform":  # the kernel's (w) part is for a ~ U(−1,1); every formula here is for E a² = γ²
+        part_w = part_w / UNIFORM_VARIANCE
     gamma = network.gamma * math.sqrt(UNIFORM_VARIANCE if network.init == "uniform" else 1.0)
     centred = network.init == "centred"
     expected = expected_initial_loss(float(problem.target @ problem.target), 0.0 if centred else float(part_a.trace()), n, gamma, scale)
