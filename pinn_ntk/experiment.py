@@ -132,38 +132,52 @@ def run(
     """
     settings = settings or Settings()
     begin = time.perf_counter()
+    problem, network = _placed(problem, network, settings)
+    notes, limit = _checked(problem, network, settings)
+    prediction = predict(problem, network, settings.delta, settings.forecast_draws, network.seed) if settings.theory else None
+    if prediction is not None and on_prediction is not None:
+        on_prediction(prediction)
+    predicted = time.perf_counter()
+    history, kernels = _train(problem, network, settings, limit, trackers, on_state)
+    statements = compare(_Outcome(history, prediction))
+    seconds = {**history.seconds, "theory": predicted - begin, "report": 0.0, "total": time.perf_counter() - begin}
+    return Record(
+        problem=problem,
+        network=network,
+        trained=history.final.network,
+        optimizer=settings.optimizer,
+        history=history,
+        prediction=prediction,
+        statements=statements,
+        kernels=kernels,
+        step_limit=limit,
+        seconds=seconds,
+        versions=versions(),
+        machine=machine(network.a0.device, kernels),
+        config=config,
+        warnings=(*notes, *history.notes),
+    )
+
+
+def _placed(problem: Problem, network: TwoLayer, settings: Settings) -> tuple[Problem, TwoLayer]:
+    """Problem and network on the device and in the dtype of the settings; the network is a copy."""
     full_precision()
     device, dtype = resolve_device(settings.device), DTYPES[settings.dtype]
-    problem = problem.to(dtype, device)
-    network = network.with_weights(network.weights).to(device=device, dtype=dtype)
+    return problem.to(dtype, device), network.with_weights(network.weights).to(device=device, dtype=dtype)
+
+
+def _checked(problem: Problem, network: TwoLayer, settings: Settings) -> tuple[list[str], float | None]:
+    """Warnings about the preconditions, and the step limit of gradient descent.
+
+    Raises:
+        StrictError: there are warnings, under `strict`.
+    """
     notes = [*check_smoothness(network, problem), *_preconditions(problem)]
     limit = step_limit(network, problem) if settings.optimizer == "gradient_descent" else None
     notes += _step_warnings(settings, limit) + _precision_warnings(settings)
     if settings.strict and notes:
         raise StrictError("strict: " + "; ".join(notes))
-    prediction = predict(problem, network, settings.delta, settings.forecast_draws, network.seed) if settings.theory else None
-    if prediction is not None and on_prediction is not None:
-        on_prediction(prediction)
-    theory_seconds = time.perf_counter() - begin
-    history, kernels = _train(problem, network, settings, limit, trackers, on_state)
-    seconds = {**history.seconds, "theory": theory_seconds, "report": 0.0, "total": time.perf_counter() - begin}
-    partial = _Outcome(history, prediction)
-    return Record(
-        problem,
-        network,
-        history.final.network,
-        settings.optimizer,
-        history,
-        prediction,
-        compare(partial),
-        kernels,
-        limit,
-        seconds,
-        versions(),
-        machine(device, kernels),
-        config,
-        (*notes, *history.notes),
-    )
+    return notes, limit
 
 
 @dataclass(frozen=True)

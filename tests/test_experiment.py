@@ -18,9 +18,10 @@ CONTRACT = {
     "gamma": None, "bias": None, "init": None, "seed": None, "dtype": None, "device": None, "optimizer": None, "steps": None,
     "loss": {"initial", "final"},
     "error": {"relative_l2", "relative_linf"},
-    "kernel": {"lambda_min_initial", "lambda_max_initial", "lambda_min_final", "lambda_min_a_initial", "lambda_min_a_final", "floor", "drift", "drift_a"},
-    "theory": {"applicable", "reason", "lambda_s", "rate", "rate_measured", "bound_holds", "worst_ratio", "e_folds", "cut_time", "exit_time",
-               "width_terms", "least_width", "width_ratio", "statements"},
+    "kernel": {"lambda_min_initial", "lambda_max_initial", "lambda_min_final", "lambda_min_a_initial", "lambda_min_a_final",
+               "floor", "drift", "drift_a"},
+    "theory": {"applicable", "reason", "lambda_s", "rate", "rate_measured", "bound_holds", "worst_ratio", "e_folds", "cut_time",
+               "exit_time", "width_terms", "least_width", "width_ratio", "statements"},
     "time": {"total", "training", "kernel", "theory", "report"},
     "versions": {"pinn_ntk", "torch", "python"}, "threads": None, "chunk": None, "nonfinite": None,
 }  # fmt: skip

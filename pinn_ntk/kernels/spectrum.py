@@ -4,7 +4,7 @@ The eigenvalues of K̂ = JJᵀ/scale are σ(J)²/scale. Formed from JJᵀ they a
 the triangular factor of Jᵀ, gathered chunk by chunk) they are good down to (nε)²·λ_max.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -107,7 +107,7 @@ def spectrum_of_factor(factor: Tensor, scale: float, points: int) -> Spectrum:
     return Spectrum(values.flip(0), vh.mT.flip(1), floor)
 
 
-def _with_retry(solve, matrix: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+def _with_retry(solve: Callable[[Tensor], tuple[Tensor, Tensor]], matrix: Tensor) -> tuple[Tensor, Tensor]:
     """solve(matrix), once more on the CPU in float64 when the device's solver fails."""
     try:
         first, second = solve(matrix)

@@ -155,7 +155,8 @@ def _symmetric(terms: tuple[Term, ...], dim: int, name: str, symmetrise: bool) -
     for pattern in fixed:
         if not torch.equal(pattern, pattern.mT):
             raise ValueError(
-                f"A of {name!r}: got {pattern.tolist()}, expected a symmetric matrix. Pass symmetrise=True to use (A + Aᵀ)/2, the same operator"
+                f"A of {name!r}: got {pattern.tolist()}, expected a symmetric matrix. "
+                "Pass symmetrise=True to use (A + Aᵀ)/2, which is the same operator"
             )
     moving = tuple(t for t in terms if t.pattern is None)
     entries = tuple(t for t in terms if t.pattern is not None and not t.constant)

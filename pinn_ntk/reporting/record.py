@@ -1,8 +1,9 @@
 """A record: what was asked, predicted, measured and concluded in one run; its summary is a contract."""
 
 import math
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,14 @@ class Record:
         Returns:
             The path of the report.
         """
-        path = Path(folder)
+        path, begin = Path(folder), time.perf_counter()
         path.mkdir(parents=True, exist_ok=True)
         write_history(self.history, path / "history.csv")
         write_arrays(self, path / "arrays.nc")
         report = write_report(self, path)
-        write_summary(self.summary(), path / "summary.json")
+        spent = time.perf_counter() - begin
+        timed = replace(self, seconds={**self.seconds, "report": spent, "total": self.seconds["total"] + spent})
+        write_summary(timed.summary(), path / "summary.json")
         return report
 
 

@@ -23,8 +23,8 @@ def settings(steps: int = 20, **options: object) -> Settings:
     return Settings(steps=steps, tracked=6, forecast_draws=50, **options)  # type: ignore[arg-type]
 
 
-def line(width: int = 16, n: int = 6, bias: bool = True, **options: object) -> Record:
-    return run(poisson_1d(points=n, test_points=20), TwoLayer(1, width, "relu3", bias=bias, seed=1), settings(**options))
+def line(width: int = 16, n: int = 6, activation: str = "relu3", **options: object) -> Record:
+    return run(poisson_1d(points=n, test_points=20), TwoLayer(1, width, activation, seed=1), settings(**options))
 
 
 def theorem() -> Record:
@@ -56,7 +56,7 @@ RUNS: dict[str, Callable[[], Record]] = {
     "flow": lambda: line(optimizer="gradient_flow"),
     "float32": lambda: line(dtype="float32"),
     "diverged": lambda: line(steps=100, step_size=8.0),
-    "not_finite": lambda: line(steps=200, step_size=1e3, divergence=math.inf),
+    "not_finite": lambda: line(activation="tanh", steps=200, step_size=1e3, divergence=math.inf),
     "singular": lambda: run(regression(target="x1", points=6, test_points=20), TwoLayer(1, 16, "relu", bias=False), settings()),
     "hostile_names": lambda: named(EVIL),
 }

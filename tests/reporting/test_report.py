@@ -156,8 +156,9 @@ def test_widths_are_listed_where_a_theorem_applies(page_of: Callable[[str], Path
 def test_names_with_html_and_latex_in_them_are_escaped(page_of: Callable[[str], Path], record_of: RecordOf) -> None:
     text, name = page_of("hostile_names").read_text(), record_of("hostile_names").problem.name
     assert name not in text
-    assert html.escape(name) in text
-    assert Outline(text).text.count(name) >= 4  # title, heading, block, configuration
+    assert "<script" not in text
+    assert text.count(html.escape("<script>alert(1)</script>")) >= 6  # title, heading, equation, conditions, blocks, configuration
+    assert Outline(text).text.count("100% & ") >= 6
 
 
 def test_a_warning_of_the_run_is_shown(page_of: Callable[[str], Path], record_of: RecordOf) -> None:

@@ -52,12 +52,17 @@ def test_the_residual_in_the_file_gives_the_final_loss(record_of: RecordOf, tmp_
     assert math.isclose(loss, float(record.history.losses[-1]), rel_tol=1e-12)
 
 
+def _fail_half_way(path: Path) -> None:
+    with replacing(path) as aside:
+        aside.write_text("half")
+        raise OSError("disk full")
+
+
 def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "summary.json"
     write_text(path, "old\n")
-    with pytest.raises(OSError, match="disk full"), replacing(path) as aside:
-        aside.write_text("half")
-        raise OSError("disk full")
+    with pytest.raises(OSError, match="disk full"):
+        _fail_half_way(path)
     assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
 
