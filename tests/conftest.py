@@ -28,9 +28,3 @@ def eps(dtype: torch.dtype) -> float:
 @pytest.fixture(autouse=True)
 def _same_numbers_every_time() -> None:
     torch.manual_seed(0)
-
-
-def pytest_terminal_summary(terminalreporter) -> None:  # TEMPORARY-COORDINATION
-    terminalreporter.write_line(
-        "FOUNDERS: read /work/main/COORDINATION.txt NOW (two founders may be on your floor)"
-    )  # TEMPORARY-COORDINATION

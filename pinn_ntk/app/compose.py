@@ -153,14 +153,19 @@ def _undecodable(config_dir: str | None) -> str:
 
 
 def _check_files(cfg: DictConfig, config_dir: str | None) -> None:
-    """An empty file would silently leave a group without keys."""
+    """A file that is empty, or a list, would silently leave its group without keys."""
     chosen = OmegaConf.to_container(cfg.hydra.runtime.choices)
     if config_dir is None or not isinstance(chosen, Mapping):
         return
     paths = [Path(config_dir) / str(group) / f"{option}.yaml" for group, option in chosen.items()]
-    empty = [p for p in paths if p.is_file() and yaml.safe_load(p.read_text(encoding="utf-8")) is None]
-    if empty:
-        raise BadInputError(*(Fault(str(p), "the file is empty; expected keys, such as kind: text") for p in empty))
+    read = {path: yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) for path in paths if path.is_file()}  # noqa: S506 - makes text only
+    faults = [
+        Fault(str(path), f"{'the file is empty' if node is None else f'got a {type(node).__name__}'}; expected keys, such as kind: text")
+        for path, node in read.items()
+        if not isinstance(node, Mapping)
+    ]
+    if faults:
+        raise BadInputError(*faults)
 
 
 def _check_no_code(cfg: DictConfig) -> None:

@@ -52,7 +52,7 @@ def _theory(record: "Record") -> list[str]:
     linear, band, bound = (found.get(name) for name in ("linearised prediction", "forecast before training", "linear convergence"))
     if linear is not None and linear.measured is not None and linear.verdict in ("holds", "fails"):
         followed = "followed" if linear.verdict == "holds" else "left"
-        words.append(f"The loss {followed} its linearised prediction: the two differ by a factor of at most {number(linear.measured)}.")
+        words.append(f"The loss {followed} its linearised prediction: the two differ by at most {_factor(linear.measured)}.")
     if band is not None and band.measured is not None:
         words.append(f"It was inside the forecast's 90 % band at {100 * band.measured:.0f} % of the tracked steps.")
     if bound is not None and bound.verdict in ("holds", "fails"):
@@ -60,6 +60,11 @@ def _theory(record: "Record") -> list[str]:
     elif bound is not None and bound.verdict == "vacuous":
         words.append("The bound of linear convergence falls too slowly to say anything over this run.")
     return words
+
+
+def _factor(value: float) -> str:
+    """A factor above 1 in words."""
+    return f"{number(100.0 * (value - 1.0))} %" if value < 1.5 else f"a factor of {number(value)}"
 
 
 def key_numbers(record: "Record", summary: Mapping[str, Any]) -> Pairs:

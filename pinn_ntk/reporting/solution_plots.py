@@ -140,7 +140,7 @@ def _maps(record: "Record", cut: _Slice, u: Values, exact: Values | None) -> tup
     points = record.problem.x.detach().cpu().numpy() if record.problem.dim == 2 else None
     dots = "; dots are the training points" if points is not None else ""
     words = f"The trained network, colours from {low} to {high}{dots}. "
-    words += "It should be the picture beside it." if exact is not None else "It should look like what you expect of the equation."
+    words += "It should look like the exact solution." if exact is not None else "It should look like what you expect of the equation."
     pictures = [Picture("solution", words, _map(cut, u, "viridis", limits, "network u", points))]
     if exact is not None:
         words = f"The exact solution, in the same colours from {low} to {high}. It was used for nothing but to measure the error."

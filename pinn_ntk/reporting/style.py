@@ -167,10 +167,10 @@ def positive(values: Any) -> Values:
 
 
 def curve(axes: "Axes", x: Any, y: Any, colour: str, label: str = "", style: str = "-", width: float = 1.6) -> None:
-    """A line; with markers where it is too short to be seen as one."""
+    """A line, with markers where it is too short to be seen as one; broken lines lie on top of full ones, so that both are seen."""
     values = np.asarray(y, dtype=np.float64)
     marker = "o" if np.isfinite(values).sum() < 3 else ""
-    axes.plot(x, values, style, color=colour, lw=width, marker=marker, ms=4, label=label or None)
+    axes.plot(x, values, style, color=colour, lw=width, marker=marker, ms=4, label=label or None, zorder=2.0 if style == "-" else 2.2)
 
 
 def log_y(axes: "Axes", *shown: Any, low: float = 0.0, high: float = math.inf) -> None:

@@ -127,7 +127,7 @@ def test_a_section_of_a_flow_has_time_on_its_axis(drawn: Callable[[Any, Record],
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_name_can_be_a_label(name: str) -> None:
     figure, axes = panel("title", "x", "y")
     curve(axes, [0.0, 1.0, 2.0], [1.0, 2.0, 3.0], MEASURED, plain(name) or "unnamed")
@@ -138,7 +138,7 @@ def test_any_name_can_be_a_label(name: str) -> None:
 
 
 @given(st.lists(st.floats(), max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_numbers_can_be_drawn_on_logarithmic_axes(values: list[float]) -> None:
     figure, axes = panel("title", "x", "y")
     curve(axes, np.arange(len(values)), positive(values), MEASURED)

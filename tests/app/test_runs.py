@@ -1,0 +1,317 @@
+"""Runs by the command: their folders, exit codes, and what is said about them."""
+
+import errno
+import json
+import logging
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pinn_ntk.app import job, plugins
+from pinn_ntk.app.faults import Exit
+from pinn_ntk.app.job import guarded
+from pinn_ntk.app.run_folder import LOCK, FolderError, default_folder, run_folder
+from pinn_ntk.app.terminal import closing_table, progress
+from pinn_ntk.kernels.memory import MemoryShortageError, with_backoff
+
+TEXT = "kind: text\nname: {name}\ndim: 1\noperator: {{kind: laplacian}}\nexact: \"sin(3*x)\"\npoints: 5\ntest_points: 9\n"
+
+
+def test_a_run_leaves_its_folder_and_prints_the_reports_path_last(ran, workplace: Path) -> None:
+    outcome = ran("seed=3")
+    assert outcome.code == 0
+    folder = outcome.folder
+    assert folder.parent == workplace / "outputs" / "poisson_1d"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d{6}", folder.name)
+    assert {p.name for p in folder.iterdir()} == {"report.html", "summary.json", "history.csv", "arrays.nc", ".hydra", "run.log"}
+    config = yaml.safe_load((folder / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
+    assert (config["seed"], config["problem"]["kind"], config["network"]["width"]) == (3, "poisson_1d", 12)
+    assert "seed=3" in yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+    assert yaml.safe_load((folder / ".hydra" / "hydra.yaml").read_text(encoding="utf-8"))["hydra"]["mode"] == "RUN"
+    assert "MAX_STEPS" in (folder / "run.log").read_text(encoding="utf-8")
+    assert (outcome.summary["status"], outcome.summary["seed"]) == ("MAX_STEPS", 3)
+    assert all(len(line) <= 80 for line in outcome.out.splitlines()[:-1])
+    assert "loss" in outcome.out
+
+
+def test_quick_runs_do_not_meet() -> None:
+    assert len({default_folder("p") for _ in range(50)}) > 1
+    assert default_folder("a/b: c").parts[:2] == ("outputs", "a_b_c")
+    assert default_folder("../..").parts[:2] == ("outputs", "problem")
+
+
+def test_the_same_words_give_the_same_numbers(ran) -> None:
+    first, second = ran("output=a").summary, ran("output=b").summary
+    assert first["loss"] == second["loss"]
+    assert first["error"] == second["error"]
+
+
+def test_row_13_an_inconsistent_solution_is_a_warning(ran, mine) -> None:
+    mine(TEXT.format(name="mine") + "source: 7\n")
+    outcome = ran("--config-dir", "my_conf", "problem=mine", "~experiment")
+    assert outcome.code == 0
+    assert "largest residual" in outcome.err
+    assert any("largest residual" in w for w in outcome.summary["warnings"])
+
+
+def test_row_15b_replicated_points_run_with_a_warning(ran) -> None:
+    outcome = ran("problem=regression", "problem.points=[[0.25],[0.5],[0.5]]")
+    assert outcome.code == 0
+    assert "rows repeat one another" in outcome.err
+
+
+@pytest.mark.parametrize("words", [("network.width=1", "problem.points=8"), ("network.width=60", "network.bias=false", "problem=regression",
+                                    "problem.points=[[0.3],[0.6]]", "activation=relu2")])  # fmt: skip
+def test_row_17_a_singular_kernel_runs_and_the_theory_says_why(ran, words: tuple[str, ...]) -> None:
+    outcome = ran(*words, "theory=predict", "theory.forecast_draws=4")
+    assert outcome.code == 0
+    assert outcome.summary["theory"]["applicable"] is False
+    assert outcome.summary["theory"]["reason"]
+    assert "not applicable" in outcome.out
+
+
+def test_row_18_a_smallest_eigenvalue_below_rounding_is_said_to_be() -> None:
+    kernel = {"lambda_min_initial": 1e-20, "lambda_min_final": 2.0, "floor": 1e-17}
+    summary = {"problem": "p", "points": 1, "dim": 1, "activation": "a", "width": 1, "parameters": 3, "dtype": "float64", "device": "cpu",
+               "status": "MAX_STEPS", "steps": 1, "loss": {"initial": 1.0, "final": None}, "kernel": kernel, "theory": None,
+               "time": {"total": 1.0}}  # fmt: skip
+    text = closing_table(summary)
+    assert "< 1e-17 (rounding floor) → 2" in text
+    assert "1 → not available" in text
+
+
+def test_row_19_a_loss_that_overflows_is_a_named_stop(ran) -> None:
+    outcome = ran("optimizer.absolute=true", "optimizer.step_size=1e300", "optimizer.divergence=1e300")
+    assert outcome.code == 3
+    assert outcome.summary["status"] == "NON_FINITE"
+    assert outcome.summary["nonfinite"]
+
+
+def test_row_21_a_step_above_the_limit_warns_and_is_refused_under_strict(ran) -> None:
+    words = ("optimizer.step_size=1.5", "optimizer.steps=1")
+    outcome = ran(*words)
+    assert outcome.code == 0
+    assert "above the stability limit" in outcome.err
+    outcome = ran(*words, "strict=true")
+    assert outcome.code == 2
+    assert "above the stability limit" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "code"),
+    [(("optimizer.tolerance=1e9",), "CONVERGED", 0), ((), "MAX_STEPS", 0), (("optimizer.step_size=30", "optimizer.steps=300"), "DIVERGED", 3),
+     (("optimizer.stagnation=0.9999", "optimizer.window=2", "optimizer.step_size=1e-6"), "STAGNATED", 0)],
+)  # fmt: skip
+def test_row_22_every_stop_has_its_name_and_code(ran, words: tuple[str, ...], status: str, code: int) -> None:
+    outcome = ran(*words)
+    assert (outcome.summary["status"], outcome.code) == (status, code)
+    assert status in outcome.out
+
+
+def test_row_23_a_width_below_the_theorems_is_no_failure(ran) -> None:
+    words = ("activation=relu3", "network.width=40", "optimizer.step_size=0.01", "theory=predict", "theory.forecast_draws=4")
+    outcome = ran(*words)
+    assert outcome.code == 0
+    assert outcome.summary["theory"]["width_ratio"] < 1
+    assert "sufficient width not met" in outcome.out
+
+
+def test_row_24_float32_is_allowed_with_a_warning(ran) -> None:
+    outcome = ran("dtype=float32")
+    assert (outcome.code, outcome.summary["dtype"]) == (0, "float32")
+    assert any("float32" in w for w in outcome.summary["warnings"])
+
+
+def test_row_25_auto_falls_back_with_a_line(ran) -> None:
+    outcome = ran("device=auto")
+    assert outcome.code == 0
+    assert f"device auto: {outcome.summary['device']}" in outcome.err
+
+
+def test_row_26_memory_that_is_short_after_back_off_is_4(capsys) -> None:
+    def hungry(chunk: int) -> None:
+        raise MemoryError("can't allocate memory")
+
+    assert guarded(lambda: with_backoff(hungry, 8) and 0) == Exit.RESOURCES
+    assert "smallest chunk" in capsys.readouterr().err
+
+
+def test_row_27_memory_that_is_predicted_to_be_short_is_2(capsys) -> None:
+    def refuse() -> int:
+        raise MemoryShortageError("the kernel needs 9000.0 GiB, 2.0 GiB are available")
+
+    assert guarded(refuse) == Exit.BAD_INPUT
+    assert "9000.0 GiB" in capsys.readouterr().err
+
+
+def test_row_34_a_folder_that_cannot_be_made_is_4_and_a_file_in_its_place_2(ran, workplace: Path) -> None:
+    assert ran("output=/proc/here").code == 4
+    (workplace / "file").write_text("precious", encoding="utf-8")
+    outcome = ran("output=file")
+    assert outcome.code == 2
+    assert "output: got 'file'" in outcome.err
+    assert (workplace / "file").read_text(encoding="utf-8") == "precious"
+
+
+def test_row_34_a_full_disk_is_4(capsys) -> None:
+    def write() -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert guarded(write) == Exit.RESOURCES
+    assert "No space left" in capsys.readouterr().err
+
+
+def test_row_35_a_folder_in_use_is_refused_and_left_alone(ran, workplace: Path) -> None:
+    with run_folder(workplace / "shared", chdir=False):
+        outcome = ran("output=shared")
+        assert outcome.code == 2
+        assert f"alive (process {os.getpid()})" in outcome.err
+        assert {p.name for p in (workplace / "shared").iterdir()} == {LOCK, "run.log"}
+    assert not (workplace / "shared" / LOCK).exists()
+
+
+def test_row_35_a_dead_runs_lock_is_taken_over(ran, workplace: Path) -> None:
+    (workplace / "shared").mkdir()
+    (workplace / "shared" / LOCK).write_text("999999999\n", encoding="utf-8")
+    assert ran("output=shared").code == 0
+    assert not (workplace / "shared" / LOCK).exists()
+
+
+@pytest.mark.parametrize("name", ["with spaces", "ünï-Δu", "it's", "a,b(c)=[d]", "deep/er"])
+def test_row_36_output_paths(ran, workplace: Path, name: str) -> None:
+    outcome = ran(f"output={name}")
+    assert outcome.code == 0
+    assert outcome.folder == workplace / name
+    assert outcome.summary["status"] == "MAX_STEPS"
+
+
+def test_row_36_a_symlink_and_a_job_that_changes_directory(ran, workplace: Path) -> None:
+    (workplace / "real").mkdir()
+    (workplace / "link").symlink_to("real")
+    (workplace / "data.csv").write_text("x1,value\n0.0,1.0\n1.0,2.0\n", encoding="utf-8")
+    outcome = ran("output=link", "hydra.job.chdir=true", "problem=regression", "~problem.points", "problem.csv=data.csv")
+    assert outcome.code == 0, outcome.err
+    assert (workplace / "real" / "summary.json").is_file()
+    assert Path.cwd() == workplace
+
+
+def test_row_37_a_failing_job_of_a_sweep_does_not_stop_the_others(ran, workplace: Path) -> None:
+    outcome = ran("-m", "network.width=12,-1,6", "report=quiet", "hydra.sweep.dir=all")
+    assert outcome.code == 1
+    assert outcome.out.splitlines()[-1] == "2 of 3 jobs done"
+    assert "network.width: got -1" in outcome.err
+    assert "exit 2: " in outcome.err
+    widths = [json.loads((workplace / "all" / f"{i}" / "summary.json").read_text(encoding="utf-8"))["width"] for i in (0, 2)]
+    assert widths == [12, 6]
+
+
+def test_a_sweep_over_activations(ran, workplace: Path) -> None:
+    outcome = ran("-m", "activation=sin,erf", "report=quiet", "output=both")
+    assert outcome.code == 0
+    names = [json.loads((workplace / "both" / f"{i}" / "summary.json").read_text(encoding="utf-8"))["activation"] for i in (0, 1)]
+    assert names == ["sin", "erf"]
+
+
+def test_row_41_without_a_terminal_about_ten_lines_are_logged(ran) -> None:
+    lines = [line for line in ran("optimizer.steps=100").err.splitlines() if line.startswith("step ")]
+    assert 10 <= len(lines) <= 12
+    assert "loss" in lines[-1]
+
+
+def test_row_41_on_a_terminal_there_is_a_bar(monkeypatch, capsys) -> None:
+    class State:
+        step, loss = 3, 0.5
+
+    monkeypatch.setattr("pinn_ntk.app.terminal.is_terminal", lambda _: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with progress(4, bar=True) as show:
+        show(State())
+    assert "3/4" in capsys.readouterr().err
+
+
+def test_row_43_a_tracker_that_fails_is_asked_no_more(caplog) -> None:
+    calls = []
+
+    def ask(state):
+        calls.append(state)
+        raise RuntimeError("disconnected")
+
+    guarded_tracker = plugins.tracker("cloud", ask)
+    with caplog.at_level(logging.WARNING, "pinn_ntk"):
+        assert [guarded_tracker(k) for k in range(3)] == [{}, {}, {}]
+    assert calls == [0]
+    assert caplog.text.count("tracker cloud: RuntimeError: disconnected") == 1
+
+
+def test_row_45_names_with_markup_are_only_text(ran, mine) -> None:
+    mine(TEXT.format(name="'<b>[red]x[/red] $\\frac{1}{2}$</b>'"))
+    outcome = ran("--config-dir", "my_conf", "problem=mine")
+    assert outcome.code == 0
+    assert "<b>[red]x[/red]" in outcome.out
+    assert outcome.folder.parent.name == "b_red_x_red_frac_1_2_b"
+
+
+@pytest.mark.parametrize("words", [("network.width=1",), ("problem.points=1",), ("optimizer.steps=0",), ("network.width=1000000", "optimizer.steps=0"),
+                                   ("optimizer=gradient_flow",), ("network=mean_field",), ("tracker=loss",)])  # fmt: skip
+def test_row_46_extremes_work(ran, words: tuple[str, ...]) -> None:
+    outcome = ran("optimizer.step_size=0.01", *words)
+    assert outcome.code == 0, outcome.err
+    assert outcome.summary["loss"]["final"] <= outcome.summary["loss"]["initial"]
+
+
+def test_a_bug_of_ours_is_one_line_with_its_traceback_in_the_log(ran, monkeypatch, workplace: Path) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("inside")
+
+    monkeypatch.setattr(job, "run", broken)
+    outcome = ran("output=bug")
+    assert outcome.code == 1
+    log = workplace / "bug" / "run.log"
+    assert str(log) in outcome.err
+    assert "Traceback" in log.read_text(encoding="utf-8")
+
+
+def test_before_there_is_a_folder_the_traceback_has_a_file_of_its_own(capsys) -> None:
+    assert guarded(lambda: {}["inside"]) == Exit.BUG
+    log = Path(capsys.readouterr().err.strip().rsplit(" ", 1)[-1])
+    assert "KeyError" in log.read_text(encoding="utf-8")
+    log.unlink()
+
+
+def test_a_numerical_stop_before_training_is_3(capsys) -> None:
+    def stop() -> int:
+        raise ArithmeticError("λ_max is 0")
+
+    assert guarded(stop) == Exit.NUMERICAL
+    assert "λ_max" in capsys.readouterr().err
+
+
+def test_a_folder_is_undone_but_for_its_files(workplace: Path) -> None:
+    handlers = list(logging.getLogger("pinn_ntk").handlers)
+    with pytest.raises(RuntimeError), run_folder(workplace / "a", chdir=True) as path:
+        assert Path.cwd() == path
+        raise RuntimeError
+    assert Path.cwd() == workplace
+    assert logging.getLogger("pinn_ntk").handlers == handlers
+
+
+def test_a_path_that_is_too_long_is_bad_input_and_an_unwritable_one_is_not(workplace: Path) -> None:
+    with pytest.raises(FolderError), run_folder(Path("/proc/self/x"), chdir=False):
+        pass
+    assert guarded(lambda: run_folder(Path("x" * 5000), chdir=False).__enter__() and 0) == Exit.BAD_INPUT
+
+
+def test_the_configuration_is_shown_on_request(command) -> None:
+    shown = yaml.safe_load(command("--cfg", "job", "problem=wave_1d").out)
+    assert shown["problem"]["kind"] == "wave_1d"
+    assert yaml.safe_load(command("--cfg", "job", "-p", "network").out)["width"]
+    assert "hydra" in yaml.safe_load(command("--cfg", "all").out)
+
+
+def test_help_and_version(command) -> None:
+    assert "problem=wave_1d" in command("--help").out
+    assert re.match(r"pinn_ntk .*, torch .*, hydra-core ", command("--version").out)
