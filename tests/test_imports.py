@@ -7,7 +7,7 @@ import pinn_ntk
 
 ROOT = Path(pinn_ntk.__file__).parent
 FLOORS = {
-    "expressions": 0, "activations": 0, "devices": 0,
+    "_openmp": 0, "expressions": 0, "activations": 0, "devices": 0,
     "operators": 1,
     "networks": 2,
     "problem": 3,

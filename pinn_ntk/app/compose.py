@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from hydra import version as hydra_version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
@@ -55,6 +56,27 @@ def group_options(config_dir: str | None = None) -> dict[str, list[str]]:
     return {group: sorted(names) for group, names in sorted(options.items())}
 
 
+class GuardedLoader(ConfigLoaderImpl):
+    """Hydra's loader, through which every configuration passes, those of a sweep's jobs too; none that would run code gets out."""
+
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """The composed configuration.
+
+        Raises:
+            BadInputError: it would make Hydra import or call something.
+        """
+        cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
+        _check_no_code(cfg)
+        return cfg
+
+
 @contextmanager
 def session(config_dir: str | None) -> Iterator[Hydra]:
     """Hydra with the shipped configuration and a person's own folder after it.
@@ -72,7 +94,9 @@ def session(config_dir: str | None) -> Iterator[Hydra]:
         search.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema", path=None))
     GlobalHydra.instance().clear()
     try:
-        yield Hydra.create_main_hydra2("pinn_ntk", search)
+        hydra = Hydra("pinn_ntk", GuardedLoader(search))
+        GlobalHydra.instance().initialize(hydra)
+        yield hydra
     finally:
         GlobalHydra.instance().clear()
 
@@ -87,7 +111,6 @@ def compose(hydra: Hydra, overrides: Sequence[str], multirun: bool, config_dir: 
     with translated(config_dir):
         cfg = hydra.compose_config(CONFIG, list(overrides), mode, with_log_configuration=False, from_shell=False)
     _check_files(cfg, config_dir)
-    _check_no_code(cfg)
     return cfg
 
 

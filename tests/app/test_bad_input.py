@@ -147,6 +147,14 @@ def test_row_7_files_run_no_code(refused, mine, workplace, monkeypatch, text: st
     assert not (workplace / "flown").exists()
 
 
+def test_row_7_nor_does_a_file_that_is_one_of_a_sweep(refused, mine, workplace, monkeypatch) -> None:
+    (workplace / "canary.py").write_text(CANARY, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(workplace))
+    mine("# @package _global_\nhydra: {job_logging: {incremental: false, handlers: {x: {(): canary.fly}}}}\n", "experiment/mine.yaml")
+    assert "hydra.job_logging" in refused("--config-dir", "my_conf", "-m", "experiment=quick,mine", "hydra.sweep.dir=.")
+    assert not (workplace / "flown").exists()
+
+
 @pytest.mark.parametrize(
     "formula",
     ["__import__('os').getcwd()", "x.__class__", "(lambda: 1)()", "[x for x in (1,)]", "'a'", "9**9**9", "exp(" * 60 + "x" + ")" * 60, "x" * 3000],

@@ -55,7 +55,7 @@ RUNS: dict[str, Callable[[], Record]] = {
     "one_point_one_neuron": lambda: line(width=1, n=1, steps=3),
     "flow": lambda: line(optimizer="gradient_flow"),
     "float32": lambda: line(dtype="float32"),
-    "diverged": lambda: line(steps=100, step_size=8.0),
+    "diverged": lambda: line(activation="tanh", steps=100, step_size=8.0),
     "not_finite": lambda: line(activation="tanh", steps=200, step_size=1e3, divergence=math.inf),
     "singular": lambda: run(regression(target="x1", points=6, test_points=20), TwoLayer(1, 16, "relu", bias=False), settings()),
     "hostile_names": lambda: named(EVIL),

@@ -16,6 +16,7 @@ from pinn_ntk.reporting.page import BADGES, mathematics
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.reporting.report import write_report
 from pinn_ntk.reporting.style import number
+from pinn_ntk.training.states import Status
 
 RecordOf = Callable[[str], Record]
 VOID = {"meta", "img", "br", "hr"}
@@ -162,6 +163,7 @@ def test_names_with_html_and_latex_in_them_are_escaped(page_of: Callable[[str], 
 
 
 def test_a_warning_of_the_run_is_shown(page_of: Callable[[str], Path], record_of: RecordOf) -> None:
+    assert record_of("diverged").status is Status.DIVERGED
     assert record_of("diverged").warnings
     text = page_of("diverged").read_text()
     assert all(mathematics(warning) in text for warning in record_of("diverged").warnings)
