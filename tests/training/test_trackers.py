@@ -1,0 +1,81 @@
+"""Trackers: what a history says about a run is what can be computed from its states."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from cases import network_of, points, problem_of
+
+from pinn_ntk.kernels import spectrum
+from pinn_ntk.kernels.closed_form import closed_form_kernel
+from pinn_ntk.kernels.spectrum import SpectrumError
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.operators.library import identity
+from pinn_ntk.problem.residual import Ansatz, Block, Problem
+from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.training.states import Status
+from pinn_ntk.training.trackers import KernelTracker, displacement_tracker, error_tracker, loss_tracker, track, tracked_steps
+
+
+def test_tracked_steps_are_log_spaced_with_both_ends() -> None:
+    steps = tracked_steps(1000, 13)
+    assert steps[0] == 0
+    assert steps[-1] == 1000
+    assert len(steps) <= 13
+    ratios = np.array(steps[4:]) / np.array(steps[3:-1])
+    assert ratios.max() / ratios.min() < 1.5
+    assert tracked_steps(10, every=4) == [0, 4, 8, 10]
+    assert tracked_steps(0, 5) == [0]
+    assert tracked_steps(1, 40) == [0, 1]
+
+
+def test_block_losses_add_up() -> None:
+    problem, net = problem_of("full", 2), network_of("tanh", 2)
+    history = track(gradient_descent(net, problem, 0.5, 5), [loss_tracker(problem)], [0, 5])
+    total = history.columns["loss.interior"] + history.columns["loss.data"]
+    assert total == pytest.approx(history.columns["loss"], rel=1e-14)
+    assert len(history.losses) == 6
+
+
+def test_drift_is_measured_from_the_first_kernel() -> None:
+    problem, net = problem_of("full", 2), network_of("tanh", 2)
+    states = list(gradient_descent(net, problem, 0.5, 30))
+    history = track(iter(states), [KernelTracker(problem), displacement_tracker], [0, 10, 30])
+    first, last = closed_form_kernel(net, problem), closed_form_kernel(states[-1].network, problem)
+    assert history.columns["drift"][0] == 0.0
+    assert history.columns["drift"][-1] == pytest.approx(float((last.total - first.total).norm() / first.total.norm()), rel=1e-12)
+    assert history.columns["drift_a"][-1] == pytest.approx(float((last.a - first.a).norm()), rel=1e-12)
+    assert history.columns["max_delta_w"][-1] == pytest.approx(float(states[-1].weights.dw.abs().max()))
+    e = states[-1].residual
+    assert history.columns["quadratic"][-1] == pytest.approx(float(e @ last.total @ e), rel=1e-12)
+    assert history.arrays["eigenvalues"].shape == (3, problem.points)
+    assert history.arrays["alignment"].sum(1) == pytest.approx(np.ones(3))
+
+
+def test_the_error_is_that_of_u_not_of_h() -> None:
+    ansatz = Ansatz(phi=lambda x: x[:, 0], g=lambda x: torch.ones_like(x[:, 0]))
+    x = points(50, 1)
+    problem = Problem([Block(identity(1), x, 0.0)], exact=lambda p: 1.0 + 0.0 * p[:, 0], ansatz=ansatz, test_points=x)
+    net = TwoLayer(1, 6, "tanh")
+    history = track(gradient_descent(net, problem, steps=0), [error_tracker(problem)], [0])
+    expected = float((x[:, 0] * net(x).detach()).norm() / math.sqrt(50))
+    assert history.columns["relative_l2"][0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_row_20_a_spectrum_that_cannot_be_had_is_null_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, net = problem_of("full", 2), network_of("tanh", 2)
+
+    def fail(*_: object) -> None:
+        raise SpectrumError("did not converge")
+
+    monkeypatch.setattr(spectrum, "_with_retry", fail)
+    history = track(gradient_descent(net, problem, 0.5, 4), [KernelTracker(problem)], [0, 4])
+    assert history.status is Status.MAX_STEPS
+    assert np.isnan(history.columns["lambda_min"]).all()
+    assert any("did not converge" in note for note in history.notes)
+
+
+def test_a_history_needs_a_state() -> None:
+    with pytest.raises(ValueError, match="expected at least the initial one"):
+        track(iter(()), [], [0])
