@@ -14,6 +14,7 @@ import torch
 from pinn_ntk.activations import ACTIVATIONS, smoothness_verdict
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.devices import full_precision, resolve_device
+from pinn_ntk.kernels.spectrum import NonFiniteError
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
@@ -134,7 +135,7 @@ def run(
     begin = time.perf_counter()
     problem, network = _placed(problem, network, settings)
     notes, limit = _checked(problem, network, settings)
-    prediction = predict(problem, network, settings.delta, settings.forecast_draws, network.seed) if settings.theory else None
+    prediction = _predicted(problem, network, settings, notes)
     if prediction is not None and on_prediction is not None:
         on_prediction(prediction)
     predicted = time.perf_counter()
@@ -164,6 +165,17 @@ def _placed(problem: Problem, network: TwoLayer, settings: Settings) -> tuple[Pr
     full_precision()
     device, dtype = resolve_device(settings.device), DTYPES[settings.dtype]
     return problem.to(dtype, device), network.with_weights(network.weights).to(device=device, dtype=dtype)
+
+
+def _predicted(problem: Problem, network: TwoLayer, settings: Settings, notes: list[str]) -> Prediction | None:
+    """The prediction; None where it is not wanted, or where the kernel is not finite: training then stops at once and says so."""
+    if not settings.theory:
+        return None
+    try:
+        return predict(problem, network, settings.delta, settings.forecast_draws, network.seed)
+    except NonFiniteError as error:
+        notes.append(f"no prediction: {error}")
+        return None
 
 
 def _checked(problem: Problem, network: TwoLayer, settings: Settings) -> tuple[list[str], float | None]:
@@ -237,9 +249,7 @@ def _states(problem: Problem, network: TwoLayer, settings: Settings, limit: floa
     if settings.optimizer == "gradient_flow":
         times = flow_times(network, problem, settings.steps, settings.step_size, settings.tracked) if settings.steps else [0.0]
         return gradient_flow(network, problem, times, stop=rule), list(range(len(times)))
-    # the limit is known already: passing τ itself saves a second kernel
-    tau = settings.step_size if settings.absolute or limit is None else settings.step_size * limit
-    states = gradient_descent(network, problem, tau, settings.steps, absolute=True, stop=rule)
+    states = gradient_descent(network, problem, settings.step_size, settings.steps, settings.absolute, rule, limit)
     return states, tracked_steps(settings.steps, settings.tracked, settings.every)
 
 

@@ -68,6 +68,21 @@ def test_row_19_a_residual_that_overflows_is_a_named_stop() -> None:
     assert record.summary()["nonfinite"]
 
 
+def test_row_19_a_kernel_that_overflows_stops_before_the_eigensolver() -> None:
+    problem = Problem([Block(1e200 * identity(1), torch.tensor([[0.2], [0.7]], dtype=torch.float64), 1.0)])
+    record = run(problem, TwoLayer(1, 8, "relu"), Settings(steps=5))
+    assert record.status is Status.NON_FINITE
+    assert record.prediction is None
+    assert any("not finite" in warning for warning in record.warnings)
+    assert record.summary()["steps"] == 0
+
+
+def test_a_dead_neuron_stagnates_at_once() -> None:
+    problem = Problem([Block(identity(1), torch.tensor([[0.5]], dtype=torch.float64), 1.0)])
+    seeds = [s for s in range(20) if float(TwoLayer(1, 1, "relu", seed=s)(torch.tensor([[0.5]], dtype=torch.float64)).detach()) == 0.0]
+    assert run(problem, TwoLayer(1, 1, "relu", seed=seeds[0]), Settings(steps=5)).status is Status.STAGNATED
+
+
 def test_row_21_a_step_above_the_limit_warns_and_is_refused_under_strict() -> None:
     assert any("stability limit" in w for w in small(step_size=1.5, steps=2).warnings)
     with pytest.raises(StrictError, match="stability limit"):

@@ -181,7 +181,7 @@ def _check_files(cfg: DictConfig, config_dir: str | None) -> None:
     if config_dir is None or not isinstance(chosen, Mapping):
         return
     paths = [Path(config_dir) / str(group) / f"{option}.yaml" for group, option in chosen.items()]
-    read = {path: yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) for path in paths if path.is_file()}  # noqa: S506 - makes text only
+    read = {path: yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) for path in paths if path.is_file()}
     faults = [
         Fault(str(path), f"{'the file is empty' if node is None else f'got a {type(node).__name__}'}; expected keys, such as kind: text")
         for path, node in read.items()

@@ -75,7 +75,7 @@ def _line(error: Exception, path: Path) -> str:
     """', line k' for the last line of that file in a traceback."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
     return f", line {lines[-1]}" if lines else ""
 
 

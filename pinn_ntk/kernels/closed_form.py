@@ -12,8 +12,7 @@ from torch import Tensor
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
-from pinn_ntk.networks.features import System, jacobian_columns
-from pinn_ntk.networks.sums import CHUNK_ELEMENTS
+from pinn_ntk.networks.features import CHUNK_ELEMENTS, System, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from pinn_ntk.activations import Activation, activation_named
 from pinn_ntk.kernels.limit import system_of
-from pinn_ntk.networks.features import features
-from pinn_ntk.networks.sums import neuron_chunks
+from pinn_ntk.networks.features import features, neuron_chunks
 from pinn_ntk.operators.rows import Rows
 
 

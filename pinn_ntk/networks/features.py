@@ -16,6 +16,16 @@ from torch import Tensor
 from pinn_ntk.activations import Activation
 from pinn_ntk.operators.rows import Rows
 
+CHUNK_ELEMENTS = 1 << 21
+"""Rows × neurons held at a time: 16 MiB in float64 for each of the few arrays alive."""
+
+
+def neuron_chunks(points: int, width: int, elements: int = CHUNK_ELEMENTS) -> Iterator[slice]:
+    """Slices of neurons with at most `elements` rows × neurons each, and at least one neuron."""
+    size = max(1, min(width, elements // max(1, points)))
+    for start in range(0, width, size):
+        yield slice(start, min(start + size, width))
+
 
 @dataclass(frozen=True)
 class System:

@@ -5,24 +5,12 @@
 Neurons go in chunks, so memory is n·chunk whatever the width; gradients contract over points by matrix products and never form n×N×D.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from pinn_ntk.networks.features import NeuronTerms, System, features, neuron_terms, pattern_products
+from pinn_ntk.networks.features import NeuronTerms, System, features, neuron_chunks, neuron_terms, pattern_products
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.operators.rows import Rows
-
-CHUNK_ELEMENTS = 1 << 21
-"""Rows × neurons held at a time: 16 MiB in float64 for each of the few arrays alive."""
-
-
-def neuron_chunks(points: int, width: int, elements: int = CHUNK_ELEMENTS) -> Iterator[slice]:
-    """Slices of neurons with at most `elements` rows × neurons each, and at least one neuron."""
-    size = max(1, min(width, elements // max(1, points)))
-    for start in range(0, width, size):
-        yield slice(start, min(start + size, width))
 
 
 def residual(system: System, weights: Weights) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ntk.activations import Activation, activation_named
-from pinn_ntk.networks.features import System
+from pinn_ntk.networks.features import System, neuron_chunks
 from pinn_ntk.operators.rows import Rows
 
 Function = Callable[[Tensor], Tensor]
@@ -167,10 +167,11 @@ class TwoLayer(nn.Module):
         """h(x), (n, d) → (n,)."""
         if x.shape[-1] != self.dim:
             raise ValueError(f"points: got shape {tuple(x.shape)}, expected (n, {self.dim})")
-        z = x @ self.w[:, : self.dim].mT
-        if self.bias:
-            z = z + self.w[:, self.dim]
-        h = self.scale * (self.activation(z) @ self.a)
+        a, w, h = self.a, self.w, x.new_zeros(x.shape[:-1])
+        for part in neuron_chunks(max(1, x.shape[:-1].numel()), self.width):
+            z = x @ w[part, : self.dim].mT
+            h = h + self.activation(z + w[part, self.dim] if self.bias else z) @ a[part]
+        h = self.scale * h
         for j, psi in enumerate(self.extra):
             h = h + self.extra_weights[j] * psi(x)
         return h

@@ -17,7 +17,7 @@ from pinn_ntk.app.run_folder import LOCK, FolderError, default_folder, run_folde
 from pinn_ntk.app.terminal import closing_table, progress
 from pinn_ntk.kernels.memory import MemoryShortageError, with_backoff
 
-TEXT = "kind: text\nname: {name}\ndim: 1\noperator: {{kind: laplacian}}\nexact: \"sin(3*x)\"\npoints: 5\ntest_points: 9\n"
+TEXT = 'kind: text\nname: {name}\ndim: 1\noperator: {{kind: laplacian}}\nexact: "sin(3*x)"\npoints: 5\ntest_points: 9\n'
 
 
 def test_a_run_leaves_its_folder_and_prints_the_reports_path_last(ran, workplace: Path) -> None:
@@ -102,9 +102,13 @@ def test_row_21_a_step_above_the_limit_warns_and_is_refused_under_strict(ran) ->
 
 @pytest.mark.parametrize(
     ("words", "status", "code"),
-    [(("optimizer.tolerance=1e9",), "CONVERGED", 0), ((), "MAX_STEPS", 0), (("optimizer.step_size=30", "optimizer.steps=300"), "DIVERGED", 3),
-     (("optimizer.stagnation=0.9999", "optimizer.window=2", "optimizer.step_size=1e-6"), "STAGNATED", 0)],
-)  # fmt: skip
+    [
+        (("optimizer.tolerance=1e9",), "CONVERGED", 0),
+        ((), "MAX_STEPS", 0),
+        (("optimizer.step_size=30", "optimizer.steps=300"), "DIVERGED", 3),
+        (("optimizer.stagnation=0.9999", "optimizer.window=2", "optimizer.step_size=1e-6"), "STAGNATED", 0),
+    ],
+)
 def test_row_22_every_stop_has_its_name_and_code(ran, words: tuple[str, ...], status: str, code: int) -> None:
     outcome = ran(*words)
     assert (outcome.summary["status"], outcome.code) == (status, code)
@@ -255,8 +259,18 @@ def test_row_45_names_with_markup_are_only_text(ran, mine) -> None:
     assert outcome.folder.parent.name == "b_red_x_red_frac_1_2_b"
 
 
-@pytest.mark.parametrize("words", [("network.width=1",), ("problem.points=1",), ("optimizer.steps=0",), ("network.width=1000000", "optimizer.steps=0"),
-                                   ("optimizer=gradient_flow",), ("network=mean_field",), ("tracker=loss",)])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("network.width=1",),
+        ("problem.points=1",),
+        ("optimizer.steps=0",),
+        ("network.width=1000000", "optimizer.steps=0"),
+        ("optimizer=gradient_flow",),
+        ("network=mean_field",),
+        ("tracker=loss",),
+    ],
+)
 def test_row_46_extremes_work(ran, words: tuple[str, ...]) -> None:
     outcome = ran("optimizer.step_size=0.01", *words)
     assert outcome.code == 0, outcome.err
@@ -292,9 +306,14 @@ def test_a_numerical_stop_before_training_is_3(capsys) -> None:
 
 def test_a_folder_is_undone_but_for_its_files(workplace: Path) -> None:
     handlers = list(logging.getLogger("pinn_ntk").handlers)
-    with pytest.raises(RuntimeError), run_folder(workplace / "a", chdir=True) as path:
-        assert Path.cwd() == path
-        raise RuntimeError
+
+    def fail_inside() -> None:
+        with run_folder(workplace / "a", chdir=True) as path:
+            assert Path.cwd() == path
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_inside()
     assert Path.cwd() == workplace
     assert logging.getLogger("pinn_ntk").handlers == handlers
 

@@ -7,7 +7,8 @@ import torch
 from cases import CASES, network_of, problem_of
 
 from pinn_ntk.networks import sums
-from pinn_ntk.networks.sums import neuron_chunks, residual, residual_and_gradient
+from pinn_ntk.networks.features import neuron_chunks
+from pinn_ntk.networks.sums import residual, residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
 

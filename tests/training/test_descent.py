@@ -162,10 +162,15 @@ def test_row_3_bad_step_sizes_and_steps_are_refused(options: dict) -> None:
         next(gradient_descent(network_of("tanh", 1), problem_of("identity", 1), **options))
 
 
-def test_a_problem_without_gradient_has_no_step_size() -> None:
-    problem = Problem([Block(0.0 * identity(1), points(3, 1), 1.0)])
-    with pytest.raises(ArithmeticError, match="λ_max"):
-        step_limit(network_of("tanh", 1), problem)
+def test_a_kernel_that_is_zero_or_not_finite_leaves_one_state() -> None:
+    dead = Problem([Block(0.0 * identity(1), points(3, 1), 1.0)])
+    assert math.isinf(step_limit(network_of("tanh", 1), dead))
+    (state,) = gradient_descent(network_of("tanh", 1), dead)
+    assert state.status is Status.STAGNATED
+    huge = Problem([Block(1e200 * identity(1), points(3, 1), 1.0)])
+    assert math.isnan(step_limit(network_of("tanh", 1), huge))
+    (state,) = gradient_descent(network_of("tanh", 1), huge)
+    assert state.status is Status.NON_FINITE
 
 
 def test_device_and_dtype_stay(device: torch.device, dtype: torch.dtype) -> None:
