@@ -53,15 +53,15 @@ def progress(steps: int, bar: bool) -> Iterator[Callable[[State], None]]:
         yield _log_lines(steps)
         return
     columns = (
-        TextColumn("training"),
+        TextColumn("{task.description}"),
         BarColumn(None),
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.3e}"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
-        task = display.add_task("training", total=max(steps, 1), loss=math.nan)
-        yield lambda state: display.update(task, completed=state.step, loss=state.loss)
+        task = display.add_task("predicting", total=max(steps, 1), loss=math.nan)
+        yield lambda state: display.update(task, description="training", completed=state.step, loss=state.loss)
 
 
 def _log_lines(steps: int) -> Callable[[State], None]:

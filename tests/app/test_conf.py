@@ -1,5 +1,6 @@
 """Every option of every group composes, passes the schema and builds; nothing is trained here."""
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,6 @@ def test_every_ready_problem_has_its_file() -> None:
 @pytest.mark.parametrize("name", sorted(PROBLEMS))
 def test_a_problems_file_says_what_its_builder_would_do_anyway(name: str) -> None:
     """Defaults live in two places, YAML for the eye and Python for callers; points alone may be chosen for the command."""
-    import inspect
-
     written = yaml.safe_load((conf_dir() / "problem" / f"{name}.yaml").read_text(encoding="utf-8"))
     parameters = inspect.signature(PROBLEMS[name]).parameters
     assert set(written) == {"weight" if k == "weights" else k for k in parameters} | {"kind"}
