@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk.app.faults import BadInputError, Fault
 
-LOCK, LOG = ".lock", "run.log"
+LOCK, LOG, SUMMARY = ".lock", "run.log", "summary.json"
+RUN_FILES = (SUMMARY, "report.html", "history.csv", "arrays.nc", "figures", ".hydra", LOG)
 LOGGER = logging.getLogger("pinn_ntk")
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -44,13 +45,34 @@ def run_folder(folder: Path, chdir: bool) -> Iterator[Path]:
         FolderError: it cannot be made or written.
     """
     path, before = _made(folder), Path.cwd()
-    with _locked(path), _logged(path):
-        try:
-            if chdir:
-                os.chdir(path)
+    with _locked(path):
+        _set_aside(path)
+        with _logged(path), _inside(path if chdir else before, before):
             yield path
-        finally:
-            os.chdir(before)
+
+
+@contextmanager
+def _inside(path: Path, before: Path) -> Iterator[None]:
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _set_aside(path: Path) -> None:
+    """An earlier run's files go to earlier/<its time>: a folder named twice loses nothing."""
+    if not (path / SUMMARY).exists():
+        return
+    moment = datetime.fromtimestamp((path / SUMMARY).stat().st_mtime)
+    kept = path / "earlier" / f"{moment:%Y-%m-%d_%H-%M-%S-%f}"
+    try:
+        kept.mkdir(parents=True)
+        for name in RUN_FILES:
+            if (path / name).exists():
+                (path / name).rename(kept / name)
+    except OSError as error:
+        raise FolderError(f"the earlier run in {path} cannot be set aside ({error.strerror}); choose another with output=FOLDER") from error
 
 
 def _made(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """A run's folder: what is in it, who may write it, and what its path may look like."""
 
 import errno
+import json
 import logging
 import os
 import re
@@ -43,6 +44,16 @@ def test_the_same_words_give_the_same_numbers(ran) -> None:
     first, second = ran("output=a").summary, ran("output=b").summary
     assert first["loss"] == second["loss"]
     assert first["error"] == second["error"]
+
+
+def test_a_folder_named_twice_loses_nothing(ran, workplace: Path) -> None:
+    first = ran("output=again", "seed=1").summary
+    second = ran("output=again", "seed=2").summary
+    (earlier,) = (workplace / "again" / "earlier").iterdir()
+    assert json.loads((earlier / "summary.json").read_text(encoding="utf-8")) == first
+    assert {"report.html", "history.csv", "arrays.nc", ".hydra", "run.log"} <= {p.name for p in earlier.iterdir()}
+    assert second["seed"] == 2
+    assert "seed=1" not in (workplace / "again" / "run.log").read_text(encoding="utf-8")
 
 
 def test_row_34_a_folder_that_cannot_be_made_is_4_and_a_file_in_its_place_2(ran, workplace: Path) -> None:
