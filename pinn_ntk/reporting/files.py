@@ -8,15 +8,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.training.trackers import History
-
-if TYPE_CHECKING:
-    from pinn_ntk.reporting.record import Record
 
 Variable = tuple[tuple[str, ...], Any, dict[str, str]]
 """What xarray makes a variable of: dimensions, values, attributes."""
@@ -63,7 +61,7 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> None:
     write_text(path, json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_arrays(record: "Record", path: Path) -> None:
+def write_arrays(record: Outcome, path: Path) -> None:
     """Losses, spectra, kernels and fields as NetCDF, each with a description and units.
 
     Dimensions: step (every state), tracked (states that trackers were asked at), mode (eigenvalues in ascending order), row and column
@@ -98,7 +96,7 @@ def _history(history: History) -> dict[str, Variable]:
     return found
 
 
-def _kernels(record: "Record") -> dict[str, Variable]:
+def _kernels(record: Outcome) -> dict[str, Variable]:
     """K̂ and its part (a) at both ends of training, and the parts of K^∞."""
     found, square = {}, ("row", "column")
     for name, kernel in record.kernels.items():
@@ -111,7 +109,7 @@ def _kernels(record: "Record") -> dict[str, Variable]:
     return found
 
 
-def _fields(record: "Record") -> dict[str, Variable]:
+def _fields(record: Outcome) -> dict[str, Variable]:
     """Points, the last residual, and u at the test points."""
     problem, tests = record.problem, record.problem.test_points
     found = {

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pinn_ntk.comparison.compare import exit_time
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import (
     ENVELOPE,
     LINEAR,
@@ -28,13 +29,11 @@ from pinn_ntk.reporting.training_plots import clock
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pinn_ntk.reporting.record import Record
-
 _FEW = 24  # eigenvalues that still have room on a linear axis
 _FAINTEST = 1e-9  # a smaller share of the residual is no news
 
 
-def spectrum_section(record: "Record") -> Section:
+def spectrum_section(record: Outcome) -> Section:
     """Eigenvalues of K̂(0), K̂(T), K^∞ and the rounding floors; the residual's share along each eigenvector."""
     title = "Spectrum of the tangent kernel"
     if "eigenvalues" not in record.history.arrays:
@@ -61,7 +60,7 @@ def _index_axis(axes: "Axes", count: int) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _spectrum(record: "Record") -> Picture:
+def _spectrum(record: Outcome) -> Picture:
     start, end = _ends(record.history.arrays["eigenvalues"])
     index, infinite = np.arange(1, len(start) + 1), _infinite(record)
     figure, axes = panel("eigenvalues, largest first", "index", "eigenvalue")
@@ -85,7 +84,7 @@ def _spectrum(record: "Record") -> Picture:
     return Picture("spectrum", words, render(figure))
 
 
-def _infinite(record: "Record") -> Values | None:
+def _infinite(record: Outcome) -> Values | None:
     """Eigenvalues of K^(a) + γ²K^(w), largest first; what is below their own rounding is left out."""
     prediction = record.prediction
     if prediction is None or prediction.lazy is None:
@@ -93,7 +92,7 @@ def _infinite(record: "Record") -> Values | None:
     return positive((prediction.lazy.forecast.eigenvalues * (prediction.points / prediction.scale)).cpu().numpy())
 
 
-def _alignment(record: "Record") -> Picture:
+def _alignment(record: Outcome) -> Picture:
     start, end = _ends(record.history.arrays["alignment"])
     index = np.arange(1, len(start) + 1)
     figure, axes = panel("where the residual is", "eigenvector, largest eigenvalue first", r"share $(u_k\cdot e)^2/\Vert e\Vert^2$")
@@ -110,7 +109,7 @@ def _alignment(record: "Record") -> Picture:
     )
 
 
-def drift_section(record: "Record") -> Section:
+def drift_section(record: Outcome) -> Section:
     """‖K̂^(a)(t) − K̂^(a)(0)‖_F against λ_S/4, λ_min(K̂^(a)(t)) against λ_S/2, relative drift, and how far parameters moved."""
     title, columns = "Does the kernel stay where it was?", record.history.columns
     if len(columns["step"]) < 2:
@@ -127,11 +126,11 @@ def drift_section(record: "Record") -> Section:
     return Section(title, lead, (_drift(record), _smallest(record), _relative_drift(record), _displacement(record)))
 
 
-def _lambda_s(record: "Record") -> float:
+def _lambda_s(record: Outcome) -> float:
     return record.prediction.lazy.lambda_s if record.prediction and record.prediction.lazy else 0.0
 
 
-def _drift(record: "Record") -> Picture:
+def _drift(record: Outcome) -> Picture:
     history, lambda_s = record.history, _lambda_s(record)
     label, x = clock(history)
     figure, axes = panel("drift of part (a)", label, r"$\Vert\hat{K}^{(a)}(t)-\hat{K}^{(a)}(0)\Vert_F$")
@@ -154,7 +153,7 @@ def _drift(record: "Record") -> Picture:
     return Picture("drift", words, render(figure))
 
 
-def _smallest(record: "Record") -> Picture:
+def _smallest(record: Outcome) -> Picture:
     history, lambda_s = record.history, _lambda_s(record)
     label, x = clock(history)
     figure, axes = panel("smallest eigenvalue of part (a)", label, r"$\lambda_{\min}(\hat{K}^{(a)}(t))$")
@@ -178,7 +177,7 @@ def _smallest(record: "Record") -> Picture:
     return Picture("lambda_min", words, render(figure))
 
 
-def _relative_drift(record: "Record") -> Picture:
+def _relative_drift(record: Outcome) -> Picture:
     history = record.history
     label, x = clock(history)
     values = positive(history.columns["drift"])
@@ -190,7 +189,7 @@ def _relative_drift(record: "Record") -> Picture:
     return Picture("relative_drift", words, render(figure))
 
 
-def _displacement(record: "Record") -> Picture:
+def _displacement(record: Outcome) -> Picture:
     history = record.history
     label, x = clock(history)
     figure, axes = panel("how far single weights moved", label, "largest displacement")

@@ -1,13 +1,11 @@
 """What a report says in words: the answer, the key numbers, what was asked and how it was made."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import number
 from pinn_ntk.training.states import Status
-
-if TYPE_CHECKING:
-    from pinn_ntk.reporting.record import Record
 
 Pairs = list[tuple[str, str]]
 
@@ -24,7 +22,7 @@ _CARDS = 6
 _GOOD = 0.1  # a relative error that may be called a solution
 
 
-def answer(record: "Record", summary: Mapping[str, Any]) -> str:
+def answer(record: Outcome, summary: Mapping[str, Any]) -> str:
     """The run in one or two sentences."""
     network, error = record.network, summary["error"]
     by = f"a two-layer {network.activation.name} network of width {number(network.width)} after {_effort(record)}"
@@ -38,14 +36,14 @@ def answer(record: "Record", summary: Mapping[str, Any]) -> str:
     return " ".join([f"{first}.", *_theory(record)])
 
 
-def _effort(record: "Record") -> str:
+def _effort(record: Outcome) -> str:
     done, name = record.history.final.step, record.optimizer.replace("_", " ")
     if record.history.step_size > 0.0:
         return f"{number(done)} step{'' if done == 1 else 's'} of {name}"
     return f"{name} up to time {number(record.history.final.time)}"
 
 
-def _theory(record: "Record") -> list[str]:
+def _theory(record: Outcome) -> list[str]:
     """What became of the predictions, a sentence each."""
     found = {s.name: s for s in record.statements}
     words = []
@@ -67,7 +65,7 @@ def _factor(value: float) -> str:
     return f"{number(100.0 * (value - 1.0))} %" if value < 1.5 else f"a factor of {number(value)}"
 
 
-def key_numbers(record: "Record", summary: Mapping[str, Any]) -> Pairs:
+def key_numbers(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
     """Value and label of the numbers that a reader looks for first."""
     errors, theory, loss = summary["error"], summary["theory"], summary["loss"]
     pairs = []
@@ -82,7 +80,7 @@ def key_numbers(record: "Record", summary: Mapping[str, Any]) -> Pairs:
     return [*pairs, (f"{number(summary['time']['total'])} s", "wall time")][:_CARDS]
 
 
-def question(record: "Record") -> Pairs:
+def question(record: Outcome) -> Pairs:
     """The problem, the network, the loss and the optimiser in symbols."""
     problem, network = record.problem, record.network
     where = [] if problem.domain is None else [("domain", str(problem.domain) + (", time last" if problem.time else ""))]
@@ -105,14 +103,14 @@ def question(record: "Record") -> Pairs:
     ]
 
 
-def _training(record: "Record") -> str:
+def _training(record: Outcome) -> str:
     history, limit = record.history, record.step_limit
     step = f" with step τ = {number(history.step_size)}" if history.step_size > 0.0 else ""
     share = f", {number(history.step_size / limit)} of the limit 2n/(s²N λ_max) = {number(limit)}" if step and limit else ""
     return f"{_effort(record)}{step}{share}; it ended because {STATUS[record.status][1]}"
 
 
-def theorem_words(record: "Record") -> str:
+def theorem_words(record: Outcome) -> str:
     """Which theorem applies, or why none does."""
     prediction = record.prediction
     how = "Slack is how far a statement is from failing: above 1 it holds."
@@ -124,7 +122,7 @@ def theorem_words(record: "Record") -> str:
     return f"No theorem applies as it stands: {reason}. What can be compared all the same is judged; the rest says why not. {how}"
 
 
-def widths(record: "Record") -> Pairs:
+def widths(record: Outcome) -> Pairs:
     """The three terms, the least width and the sharper ones; empty where no theorem applies."""
     guarantee = record.prediction.guarantee if record.prediction else None
     if guarantee is None:
@@ -140,7 +138,7 @@ def widths(record: "Record") -> Pairs:
     ]
 
 
-def provenance(record: "Record", summary: Mapping[str, Any]) -> Pairs:
+def provenance(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
     """Versions, machine and times."""
     machine = {"device": summary["device"], "precision": summary["dtype"], **_flat(record.machine)}
     spent = {name: f"{number(value)} s" for name, value in record.seconds.items() if value > 0.0}

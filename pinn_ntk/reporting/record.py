@@ -1,99 +1,17 @@
-"""A record: what was asked, predicted, measured and concluded in one run; its summary is a contract."""
+"""A record: the outcome of a run that can write itself into a folder."""
 
-import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pinn_ntk.comparison.compare import exit_time, least_ratio
-from pinn_ntk.comparison.envelope import envelope, safe_exp
-from pinn_ntk.comparison.statements import Statement
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.files import write_arrays, write_history, write_summary
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.report import write_report
-from pinn_ntk.theory.prediction import Prediction
-from pinn_ntk.training.states import Status
-from pinn_ntk.training.trackers import History
 
 
 @dataclass(frozen=True)
-class Record:
-    """One run.
-
-    Attributes:
-        problem: what was solved.
-        network: at initialisation.
-        trained: at the last state.
-        optimizer: its name.
-        history: what was measured.
-        prediction: what theory said before the first step; None with theory switched off.
-        statements: prediction beside measurement.
-        kernels: K̂ at the first and last tracked step, (n, n) each, by name; empty when the kernel was not tracked.
-        step_limit: 2n/(s²N λ_max(K̂)) at initialisation, None for a flow.
-        seconds: wall time by part: total, training, kernel, theory, report.
-        versions: of the package, torch, python, ….
-        machine: threads, device name, processor.
-        config: the configuration as a person gave it, resolved; None from Python.
-        warnings: what a person should know about this run.
-    """
-
-    problem: Problem
-    network: TwoLayer
-    trained: TwoLayer
-    optimizer: str
-    history: History
-    prediction: Prediction | None
-    statements: tuple[Statement, ...]
-    kernels: Mapping[str, Any]
-    step_limit: float | None
-    seconds: Mapping[str, float]
-    versions: Mapping[str, str]
-    machine: Mapping[str, Any]
-    config: Mapping[str, Any] | None
-    warnings: tuple[str, ...]
-
-    @property
-    def status(self) -> Status:
-        """Why training stopped."""
-        return self.history.status
-
-    def summary(self) -> dict[str, Any]:
-        """The contract of `summary.json`: plain numbers and text; non-finite numbers are None and named under 'nonfinite'."""
-        network, history = self.network, self.history
-        values: dict[str, Any] = {
-            "status": str(self.status),
-            "problem": self.problem.name,
-            "dim": self.problem.dim,
-            "points": self.problem.points,
-            "width": network.width,
-            "parameters": network.parameter_count,
-            "activation": network.activation.name,
-            "scaling": network.scaling,
-            "gamma": network.gamma,
-            "bias": network.bias,
-            "init": network.init,
-            "seed": network.seed,
-            "dtype": str(network.a0.dtype).removeprefix("torch."),
-            "device": str(network.a0.device),
-            "optimizer": self.optimizer,
-            "steps": history.final.step,
-            "step_size": history.step_size or None,
-            "step_limit": self.step_limit,
-            "loss": {"initial": float(history.losses[0]), "final": float(history.losses[-1])},
-            "error": _errors(history),
-            "kernel": _kernel(history),
-            "theory": _theory(self),
-            "time": dict(self.seconds),
-            "versions": dict(self.versions),
-            **self.machine,
-            "warnings": list(self.warnings),
-        }
-        nonfinite: list[str] = []
-        clean = _finite(values, "", nonfinite)
-        return {**clean, "nonfinite": nonfinite}
+class Record(Outcome):
+    """An `Outcome` with `save`: pictures and files read the outcome, so nothing in this folder imports in a circle."""
 
     def save(self, folder: str | Path) -> Path:
         """Write report.html, summary.json, history.csv, arrays.nc and figures/*.svg.
@@ -113,70 +31,3 @@ class Record:
         timed = replace(self, seconds={**self.seconds, "report": spent, "total": self.seconds["total"] + spent})
         write_summary(timed.summary(), path / "summary.json")
         return report
-
-
-def _errors(history: History) -> dict[str, float] | None:
-    names = ("relative_l2", "relative_linf")
-    return {n: float(history.columns[n][-1]) for n in names} if all(n in history.columns for n in names) else None
-
-
-def _kernel(history: History) -> dict[str, float] | None:
-    columns = history.columns
-    if "drift" not in columns:
-        return None
-    picks = {
-        "lambda_min_initial": ("lambda_min", 0),
-        "lambda_max_initial": ("lambda_max", 0),
-        "lambda_min_final": ("lambda_min", -1),
-        "lambda_max_final": ("lambda_max", -1),
-        "lambda_min_a_initial": ("lambda_min_a", 0),
-        "lambda_min_a_final": ("lambda_min_a", -1),
-        "floor": ("floor", 0),
-        "floor_a": ("floor_a", 0),
-    }
-    values = {key: float(columns[name][index]) for key, (name, index) in picks.items()}
-    maxima = {name: max((float(v) for v in columns[name] if math.isfinite(v)), default=math.nan) for name in ("drift", "drift_a")}
-    return {**values, **maxima}
-
-
-def _theory(record: Record) -> dict[str, Any] | None:
-    prediction, history = record.prediction, record.history
-    if prediction is None:
-        return None
-    lazy, guarantee = prediction.lazy, prediction.guarantee
-    result = envelope(prediction, history)
-    terms = guarantee.terms if guarantee else None
-    return {
-        "applicable": prediction.verdict.applicable,
-        "reason": prediction.verdict.reason,
-        "lambda_s": lazy.lambda_s if lazy else None,
-        "lambda_s_floor": lazy.spectrum_a.floor if lazy else None,
-        "rate": lazy.rate if lazy else None,
-        "rate_measured": result.rate_measured if result else None,
-        "bound_holds": result.holds if result else None,
-        "worst_ratio": safe_exp(result.worst_log_ratio) if result else None,
-        "e_folds": result.e_folds if result else None,
-        "cut_time": prediction.cut_time if lazy and lazy.rate else None,
-        "exit_time": exit_time(prediction, history),
-        "expected_loss": lazy.expected_loss if lazy else None,
-        "width_terms": [terms.first, terms.second, terms.third] if terms else None,
-        "least_width": guarantee.least.width if guarantee else None,
-        "least_width_sharper": {name: w.width for name, w in guarantee.sharper.items()} if guarantee else None,
-        "width_ratio": least_ratio(guarantee, record.network.width),
-        "statements": [
-            {key: getattr(s, key) for key in ("name", "claim", "predicted", "measured", "slack", "verdict", "reason")}
-            for s in record.statements
-        ],
-    }
-
-
-def _finite(value: Any, path: str, nonfinite: list[str]) -> Any:
-    """The value with every non-finite number replaced by None and its key noted."""
-    if isinstance(value, Mapping):
-        return {k: _finite(v, f"{path}.{k}" if path else str(k), nonfinite) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v, f"{path}[{i}]", nonfinite) for i, v in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        nonfinite.append(path)
-        return None
-    return value

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pinn_ntk.reporting.files import write_text
 from pinn_ntk.reporting.narrative import STATUS, answer, key_numbers, provenance, question, theorem_words, widths
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.page import (
     badge,
     cards,
@@ -23,11 +23,8 @@ from pinn_ntk.reporting.page import (
 from pinn_ntk.reporting.plots import sections
 from pinn_ntk.reporting.style import Section
 
-if TYPE_CHECKING:
-    from pinn_ntk.reporting.record import Record
 
-
-def write_report(record: "Record", folder: Path) -> Path:
+def write_report(record: Outcome, folder: Path) -> Path:
     """Write figures/*.svg and report.html.
 
     Args:
@@ -47,7 +44,7 @@ def write_report(record: "Record", folder: Path) -> Path:
     return path
 
 
-def report_html(record: "Record", drawn: Sequence[Section]) -> str:
+def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
     """The page as text.
 
     Args:
@@ -69,7 +66,7 @@ def report_html(record: "Record", drawn: Sequence[Section]) -> str:
     return page(f"{name} · {asked.equation or record.status}", parts)
 
 
-def _header(record: "Record") -> str:
+def _header(record: Outcome) -> str:
     summary, problem = record.summary(), record.problem
     warnings = [f'<div class="warn"><b>Note.</b> {mathematics(text)}</div>' for text in record.warnings]
     return (
@@ -80,7 +77,7 @@ def _header(record: "Record") -> str:
     )
 
 
-def _configuration(record: "Record") -> str:
+def _configuration(record: Outcome) -> str:
     if record.config is None:
         return ""
     text = json.dumps(record.config, indent=2, ensure_ascii=False, default=str)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.problem.residual import Function, Problem
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import (
     LINEAR,
     MEASURED,
@@ -29,8 +30,6 @@ from pinn_ntk.training.states import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from pinn_ntk.reporting.record import Record
 
 _CURVE, _GRID, _COARSEST = 401, 101, 33
 _WORK = 3e8  # neurons × points of one map: a few seconds at most, whatever the width
@@ -58,7 +57,7 @@ def axis_names(problem: Problem) -> tuple[str, ...]:
     return (*names, "t") if problem.time else names
 
 
-def solution_section(record: "Record") -> Section:
+def solution_section(record: Outcome) -> Section:
     """u, u* and u − u*, and what remains of the equations at the points."""
     problem, title = record.problem, "The solution"
     if record.status is Status.NON_FINITE or not bool(torch.isfinite(record.history.final.residual).all()):
@@ -70,7 +69,7 @@ def solution_section(record: "Record") -> Section:
     return Section(title, _error_words(record) + (f" Maps show the slice {cut.held}." if cut.held else ""), pictures)
 
 
-def _error_words(record: "Record") -> str:
+def _error_words(record: Outcome) -> str:
     history, tests = record.history, record.problem.test_points
     if record.problem.exact is None or tests is None or "relative_l2" not in history.columns:
         return "No exact solution is known for this problem, so the error is not measured; the residual says how well the equation is met."
@@ -114,7 +113,7 @@ def _range(values: Values) -> tuple[float, float]:
     return (low, high) if high - low > 1e-12 * max(abs(low), abs(high)) else (low - 0.5, high + 0.5)
 
 
-def _curves(record: "Record", cut: _Slice, u: Values, exact: Values | None) -> tuple[Picture, ...]:
+def _curves(record: Outcome, cut: _Slice, u: Values, exact: Values | None) -> tuple[Picture, ...]:
     x, name = cut.points[:, 0].cpu().numpy(), cut.names[0]
     figure, axes = panel("network and exact solution" if exact is not None else "network", name, "u")
     if exact is not None:
@@ -134,7 +133,7 @@ def _curves(record: "Record", cut: _Slice, u: Values, exact: Values | None) -> t
     return (*pictures, _residual(record, cut))
 
 
-def _maps(record: "Record", cut: _Slice, u: Values, exact: Values | None) -> tuple[Picture, ...]:
+def _maps(record: Outcome, cut: _Slice, u: Values, exact: Values | None) -> tuple[Picture, ...]:
     limits = _range(u if exact is None else exact)
     low, high = (number(v) for v in limits)
     points = record.problem.x.detach().cpu().numpy() if record.problem.dim == 2 else None
@@ -168,7 +167,7 @@ def _map(cut: _Slice, values: Values, colours: str, limits: tuple[float, float],
     return render(figure)
 
 
-def _residual(record: "Record", cut: _Slice) -> Picture:
+def _residual(record: Outcome, cut: _Slice) -> Picture:
     """|e_i| at the points."""
     problem = record.problem
     x = problem.x.detach().cpu().double().numpy()

@@ -7,6 +7,7 @@ import torch
 
 from pinn_ntk.comparison.compare import forecast_losses, linearised_losses
 from pinn_ntk.comparison.envelope import step_times
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import (
     BLOCKS,
     ENVELOPE,
@@ -33,8 +34,6 @@ from pinn_ntk.training.trackers import History
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pinn_ntk.reporting.record import Record
-
 _DRAWN = 500  # points of a measured curve, on each of a logarithmic and a linear scale
 _LOSS = r"loss $R_S=\Vert e\Vert^2/2n$"
 
@@ -45,7 +44,7 @@ def clock(history: History) -> tuple[str, Values]:
     return ("time t" if flow else "step k"), np.asarray(history.columns["time" if flow else "step"])
 
 
-def loss_section(record: "Record") -> Section:
+def loss_section(record: Outcome) -> Section:
     """R_S beside forecast, linearised prediction and envelope; by block; and the error beside its prediction."""
     history, prediction = record.history, record.prediction
     made = [_loss(record), _bound(record), _ratio(record), _error(record), _by_block(record)]
@@ -70,7 +69,7 @@ def _measured(history: History) -> tuple[Values, Values]:
     return picks.astype(np.float64), positive(history.losses[picks])
 
 
-def _loss(record: "Record") -> Picture:
+def _loss(record: Outcome) -> Picture:
     history, prediction = record.history, record.prediction
     label, x = clock(history)
     figure, axes = panel("measured loss and its predictions", label, _LOSS, wide=True)
@@ -113,7 +112,7 @@ def _envelope(prediction: Prediction, times: Values) -> Values | None:
     return positive(np.where(times <= prediction.cut_time, prediction.initial_loss * np.exp(-prediction.lazy.rate * times), np.nan))
 
 
-def _ratio(record: "Record") -> Picture | None:
+def _ratio(record: Outcome) -> Picture | None:
     """R_S over its linearised prediction and over its forecast mean: what a logarithmic axis over many decades hides."""
     history, prediction = record.history, record.prediction
     if prediction is None or len(history.losses) < 2:
@@ -144,7 +143,7 @@ def _above(losses: Values, first: float) -> Values:
     return np.where(losses > 1e-24 * first, positive(losses), np.nan)
 
 
-def _by_block(record: "Record") -> Picture | None:
+def _by_block(record: Outcome) -> Picture | None:
     history = record.history
     if len(record.problem.blocks) < 2:
         return None
@@ -161,7 +160,7 @@ def _by_block(record: "Record") -> Picture | None:
     return Picture("loss_by_block", words, render(figure))
 
 
-def _bound(record: "Record") -> Picture | None:
+def _bound(record: Outcome) -> Picture | None:
     """The loss and its envelope on a linear time axis, where the bound is a straight line; only where it falls by an e-fold or more."""
     history, prediction = record.history, record.prediction
     if prediction is None or prediction.lazy is None or not len(history.losses):
@@ -184,7 +183,7 @@ def _bound(record: "Record") -> Picture | None:
     return Picture("bound", words + " The theorem's conclusion holds where black stays below green.", render(figure))
 
 
-def _error(record: "Record") -> Picture | None:
+def _error(record: Outcome) -> Picture | None:
     """‖u − u*‖/‖u*‖ as training goes, and the same for the linearised network."""
     history = record.history
     if "relative_l2" not in history.columns:
@@ -208,7 +207,7 @@ def _error(record: "Record") -> Picture | None:
     )
 
 
-def _linearised_errors(record: "Record") -> Values | None:
+def _linearised_errors(record: Outcome) -> Values | None:
     """Relative L² error of the linearised network at the tracked steps."""
     prediction, history, problem = record.prediction, record.history, record.problem
     if (
@@ -232,7 +231,7 @@ def _linearised_errors(record: "Record") -> Values | None:
         return positive((torch.linalg.vector_norm(u - exact, dim=-1) / (size if size > 0.0 else 1.0)).cpu().numpy())
 
 
-def dissipation_section(record: "Record") -> Section:
+def dissipation_section(record: Outcome) -> Section:
     """−dR/dt as measured, from the gradient and from the kernel, and the share of part (a) in it."""
     title, columns = "How fast the loss falls", record.history.columns
     if "gradient_norm_squared" not in columns:
@@ -243,7 +242,7 @@ def dissipation_section(record: "Record") -> Section:
     return Section(title, lead, (_dissipation(record), _share(record)))
 
 
-def _dissipation(record: "Record") -> Picture:
+def _dissipation(record: Outcome) -> Picture:
     history = record.history
     label, x = clock(history)
     figure, axes = panel("decrease of the loss", label, r"$-dR_S/dt$")
@@ -264,7 +263,7 @@ def _dissipation(record: "Record") -> Picture:
     return Picture("dissipation", words + " The first two agree to rounding, the dots up to the size of the step.", render(figure))
 
 
-def _share(record: "Record") -> Picture:
+def _share(record: Outcome) -> Picture:
     history = record.history
     label, x = clock(history)
     total, part = history.columns["quadratic"], history.columns["quadratic_a"]

@@ -84,4 +84,3 @@ class Theorem:
 
 REGRESSION = Theorem("regression", "relu", 1, 32.0, 4.0 * math.sqrt(2.0), 256.0 * math.sqrt(2.0), 8.0)
 PDE = Theorem("pde", "relu3", 3, 512.0, 200.0 * math.sqrt(2.0), 2.0**23, 320.0)
-
