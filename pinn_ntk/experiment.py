@@ -22,7 +22,7 @@ from pinn_ntk.reporting.record import Record
 from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.training.descent import gradient_descent, step_limit
 from pinn_ntk.training.flow import flow_times, gradient_flow
-from pinn_ntk.training.states import State, StopRule
+from pinn_ntk.training.states import State, Status, StopRule
 from pinn_ntk.training.trackers import (
     History,
     KernelTracker,
@@ -156,7 +156,7 @@ def run(
         versions=versions(),
         machine=machine(network.a0.device, kernels),
         config=config,
-        warnings=(*notes, *history.notes),
+        warnings=(*notes, *history.notes, *_growth_warnings(history)),
     )
 
 
@@ -237,6 +237,14 @@ def _step_warnings(settings: Settings, limit: float | None) -> list[str]:
         if tau <= limit
         else [f"step size {tau:.4g} is above the stability limit 2n/(s²N λ_max) = {limit:.4g}: gradient descent may diverge"]
     )
+
+
+def _growth_warnings(history: History) -> list[str]:
+    """A loss that ended above its start: the step was stable for the kernel at θ⁰, not for the one it met."""
+    first, last = float(history.losses[0]), float(history.losses[-1])
+    if not last > first or history.status is Status.NON_FINITE:
+        return []
+    return [f"the loss ended {last / first:.3g} times above its start: the step is too large away from θ⁰; try a smaller step_size"]
 
 
 def _precision_warnings(settings: Settings) -> list[str]:

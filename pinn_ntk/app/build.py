@@ -1,7 +1,6 @@
 """From a plain configuration to a problem, a network and settings; everything that is wrong with it is found before any of it is used."""
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ from pinn_ntk.experiment import Settings, check_smoothness
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import OPERATORS
-from pinn_ntk.problem.from_text import ConsistencyWarning, SpecError, problem_from_text
+from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
@@ -165,9 +164,7 @@ def _problem(config: Config, plugins: Tables) -> Problem:
     if (builder is None or "seed" in keys_of(builder, "")) and spec.get("seed") is None:
         spec["seed"] = config["seed"]
     if builder is None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConsistencyWarning)  # `check_problem` says the same, and `strict` decides
-            return problem_from_text(spec, {**OPERATORS, **plugins["OPERATORS"]})
+        return problem_from_text(spec, {**OPERATORS, **plugins["OPERATORS"]})
     made = _called(builder, spec, f"problem {kind!r}", kind in plugins["PROBLEMS"])
     if not isinstance(made, Problem):
         raise BadInputError(Fault("problem.kind", f"{kind!r} returned a {type(made).__name__}, expected a pinn_ntk.Problem"))

@@ -237,8 +237,15 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     faults = [fault for key in _dynamic(OmegaConf.to_container(cfg, resolve=False), "") if (fault := _resolution_fault(cfg, key))]
     if faults:
         raise BadInputError(*faults)
-    plain = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    plain = _as_typed(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
     return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
+
+
+def _as_typed(node: Any) -> Any:
+    """The same with `on:` as a key again, which YAML 1.1 reads as True."""
+    if isinstance(node, dict):
+        return {("on" if key is True else "off" if key is False else key): _as_typed(value) for key, value in node.items()}
+    return [_as_typed(value) for value in node] if isinstance(node, list) else node
 
 
 def _dynamic(node: Any, path: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pinn_ntk.app.build import Experiment, build
+from pinn_ntk.app.build import TEXT, Experiment, build
 from pinn_ntk.app.command_line import Request
 from pinn_ntk.app.compose import resolved
 from pinn_ntk.app.faults import BadInputError, Exit
@@ -25,7 +25,7 @@ from pinn_ntk.app.signals import interruptible
 from pinn_ntk.app.terminal import closing_table, is_terminal, messages, progress
 from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment import run
-from pinn_ntk.kernels.memory import MemoryShortageError
+from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.training.states import State, Status
 
@@ -52,15 +52,24 @@ class Job:
         return code
 
     def _execute(self, cfg: DictConfig) -> int:
-        config = resolved(cfg)
-        experiment = build(config, self.plugins)
         hydra = cast(DictConfig, HydraConfig.get())
-        level = logging.WARNING if is_terminal(sys.stderr) and config["report"]["bar"] else logging.INFO
+        config = named(resolved(cfg), str(hydra.runtime.choices.get("problem")))
+        experiment = build(config, self.plugins)
+        quiet = not (config["report"]["bar"] or config["report"]["table"])
+        level = logging.WARNING if quiet or (is_terminal(sys.stderr) and config["report"]["bar"]) else logging.INFO
         with messages(level), run_folder(_folder(config, hydra, experiment), bool(hydra.job.chdir)) as path:
             start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
             copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
             save_config(path, cfg, hydra, self.request.words, copies)
             return guarded(lambda: _perform(experiment, config, path), path / LOG)
+
+
+def named(config: dict[str, Any], option: str) -> dict[str, Any]:
+    """The configuration with a problem from text called like the file it came from, unless it has a name."""
+    problem = config.get("problem")
+    if isinstance(problem, dict) and problem.get("kind") == TEXT and problem.get("name") is None and option != TEXT:
+        return {**config, "problem": {**problem, "name": option}}
+    return config
 
 
 def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment) -> Path:
@@ -119,8 +128,6 @@ def guarded(work: Callable[[], int], log: Path | None = None) -> int:
     except MemoryShortageError as error:
         # predicted before anything was allocated, it is the input that is too large; after back-off, the machine is too small
         return _told(Exit.RESOURCES if error.__cause__ else Exit.BAD_INPUT, str(error), log)
-    except MemoryError as error:
-        return _told(Exit.RESOURCES, f"out of memory: {error}; use fewer points or a narrower network", log)
     except ArithmeticError as error:
         return _told(Exit.NUMERICAL, f"numerical stop before training: {error}", log)
     except ValueError as error:
@@ -130,6 +137,8 @@ def guarded(work: Callable[[], int], log: Path | None = None) -> int:
     except KeyboardInterrupt:
         return _told(Exit.INTERRUPTED, "interrupted; there is no report", log)
     except Exception as error:
+        if is_out_of_memory(error):
+            return _told(Exit.RESOURCES, f"out of memory: {error}; use fewer points or a narrower network", log)
         path = log or Path(tempfile.mkstemp(prefix="pinn_ntk_", suffix=".log")[1])
         return _told(Exit.BUG, f"a bug in pinn_ntk: {type(error).__name__}: {error}; please report it with {path}", path)
 

@@ -17,6 +17,7 @@ from pinn_ntk.training.states import State
 from pinn_ntk.training.trackers import Tracker, Value
 
 Tables = Mapping[str, Mapping[str, Any]]
+_BUILT_IN: Mapping[str, object] = {"PROBLEMS": PROBLEMS, "OPERATORS": OPERATORS, "ACTIVATIONS": ACTIVATIONS}
 # what each table may hold, and the names that are taken
 TABLES: dict[str, tuple[str, Mapping[str, object]]] = {
     "PROBLEMS": ("functions that return a Problem", {**PROBLEMS, "text": None}),
@@ -42,6 +43,8 @@ def load(files: Sequence[str]) -> dict[str, dict[str, Any]]:
             faults += error.faults
             continue
         exported = {name: getattr(module, name) for name in TABLES if hasattr(module, name)}
+        # `from pinn_ntk import *` brings the package's own tables along
+        exported = {name: found for name, found in exported.items() if found is not _BUILT_IN.get(name)}
         if not exported:
             faults.append(Fault(file, f"exports none of {', '.join(TABLES)}; expected at least one of these dicts"))
         for name, table in exported.items():
@@ -66,12 +69,12 @@ def _imported(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
         raise BadInputError(Fault(str(path), f"imports {error.name}, which is not installed; pip install {error.name}")) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends the interpreter is no plugin, and must not end the command
         raise BadInputError(Fault(f"{path}{_line(error, path)}", f"raised {type(error).__name__}: {error}")) from error
     return module
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     """', line k' for the last line of that file in a traceback."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"

@@ -57,9 +57,9 @@ class Key:
     def _range(self) -> str:
         bounds = []
         if self.low > -math.inf:
-            bounds.append(f"{'above' if self.above else 'at least'} {self.low:g}")
+            bounds.append(f"{'above' if self.above else 'at least'} {_bound(self.low)}")
         if self.high < math.inf:
-            bounds.append(f"{'below' if self.above else 'at most'} {self.high:g}")
+            bounds.append(f"{'below' if self.above else 'at most'} {_bound(self.high)}")
         return ", " + " and ".join(bounds) if bounds else ""
 
     def fault(self, value: object) -> str | None:
@@ -119,9 +119,17 @@ def _leaves(value: object) -> Iterator[object]:
         yield value
 
 
-def whole(doc: str, low: float = 0, optional: bool = False) -> Key:
-    """A key for a whole number of at least `low`."""
-    return Key(doc, "whole", low, optional=optional)
+_LARGEST_SEED = 2**62  # torch and numpy take a little more, and blocks take the seeds that follow
+
+
+def whole(doc: str, low: float = 0, optional: bool = False, high: float = math.inf) -> Key:
+    """A key for a whole number from `low` to `high`."""
+    return Key(doc, "whole", low, high, optional=optional)
+
+
+def _bound(value: float) -> str:
+    """A bound as a person writes it: whole numbers in full."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def positive(doc: str, names: tuple[str, ...] = ()) -> Key:
@@ -130,7 +138,7 @@ def positive(doc: str, names: tuple[str, ...] = ()) -> Key:
 
 
 KEYS: dict[str, Key] = {
-    "seed": whole("of the initialisation and of the points"),
+    "seed": whole("of the initialisation and of the points", high=_LARGEST_SEED),
     "dtype": Key("precision", names=tuple(DTYPES)),
     "strict": Key("warnings about preconditions become errors", "flag"),
     "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
@@ -149,12 +157,12 @@ KEYS: dict[str, Key] = {
     "optimizer.divergence": Key("DIVERGED when R_S exceeds this many times R_S(0)", "number", 1.0),
     "optimizer.stagnation": Key("STAGNATED when R_S fell by less than this share over a window", "number", 0.0),
     "optimizer.window": whole("steps over which stagnation is judged", 1),
-    "tracker.count": whole("log-spaced steps at which trackers are asked", 2),
+    "tracker.count": whole("log-spaced steps at which trackers are asked", 2, high=100_000),
     "tracker.every": whole("ask every so many steps instead", 1, optional=True),
     "tracker.kernel": Key("track the kernel and its spectrum", "flag"),
     "theory.enabled": Key("predict before training and compare afterwards", "flag"),
     "theory.delta": Key("δ: the theorems hold with probability 1 − δ", "number", 0.0, 1.0, above=True),
-    "theory.forecast_draws": whole("draws of the initial residual behind the forecast's band", 1),
+    "theory.forecast_draws": whole("draws of the initial residual behind the forecast's band", 1, high=1_000_000),
     "device.name": Key("auto, cpu, cuda or cuda:i"),
     "report.table": Key("the closing table on the terminal", "flag"),
     "report.bar": Key("a progress bar where stderr is a terminal", "flag"),
@@ -165,7 +173,7 @@ _COMMON = {
     "boundary_points": whole("points of each soft condition", 1),
     "test_points": whole("points at which errors are measured", 1),
     "weight": Key("λ of a block by its name", "weights"),
-    "seed": whole("of the points; null takes the run's", optional=True),
+    "seed": whole("of the points; null takes the run's", optional=True, high=_LARGEST_SEED),
     "boundary": Key("conditions built into u = g + ϕh, or soft blocks", names=("hard", "soft")),
 }
 

@@ -42,7 +42,7 @@ def require_bytes(needed: int, device: torch.device | str, what: str) -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is an allocation that failed, on the CPU or on a GPU."""
-    words = ("can't allocate memory", "out of memory", "not enough memory")
+    words = ("can't allocate memory", "out of memory", "not enough memory", "alloc_cpu")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
         isinstance(error, RuntimeError) and any(w in str(error).lower() for w in words)
     )

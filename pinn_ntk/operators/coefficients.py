@@ -177,7 +177,7 @@ def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[t
         i = int(gap.argmax())
         raise ValueError(
             f"{what}: not symmetric at x = {x[i].tolist()}: got {values[i].tolist()}; "
-            "expected a symmetric matrix. Pass symmetrise=True to use (A + Aᵀ)/2, which is the same operator"
+            "expected a symmetric matrix. Write A_ij = A_ji, or pass symmetrise=True in Python for (A + Aᵀ)/2, the same operator"
         )
     pairs = []
     for i in range(dim):

@@ -8,6 +8,7 @@ from torch import Tensor
 from pinn_ntk.problem.domains import Box
 from pinn_ntk.problem.residual import Ansatz, Function
 
+MAX_BLENDED = 5  # axes between whose faces data are interpolated: seconds there, three times as long with each more
 _COMPATIBLE = 1e-8  # relative: data typed by people agree at t = t₀ to rounding, or not at all
 
 
@@ -21,10 +22,14 @@ def dirichlet_box(domain: Box, data: Function | None = None) -> Ansatz:
         data: the values on ∂Ω, a torch function (n, d) → (n,) of boundary points that torch can differentiate along the boundary;
             None for 0.
 
+    Raises:
+        ValueError: data in more than `MAX_BLENDED` dimensions (see `check_blendable`).
+
     References:
         W. J. Gordon, "Blending-function methods of bivariate and multivariate interpolation", SIAM J. Numer. Anal. 8 (1971).
     """
     axes = range(domain.dim)
+    check_blendable(len(axes), data)
     g = None if data is None else _boolean_sum(domain, axes, data)
     lift = "0" if g is None else "transfinite interpolation of the boundary data"
     return Ansatz(_bubble(domain, axes), g, _text(domain, axes, None, 0, lift))
@@ -43,9 +48,11 @@ def evolution_box(domain: Box, data: Function | None, initial: Function, velocit
         velocity: v₀ = u_t(·, t₀), for equations of second order in time.
 
     Raises:
-        ValueError: boundary and initial data that disagree where they meet: no continuous function satisfies both.
+        ValueError: boundary and initial data that disagree where they meet: no continuous function satisfies both; or boundary data
+            in more than `MAX_BLENDED` space dimensions (see `check_blendable`).
     """
     axes, time, start = range(domain.dim - 1), domain.dim - 1, domain.low[-1]
+    check_blendable(len(axes), data)
 
     def taylor(x: Tensor) -> Tensor:
         at_start = _put(x, time, start)
@@ -65,6 +72,24 @@ def evolution_box(domain: Box, data: Function | None, initial: Function, velocit
     start_data = "u₀" if velocity is None else "u₀ + (t − t₀)v₀"
     lift = start_data if data is None else f"transfinite interpolation of the boundary data and {start_data}"
     return Ansatz(phi, g, _text(domain, axes, time, order, lift))
+
+
+def check_blendable(axes: int, data: Function | None) -> None:
+    """3^d − 1 calls of the data make one value of g: one for each face, edge, …, corner of the box. Zero data need none.
+
+    Args:
+        axes: d, the coordinates in which the data are given at both ends.
+        data: the values on ∂Ω; None for 0.
+
+    Raises:
+        ValueError: data in more than `MAX_BLENDED` coordinates.
+    """
+    if data is not None and axes > MAX_BLENDED:
+        raise ValueError(
+            f"boundary: got hard conditions with data on the sides of {axes} coordinates, expected at most {MAX_BLENDED} or zero data: "
+            f"interpolating between all faces takes 3^{axes} − 1 evaluations for every value; write boundary: soft, "
+            "or boundary_value: 0 where the data vanish"
+        )
 
 
 def _put(x: Tensor, axis: int, value: float) -> Tensor:

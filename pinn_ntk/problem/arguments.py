@@ -1,21 +1,25 @@
 """What a caller may pass: checks whose errors say what, got, expected, and the nearest name."""
 
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
 
+MAX_POINTS = 10**7  # of one block: a row of the kernel is then 80 MB
+MAX_DIM = 1000
+MAX_SEED = 2**63 - 1  # of a problem; its blocks take the seeds that follow, which torch and numpy still accept
 
-def count(what: str, value: object, least: int = 1) -> int:
-    """The value, a whole number of at least `least`.
+
+def count(what: str, value: object, least: int = 1, most: int = MAX_POINTS) -> int:
+    """The value, a whole number with least ≤ value ≤ most.
 
     Raises:
         ValueError: anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{what}: got {value!r}, expected a whole number, at least {least}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{what}: got {value!r}, expected a whole number, at least {least} and at most {most:,}")
     return value
 
 
@@ -25,7 +29,8 @@ def number(what: str, value: object, positive: bool = False) -> float:
     Raises:
         ValueError: anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or (positive and value <= 0):
+    largest = sys.float_info.max  # compared, not converted: a whole number may be too large for a float
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= largest or (positive and value <= 0):
         raise ValueError(f"{what}: got {value!r}, expected a {'positive' if positive else 'finite'} number")
     return float(value)
 

@@ -9,11 +9,10 @@ from torch import Tensor
 from pinn_ntk.operators.library import identity, time_derivative
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.ansatz import dirichlet_box, evolution_box
-from pinn_ntk.problem.arguments import choose, count, nearest, number
+from pinn_ntk.problem.arguments import MAX_SEED, choose, count, nearest, number
 from pinn_ntk.problem.domains import SAMPLINGS, Box
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem
 
-TEST_SEED = 99
 BOUNDARIES = {"hard": "hard", "soft": "soft"}
 
 
@@ -31,7 +30,7 @@ class Collocation:
         sampling: of the interior points (see `Box.interior`).
 
     Raises:
-        ValueError: a count below 1, an unknown name, or a weight that is not positive.
+        ValueError: a count or a seed out of range, an unknown name, or a weight that is not positive.
     """
 
     points: int = 256
@@ -45,7 +44,7 @@ class Collocation:
     def __post_init__(self) -> None:
         for what in ("points", "boundary_points", "test_points"):
             count(what, getattr(self, what))
-        count("seed", self.seed, 0)
+        count("seed", self.seed, 0, MAX_SEED)
         choose("boundary", self.boundary, BOUNDARIES)
         choose("sampling", self.sampling, SAMPLINGS)
         check_weights(self.weights)
@@ -142,7 +141,7 @@ def assemble(problem: Equation, blocks: Sequence[Block], ansatz: Ansatz | None, 
         equation=problem.equation,
         conditions=problem.conditions,
         time=problem.initial is not None if time is None else time,
-        test_points=problem.domain.interior(how.test_points, TEST_SEED),
+        test_points=problem.domain.test_points(how.test_points),
     )
 
 

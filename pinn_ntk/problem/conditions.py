@@ -10,14 +10,14 @@ from torch import Tensor
 from pinn_ntk.expressions import Expression, variable_names
 from pinn_ntk.operators.library import identity, normal_derivative, robin, time_derivative
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.arguments import choose, count
+from pinn_ntk.problem.arguments import choose, count, number
 from pinn_ntk.problem.assembly import boundary_faces, transformed
 from pinn_ntk.problem.data import read_points
 from pinn_ntk.problem.domains import Box, Face
 from pinn_ntk.problem.formulas import Formulas, constant
 from pinn_ntk.problem.residual import Ansatz, Block
 
-TYPES: dict[str, tuple[str, ...]] = {  # the keys of each type beside type and name
+TYPES: dict[str, tuple[str, ...]] = {  # the keys of each type beside type, name and weight
     "dirichlet": ("on", "value", "points"),
     "neumann": ("on", "value", "points"),
     "robin": ("on", "value", "alpha", "beta", "points"),
@@ -39,6 +39,7 @@ class Condition:
         x: the points (n, d).
         value: f_b as a formula, as values (n,), or None: it follows from the exact solution.
         words: for a report.
+        weight: λ_b, None where none was given.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Condition:
     x: Tensor
     value: Expression | Tensor | None
     words: str
+    weight: float | None = None
 
     def block(self, exact: Expression | None, ansatz: Ansatz | None) -> Block:
         """The block, its target from the exact solution where no value was given, written for h when there is an ansatz."""
@@ -54,14 +56,15 @@ class Condition:
         if value is None and exact is not None:
             value = self.operator.apply(exact, self.x)
         target = value(self.x) if isinstance(value, Expression) else torch.zeros_like(self.x[:, 0]) if value is None else value
-        return Block(*transformed(self.operator, self.x, target, ansatz), name=self.name)
+        weight = 1.0 if self.weight is None else self.weight
+        return Block(*transformed(self.operator, self.x, target, ansatz), name=self.name, weight=weight)
 
 
 def read_conditions(value: object, formulas: Formulas, manufactured: bool, points: int, seed: int) -> list[Condition]:
     """The conditions of a specification; faults are kept in the reader.
 
     Args:
-        value: a list of mappings {type, on, value, alpha, beta, csv, points, name}.
+        value: a list of mappings {type, on, value, alpha, beta, csv, points, name, weight}.
         formulas: reads them.
         manufactured: an exact solution is known, so that values may be left out.
         points: of each condition that does not say how many.
@@ -97,12 +100,13 @@ class _Entry:
         if own is None:
             return None
         kind = str(entry["type"])
-        faults.unknown(f"{key}.", entry, ("type", "name", *own))
+        faults.unknown(f"{key}.", entry, ("type", "name", "weight", *own))
         name = entry.get("name", _free("boundary" if kind == "dirichlet" else "velocity" if kind == "initial_velocity" else kind, taken))
         if not isinstance(name, str) or not name or name in (*taken, "interior"):
             faults.add(f"{key}.name", f"got {name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}")
         if kind in ("initial", "initial_velocity") and not self.formulas.time:
             faults.add(f"{key}.type", f"got {kind} in a problem without time; write time: true, the last coordinate being t")
+        weight = self._weight()
         value = self._value(kind, manufactured)
         faults_or_points = self._points(kind, points, seed)
         if faults_or_points is None or len(faults.found) > before:
@@ -113,7 +117,11 @@ class _Entry:
             return None
         text = value.text if value is not None else "the exact solution's"
         words = f"u = data at {len(x)} points of {entry['csv']}" if kind == "data" else f"{_WORDS[kind]} = {text} {place}"
-        return Condition(name, kind, operator, x, measured if measured is not None else value, words)
+        return Condition(name, kind, operator, x, measured if measured is not None else value, words, weight)
+
+    def _weight(self) -> float | None:
+        key, weight = f"{self.key}.weight", self.entry.get("weight")
+        return None if weight is None else self.formulas.faults.attempt(key, lambda: number(key, weight, positive=True))
 
     def _value(self, kind: str, manufactured: bool) -> Expression | None:
         if kind == "data":

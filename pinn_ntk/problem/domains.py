@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn_ntk.problem.arguments import choose, count
+from pinn_ntk.problem.arguments import MAX_POINTS, MAX_SEED, choose, count
 
 Face = tuple[int, str]  # (axis, "low" or "high")
+_SHORTEST, _LONGEST = 1e-150, 1e150  # squares of lengths are floats
+_MAX_NUMBERS = 10**8  # coordinates drawn at once, 800 MB
 _MARGIN = 2.0**-31  # half a cell of the Sobol lattice: keeps every sampled point strictly inside
 
 
@@ -58,10 +60,21 @@ class Box:
             (n, d) points, float64.
 
         Raises:
-            ValueError: n < 1, an unknown method, or an n that is no d-th power for the grid.
+            ValueError: n < 1 or too many to hold, a seed out of range, an unknown method, or an n that is no d-th power for the grid.
         """
-        count("points", n)
+        count("points", n, most=self._most)
+        count("seed", seed, 0, _LAST_SEED)
         return self._scale(choose("method of sampling", method, SAMPLINGS)(n, self.dim, seed))
+
+    def test_points(self, n: int) -> Tensor:
+        """{x_i} ⊂ int Ω, i = 1…n, always the same Sobol points, under a scrambling that no seed gives to the points of `interior`.
+
+        Raises:
+            ValueError: n < 1 or too many to hold.
+        """
+        count("test_points", n, most=self._most)
+        stream = np.random.SeedSequence(99, spawn_key=(1,))  # made anew, since scipy spawns from it; its words are more than a seed has
+        return self._scale(_sobol(n, self.dim, stream))
 
     def boundary(self, n: int, seed: int = 0, faces: Sequence[Face] | None = None) -> Tensor:
         """{x_i} ⊂ ∂Ω, i = 1…n, or on some of its faces, shared out by measure; every face has one or more, no edge or corner has any.
@@ -78,10 +91,12 @@ class Box:
             ValueError: fewer points than faces, or no such face.
         """
         chosen = self.faces if faces is None else tuple(faces)
-        count("boundary points", n)
+        count("boundary points", n, most=self._most)
+        count("seed", seed, 0, _LAST_SEED)
         if not chosen or n < len(chosen):
             raise ValueError(f"boundary points: got {n} for {len(chosen)} faces, expected at least one point on each; raise their number")
-        measures = [self.volume / self.lengths[self._axis(axis)] for axis, _ in chosen]
+        shortest = min(self.lengths)
+        measures = [shortest / self.lengths[self._axis(axis)] for axis, _ in chosen]  # up to a factor, which could overflow
         shares = _apportion(n, measures)
         return torch.cat([self.face(axis, side, m, seed) for (axis, side), m in zip(chosen, shares, strict=True)])
 
@@ -89,9 +104,10 @@ class Box:
         """Sobol points strictly inside the face x_axis = low or high, (n, d); in one dimension the face is one point.
 
         Raises:
-            ValueError: no such face, or n < 1.
+            ValueError: no such face, n < 1 or too many to hold, or a seed out of range.
         """
-        count("face points", n)
+        count("face points", n, most=self._most)
+        count("seed", seed, 0, _LAST_SEED)
         value = {"low": self.low, "high": self.high}
         choose("side", side, value)
         if self.dim == 1:
@@ -99,7 +115,8 @@ class Box:
         rest = [j for j in range(self.dim) if j != self._axis(axis)]
         x = torch.full((n, self.dim), value[side][axis], dtype=torch.float64)
         stream = (2 * axis + (side == "high") + 1) * 1_000_003 + seed  # so that opposite faces do not mirror each other
-        x[:, rest] = Box(tuple(self.low[j] for j in rest), tuple(self.high[j] for j in rest)).interior(n, stream)
+        side_box = Box(tuple(self.low[j] for j in rest), tuple(self.high[j] for j in rest))
+        x[:, rest] = side_box._scale(_sobol(n, side_box.dim, stream))
         return x
 
     def lattice(self, m: int) -> Tensor:
@@ -143,6 +160,11 @@ class Box:
         low, high = x.new_tensor(self.low), x.new_tensor(self.high)
         return low, high, 4 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
 
+    @property
+    def _most(self) -> int:
+        """How many points can be held."""
+        return min(MAX_POINTS, _MAX_NUMBERS // self.dim)
+
     def _axis(self, axis: int) -> int:
         if not 0 <= axis < self.dim:
             raise ValueError(f"axis: got {axis}, expected 0…{self.dim - 1} for {self}")
@@ -160,7 +182,8 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
         high: the upper ends.
 
     Raises:
-        ValueError: different numbers of ends, an end that is not finite, or low_j ≥ high_j: an empty domain.
+        ValueError: different numbers of ends, an end that is not finite, low_j ≥ high_j (an empty domain), or a length high_j − low_j whose
+            square is no float.
     """
     try:
         lo, hi = (tuple(torch.as_tensor(v, dtype=torch.float64).reshape(-1).tolist()) for v in (low, high))
@@ -171,6 +194,11 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
     for j, (a, b) in enumerate(zip(lo, hi, strict=True)):
         if not (math.isfinite(a) and math.isfinite(b) and a + _MARGIN * (b - a) > a and b - _MARGIN * (b - a) < b):
             raise ValueError(f"box: got [{a}, {b}] for coordinate {j + 1}, expected finite low < high: the domain is empty otherwise")
+        if not _SHORTEST <= b - a <= _LONGEST:
+            raise ValueError(
+                f"box: got [{a}, {b}] of length {b - a} for coordinate {j + 1}, expected a length from {_SHORTEST} to {_LONGEST}; "
+                "measure the coordinate in another unit"
+            )
     return Box(lo, hi)
 
 
@@ -193,7 +221,10 @@ def _open(unit: Tensor) -> Tensor:
     return unit * (1.0 - 2.0 * _MARGIN) + _MARGIN
 
 
-def _sobol(n: int, dim: int, seed: int) -> Tensor:
+_LAST_SEED = 2 * MAX_SEED + 1  # blocks take the seeds that follow a problem's
+
+
+def _sobol(n: int, dim: int, seed: int | np.random.SeedSequence) -> Tensor:
     from scipy.stats import qmc
 
     engine = qmc.Sobol(dim, scramble=True, seed=np.random.default_rng(seed))

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -93,6 +94,7 @@ class Formulas:
     time: bool
     faults: Faults
 
+    @cached_property
     def sample(self) -> Tensor:
         """Points inside, on every face, and (in few dimensions) the corners and the midpoints between them, where formulas like to fail."""
         parts = [self.domain.interior(256), self.domain.boundary(16 * self.domain.dim)]
@@ -103,17 +105,21 @@ class Formulas:
         formula = self.faults.attempt(key, lambda: parse(value, self.domain.dim, self.time))  # type: ignore[arg-type]
         if formula is not None:
             checked = formula
-            self.faults.attempt(key, lambda: check_finite(checked, self.sample(), key))
+            self.faults.attempt(key, lambda: check_finite(checked, self.sample, key))
         return formula
 
     def optional(self, spec: Mapping[str, Any], key: str) -> Expression | None:
         """The formula under a key that may be missing."""
         return None if spec.get(key) is None else self.formula(key, spec[key])
 
-    def coefficient(self, key: str, value: object) -> Any:
+    def coefficient(self, key: str, value: object, rank: int = 2) -> Any:
         """A number, a formula, or a nested list of these; numbers stay numbers, so that constant coefficients stay constant."""
         if isinstance(value, (list, tuple)):
-            return [self.coefficient(f"{key}[{i}]", v) for i, v in enumerate(value)]
+            if rank == 0 or len(value) > self.domain.dim:
+                expected = "a number or a formula" if rank == 0 else f"at most {self.domain.dim}, one for each coordinate"
+                self.faults.add(key, f"got a list of {len(value)} entries, expected {expected}")
+                return 0.0
+            return [self.coefficient(f"{key}[{i}]", v, rank - 1) for i, v in enumerate(value)]
         formula = self.formula(key, value)
         return 0.0 if formula is None else formula.value if formula.is_constant else formula
 

@@ -1,6 +1,5 @@
 """A person's own problem from a plain mapping, as YAML gives it: formulas are read against a whitelist, nothing of it is executed."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,23 +10,20 @@ from torch import Tensor
 from pinn_ntk.expressions import Expression
 from pinn_ntk.operators.library import OPERATORS
 from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.problem.ansatz import check_blendable
 from pinn_ntk.problem.arguments import count
 from pinn_ntk.problem.assembly import Collocation, Equation, assemble, impose, interior, soft_conditions, weighted
 from pinn_ntk.problem.conditions import Condition, read_conditions
 from pinn_ntk.problem.domains import Box, box
 from pinn_ntk.problem.formulas import Faults, Formulas, OperatorTable, SpecError, constant
 from pinn_ntk.problem.residual import Block, Function, Problem
-from pinn_ntk.problem.validation import inconsistencies
 
-__all__ = ["ConsistencyWarning", "SpecError", "problem_from_text"]
+__all__ = ["SpecError", "problem_from_text"]
 
 _COLLOCATION = ("points", "boundary", "boundary_points", "weights", "seed", "test_points", "sampling")
 _FORMULAS = ("source", "exact", "boundary_value", "initial_value", "initial_velocity")
+_MAX_DIM = 100  # every coordinate has two faces and a Hessian column of ϕ: seconds here, a quarter of an hour at 1000
 KEYS = ("name", "dim", "domain", "time", "operator", *_FORMULAS, "conditions", *_COLLOCATION)
-
-
-class ConsistencyWarning(UserWarning):
-    """The exact solution does not satisfy the equation or a condition that was given beside it."""
 
 
 def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERATORS) -> Problem:
@@ -41,7 +37,7 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
             operator: {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a list of these for their sum; `factor`;
             source, exact, boundary_value, initial_value, initial_velocity: formulas in x, y, z or x1 … xd, and t;
             conditions: a list of {type: dirichlet | neumann | robin | initial | initial_velocity | data, on: all | "x=0" | a list,
-            value, alpha, beta, csv, points, name}, each a block, in place of the boundary and initial values (data come beside them);
+            value, alpha, beta, csv, points, name, weight}, each a block, in place of boundary and initial values (data come beside them);
             boundary: hard | soft, points, boundary_points, weights, seed, test_points, sampling: see `Collocation`.
         operators: what `kind` may name.
 
@@ -49,10 +45,7 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
         the problem; with conditions other than data, or boundary: soft, its conditions are blocks, else an ansatz.
 
     Raises:
-        SpecError: everything that is wrong, at once, each with its key.
-
-    Warns:
-        ConsistencyWarning: source or data disagree with the exact solution; the largest residual and its point are given.
+        SpecError: everything that is wrong, at once, each with its key. An exact solution that is none is for `check_problem` to find.
     """
     faults = Faults()
     if not isinstance(spec, Mapping):
@@ -72,14 +65,11 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
     listed = spec.get("conditions") or []
     conditions = read_conditions(listed, reader, texts["exact"] is not None, how.boundary_points, how.seed)
     _check_choice(spec, time, operator, conditions, domain, faults)
+    _check_weights(conditions, how, faults)
     faults.stop()
     if operator is None:
         raise SpecError([("operator", "missing")])
-    problem = _build(spec, operator, domain, time, texts, conditions, how, faults)
-    if texts["exact"] is not None:
-        for finding in inconsistencies(problem):
-            warnings.warn(finding.message, ConsistencyWarning, stacklevel=2)
-    return problem
+    return _build(spec, operator, domain, time, texts, conditions, how, faults)
 
 
 def _collocation(spec: Mapping[str, Any], faults: Faults) -> Collocation:
@@ -108,7 +98,7 @@ def _time(spec: Mapping[str, Any], faults: Faults) -> bool:
 def _domain(spec: Mapping[str, Any], time: bool, faults: Faults) -> Box | None:
     """The box of `domain`, or the unit box in `dim` coordinates."""
     given, dim = spec.get("domain"), spec.get("dim")
-    if dim is not None and faults.attempt("dim", lambda: count("dim", dim)) is None:
+    if dim is not None and faults.attempt("dim", lambda: count("dim", dim, most=_MAX_DIM)) is None:
         return None
     if given is not None and not isinstance(given, Mapping):
         faults.add("domain", f"got {given!r}, expected a mapping {{kind: box, low: [0, 0], high: [1, 1]}}")
@@ -123,6 +113,9 @@ def _domain(spec: Mapping[str, Any], time: bool, faults: Faults) -> Box | None:
         return None
     d = dim or max(len(low), len(high))
     low, high = ([v[0]] * d if len(v) == 1 else v for v in (low, high))
+    if d > _MAX_DIM:
+        faults.add("domain", f"got {d} coordinates, expected at most {_MAX_DIM}")
+        return None
     if len(low) != d or len(high) != d:
         faults.add("domain", f"got {len(low)} lower and {len(high)} upper ends for {d} coordinates, expected one of each for each")
         return None
@@ -163,6 +156,13 @@ def _check_choice(
                 faults.add(key, "missing; an evolution problem needs it, or `exact`, or `conditions`")
 
 
+def _check_weights(conditions: list[Condition], how: Collocation, faults: Faults) -> None:
+    """λ_b of a condition is given in one place."""
+    for condition in conditions:
+        if condition.weight is not None and condition.name in (how.weights or {}):
+            faults.add("weights", f"got one for {condition.name!r}, whose condition has a weight of its own; give one of the two")
+
+
 def _second_order_in_time(operator: SecondOrderOperator, domain: Box) -> bool:
     return bool(operator.coefficients(domain.interior(16))[0][:, -1, -1].any())
 
@@ -193,6 +193,10 @@ def _build(
         equation=f"{operator.name} = {source.text if source else 0 if exact is None else f'𝓛({exact.text})'}",
         conditions=tuple(c.words for c in conditions) if listed else _words(texts, time, second) + tuple(c.words for c in conditions),
     )
+    if how.hard:
+        faults.attempt("boundary", lambda: check_blendable(domain.dim - time, posed.data))
+    faults.attempt("test_points", lambda: domain.test_points(how.test_points))
+    faults.stop()
     key = "initial_value" if time else "boundary_value"
     ansatz = faults.attempt(key, lambda: impose(posed)) if how.hard else None
     faults.stop()

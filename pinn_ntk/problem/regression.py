@@ -8,8 +8,8 @@ from torch import Tensor
 
 from pinn_ntk.expressions import Expression, check_finite, parse
 from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.arguments import choose, count
-from pinn_ntk.problem.assembly import TEST_SEED, weighted
+from pinn_ntk.problem.arguments import MAX_DIM, MAX_SEED, choose, count
+from pinn_ntk.problem.assembly import weighted
 from pinn_ntk.problem.data import read_points
 from pinn_ntk.problem.domains import SAMPLINGS, Box, box
 from pinn_ntk.problem.residual import Block, Function, Problem
@@ -46,10 +46,10 @@ def regression(
         test_points: how many points errors are measured at.
 
     Raises:
-        ValueError: a target or file that cannot be read, values that are not finite, points outside the box, counts below 1.
+        ValueError: a target or file that cannot be read, values that are not finite, points outside the box, counts or seeds out of range.
     """
     count("test_points", test_points)
-    count("seed", seed, 0)
+    count("seed", seed, 0, MAX_SEED)
     values: Tensor | None = None
     if csv is not None:
         x, values = read_points(csv, dim)
@@ -58,7 +58,7 @@ def regression(
         x, domain = _points(points, _box(dim, low, high, points), sampling, seed)
     text = _TARGET if target is None and csv is None else target
     exact = parse(text, x.shape[1]) if isinstance(text, (str, int, float)) else text
-    tests = None if domain is None or exact is None else domain.interior(test_points, TEST_SEED)
+    tests = None if domain is None or exact is None else domain.test_points(test_points)
     if isinstance(exact, Expression):
         check_finite(exact, x if tests is None else torch.cat([x, tests]), "target")
     block = Block(identity(x.shape[1]), x, values if values is not None else exact if exact is not None else 0.0, "interior")
@@ -78,7 +78,7 @@ def _box(dim: int | None, low: float | Sequence[float], high: float | Sequence[f
     sizes = [len(v) for v in (low, high) if isinstance(v, Sequence)]
     if isinstance(points, (Sequence, Tensor)):
         sizes.append(torch.as_tensor(points).shape[-1] if len(points) else 1)
-    d = count("dim", dim if dim is not None else sizes[0] if sizes else 1)
+    d = count("dim", dim if dim is not None else sizes[0] if sizes else 1, most=MAX_DIM)
     if any(size != d for size in sizes):
         raise ValueError(f"regression: got low = {low}, high = {high}, dim = {dim}, expected them and the points to agree on d ({d})")
     return box(*(list(v) if isinstance(v, Sequence) else [v] * d for v in (low, high)))

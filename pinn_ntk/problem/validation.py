@@ -9,6 +9,7 @@ from torch import Tensor
 from pinn_ntk.operators.second_order import check_operator
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem
 
+_WRITTEN = 2**22  # entries of A written out at once, 32 MB
 CONSISTENT = 1e-6  # relative gap of the exact solution above which a person has typed something else than they meant
 _WELL_INSIDE = 1e-2  # h = (u − g)/ϕ loses digits like 1/ϕ²: the exact solution is compared where ϕ is above this part of its maximum
 
@@ -97,10 +98,9 @@ def points_outside(problem: Problem) -> Iterator[Finding]:
 
 def repeated_rows(problem: Problem) -> Iterator[Finding]:
     """The same point twice under the same operator, or an operator that vanishes at a point: the kernel K is then singular."""
-    rows = torch.cat([_written_out(block) for block in problem.blocks])
     names = [block.name for block in problem.blocks for _ in range(len(block))]
     x = problem.x
-    size = rows[:, x.shape[1] :].abs().amax(1)
+    size = torch.cat([_sizes(block) for block in problem.blocks])
     empty = size <= 16 * torch.finfo(x.dtype).eps * size.max()
     if bool(empty.any()):
         i = int(empty.int().argmax())
@@ -109,22 +109,40 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
             f"block {names[i]!r}: the operator vanishes at x = {_shown(x[i])} (and at {int(empty.sum()) - 1} more points): "
             "K has a zero row there and λ_S = 0; move or drop the point",
         )
-    _, place, counts = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
-    twice = counts[place] > 1
-    if bool(twice.any()):
-        i = int(twice.int().argmax())
-        blocks = sorted({names[k] for k in (place == place[i]).nonzero().flatten().tolist()})
+    again = _repeated(x).nonzero().flatten()  # rows are d² + 2d + 1 numbers: only those of repeated points are compared
+    if not len(again):
+        return
+    spans = problem.slices
+    rows = torch.cat([_written_out(b, x[again[(again >= spans[b.name].start) & (again < spans[b.name].stop)]]) for b in problem.blocks])
+    twice = again[_repeated(rows)]
+    if len(twice):
+        i = int(twice[0])
+        alike = (rows == rows[again == i]).all(1)
+        blocks = sorted({names[k] for k in again[alike].tolist()})
         yield Finding(
             "warning",
-            f"{int(twice.sum())} rows repeat one another, such as x = {_shown(x[i])} in {', '.join(blocks)}: the same point under the same "
+            f"{len(twice)} rows repeat one another, such as x = {_shown(x[i])} in {', '.join(blocks)}: the same point under the same "
             "operator makes K singular (λ_S = 0); average the data or drop the copies",
         )
 
 
-def _written_out(block: Block) -> Tensor:
-    """(x, A, b, c) of every row, (n, d + d² + d + 1)."""
-    A, b, c = block.operator.coefficients(block.x)
-    return torch.cat([block.x, A.flatten(1), b, c[:, None]], 1)
+def _repeated(rows: Tensor) -> Tensor:
+    """Whether a row occurs more than once, (n,) booleans."""
+    _, place, counts = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
+    twice: Tensor = counts[place] > 1
+    return twice
+
+
+def _written_out(block: Block, x: Tensor) -> Tensor:
+    """(x, A, b, c) of the block's operator at points, (n, d + d² + d + 1)."""
+    A, b, c = block.operator.coefficients(x)
+    return torch.cat([x, A.flatten(1), b, c[:, None]], 1)
+
+
+def _sizes(block: Block) -> Tensor:
+    """max(|A_ab|, |b_a|, |c|) of every row, a part of the points at a time: A alone is n d² numbers."""
+    d = block.operator.dim
+    return torch.cat([_written_out(block, x)[:, d:].abs().amax(1) for x in block.x.split(max(1, _WRITTEN // d**2))])
 
 
 def inconsistencies(problem: Problem) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ def answer(record: Outcome, summary: Mapping[str, Any]) -> str:
     elif error is None or error["relative_l2"] is None:
         first = f"The loss went from {number(summary['loss']['initial'])} to {number(summary['loss']['final'])} with {by}"
     else:
-        reached = "Solved to a relative L² error of" if error["relative_l2"] < _GOOD else "Brought to a relative L² error of"
+        reached = "Solved to a relative L² error of" if error["relative_l2"] < _GOOD else "Not solved yet: a relative L² error of"
         first = f"{reached} {number(error['relative_l2'])} by {by}"
     return " ".join([f"{first}.", *_theory(record)])
 

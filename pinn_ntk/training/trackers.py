@@ -151,7 +151,9 @@ def tracked_steps(steps: int, count: int = 40, every: int | None = None) -> list
         return sorted({*range(0, steps + 1, every), steps})
     if count < 2:
         raise ValueError(f"count: got {count}, expected 2 or more tracked steps")
-    return sorted({0, steps, *(round(v) for v in np.geomspace(1, max(steps, 1), count - 1) if v <= steps)})
+    # more than one in each step would repeat steps
+    spaced = np.geomspace(1, max(steps, 1), min(count, 4 * steps + 2) - 1)
+    return sorted({0, steps, *(round(v) for v in spaced if v <= steps)})
 
 
 @dataclass

@@ -7,7 +7,7 @@ import torch
 
 from pinn_ntk.operators.library import laplacian, wave
 from pinn_ntk.operators.second_order import hard_constraint
-from pinn_ntk.problem.ansatz import dirichlet_box, evolution_box
+from pinn_ntk.problem.ansatz import MAX_BLENDED, dirichlet_box, evolution_box
 from pinn_ntk.problem.domains import box
 
 BOXES = {1: box(-1.0, 2.0), 2: box([0.0, -1.0], [2.0, 1.0]), 3: box([0.0, 1.0, -1.0], [1.0, 3.0, 1.0]), 4: box([0.0] * 4, [1.0] * 4)}
@@ -58,6 +58,30 @@ def test_transfinite_interpolation_reproduces_products_of_linear_functions(dim):
         return (1.0 + 0.5 * p).prod(1) - p.sum(1)
 
     assert torch.allclose(dirichlet_box(domain, multilinear).g(x), multilinear(x), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, MAX_BLENDED])
+def test_one_value_of_g_takes_3_to_the_d_minus_1_values_of_the_data(dim):
+    calls = 0
+
+    def counted(x):
+        nonlocal calls
+        calls += 1
+        return data(x)
+
+    domain = box([0.0] * dim, [1.0] * dim)
+    dirichlet_box(domain, counted).g(domain.interior(1))
+    assert calls == 3**dim - 1
+
+
+def test_data_between_too_many_faces_are_refused_and_zero_is_not():
+    wide = box([0.0] * (MAX_BLENDED + 1), [1.0] * (MAX_BLENDED + 1))
+    with pytest.raises(ValueError, match="boundary: soft"):
+        dirichlet_box(wide, data)
+    with pytest.raises(ValueError, match="boundary: soft"):
+        evolution_box(box([0.0] * (MAX_BLENDED + 2), [1.0] * (MAX_BLENDED + 2)), data, data)
+    assert dirichlet_box(wide).g is None
+    assert float(dirichlet_box(wide).phi(torch.full((1, MAX_BLENDED + 1), 0.5, dtype=torch.float64))) == 1.0
 
 
 def test_phi_is_one_in_the_middle():

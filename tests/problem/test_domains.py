@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 
+from pinn_ntk.problem.arguments import MAX_SEED
 from pinn_ntk.problem.domains import SAMPLINGS, box
 
 BOXES = {
@@ -42,6 +43,39 @@ def test_sobol_points_integrate_better_than_independent_ones():
         estimates = torch.stack([domain.volume * (domain.interior(1024, seed, method) ** 2).prod(1).mean() for seed in range(8)])
         error[method] = float((estimates - exact).square().mean().sqrt()) / exact
     assert error["sobol"] < 0.1 * error["uniform"] < 0.1
+
+
+@pytest.mark.parametrize("method", SAMPLINGS)
+@pytest.mark.parametrize("seed", [-1, 10**30, 1.5])
+def test_a_seed_out_of_range_is_refused_by_every_sampling(method, seed):
+    with pytest.raises(ValueError, match=r"seed: got .* at least 0 and at most"):
+        BOXES["rectangle"].interior(4, seed, method)
+
+
+def test_every_part_of_a_domain_accepts_the_largest_seed_of_a_problem():
+    domain = BOXES["rectangle"]
+    for method in SAMPLINGS:
+        assert len(domain.interior(4, MAX_SEED, method)) == 4
+    assert len(domain.boundary(4, MAX_SEED + 1)) == 4
+    assert len(domain.face(1, "high", 4, MAX_SEED + 2)) == 4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 99, 99 + 2**32, MAX_SEED])
+def test_test_points_are_those_of_no_seed(seed):
+    """Numpy reads 99 + 2³² as the words 99, 1: also not of this one."""
+    domain = BOXES["rectangle"]
+    tests = domain.test_points(64)
+    assert torch.equal(tests, domain.test_points(100)[:64])
+    assert torch.cdist(domain.interior(64, seed), tests).min() > 1e-6
+    assert domain.contains(tests).all()
+
+
+@pytest.mark.parametrize("length", [1e-100, 1e100])
+def test_shares_need_no_volume(length):
+    """The volume of such a box in four dimensions is no float; by measure all eight faces are alike."""
+    domain = box([0.0] * 4, [length] * 4)
+    x = domain.boundary(16)
+    assert [(x == end).sum(0).tolist() for end in (0.0, length)] == [[2] * 4] * 2
 
 
 def test_grid_is_the_tensor_grid_without_ends():
@@ -135,6 +169,13 @@ def test_lattice_holds_the_corners():
         (lambda: box([0.0], [1.0, 2.0]), "1 lower and 2 upper"),
         (lambda: box([], []), "one of each"),
         (lambda: box("a", "b"), "expected numbers"),
+        (lambda: box(-1e308, 1e308), "length inf"),
+        (lambda: box([0.0, 0.0], [1.0, 1e-200]), "coordinate 2, expected a length"),
+        (lambda: BOXES["rectangle"].interior(10**12), "at most 10,000,000"),
+        (lambda: box([0.0] * 1000, [1.0] * 1000).interior(10**6), "at most 100,000"),
+        (lambda: BOXES["rectangle"].boundary(10**12), "at most 10,000,000"),
+        (lambda: BOXES["rectangle"].face(0, "low", 10**12), "at most 10,000,000"),
+        (lambda: BOXES["rectangle"].test_points(0), "test_points: got 0"),
         (lambda: BOXES["rectangle"].interior(0), "at least 1"),
         (lambda: BOXES["rectangle"].interior(2.5), "whole number"),
         (lambda: BOXES["rectangle"].interior(4, method="sobel"), "did you mean sobol"),

@@ -2,13 +2,12 @@
 
 import math
 import pickle
-import warnings
 
 import pytest
 import torch
 
 from pinn_ntk.operators.library import heat, identity, laplacian
-from pinn_ntk.problem.from_text import ConsistencyWarning, SpecError, problem_from_text
+from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.validation import check_problem
 
@@ -157,13 +156,51 @@ def test_a_plugged_in_operator_is_a_kind():
         ({"boundary_value": "0", "boundary": "soft"}, "block 'boundary'"),
     ],
 )
-def test_an_exact_solution_that_is_none_warns(more, words):
+def test_an_exact_solution_that_is_none_is_found_by_the_checker_and_told_once(more, words):
+    """Building says nothing (a warning would fail this test); `check_problem` has one finding, and none where the data fit."""
     spec = {"dim": 2, "operator": LAPLACIAN, "exact": "x**2*y"}
-    with pytest.warns(ConsistencyWarning, match=words):
-        problem_from_text(spec | more)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        problem_from_text(spec | {"source": "2*y", "boundary_value": "x*x*y"})
+    (finding,) = check_problem(problem_from_text(spec | more))
+    assert finding.severity == "warning"
+    assert words in finding.message
+    assert check_problem(problem_from_text(spec | {"source": "2*y", "boundary_value": "x*x*y"})) == []
+
+
+@pytest.mark.parametrize("dim", [6, 17, 30])
+@pytest.mark.parametrize("more", [{"exact": "x1*x2"}, {"source": 1, "boundary_value": "x1"}, {"source": 1, "boundary_value": 1}])
+def test_hard_data_between_many_faces_are_refused_at_once(dim, more):
+    """3^30 evaluations would not end."""
+    told = faults({"dim": dim, "operator": LAPLACIAN} | more)
+    assert told.keys() == {"boundary"}
+    assert f"3^{dim} − 1 evaluations" in told["boundary"]
+    assert "write boundary: soft" in told["boundary"]
+
+
+def test_time_is_not_a_side():
+    """Data on the sides of five space coordinates and a sixth axis of time are interpolated, of six and a seventh not."""
+    heat_equation = {"time": True, "operator": {"kind": "heat"}, "exact": "x1"}
+    with pytest.raises(SpecError, match="sides of 6 coordinates"):
+        problem_from_text(heat_equation | {"dim": 7})
+    assert problem_from_text(heat_equation | {"dim": 6, "points": 4, "test_points": 4}).ansatz is not None
+
+
+@pytest.mark.parametrize("boundary", ["hard", "soft"])
+def test_homogeneous_data_are_imposed_in_any_dimension(boundary):
+    spec = {"dim": 30, "operator": LAPLACIAN, "exact": "sin(pi*x1)*" + "*".join(f"x{j}*(1 - x{j})" for j in range(2, 31))}
+    problem = problem_from_text(spec | {"boundary": boundary, "boundary_value": 0, "points": 8, "test_points": 8})
+    assert check_problem(problem) == []
+    assert problem.ansatz is None or problem.ansatz.g is None
+
+
+def test_a_weight_of_a_condition_is_the_weight_of_its_block():
+    listed = [{"type": "dirichlet", "on": "x=0"}, {"type": "neumann", "on": "x=1"}]
+    spec = {"dim": 2, "operator": LAPLACIAN, "exact": "x*y", "boundary_points": 6}
+    apart = problem_from_text(spec | {"conditions": listed, "weights": {"boundary": 10, "interior": 2}})
+    inline = problem_from_text(spec | {"conditions": [listed[0] | {"weight": 10}, listed[1]], "weights": {"interior": 2}})
+    assert [b.weight for b in inline.blocks] == [2.0, 10.0, 1.0]
+    assert inline.row_scales == apart.row_scales
+    assert torch.equal(inline.target, apart.target)
+    told = faults(spec | {"conditions": [listed[0] | {"weight": 10}, listed[1]], "weights": {"boundary": 10}})
+    assert "'boundary', whose condition has a weight of its own" in told["weights"]
 
 
 def test_every_fault_is_told_at_once_with_the_nearest_name():
@@ -219,6 +256,24 @@ FLAT = {"dim": 2, "operator": LAPLACIAN}
         (FLAT | {"source": 1, "boundary": "soft", "weights": {"boundry": 2}}, "weights", "did you mean boundary"),
         (FLAT | {"source": 1, "initial_value": 1}, "initial_value", "time: true"),
         (FLAT | {"source": 1, "dim": 0}, "dim", "at least 1"),
+        (FLAT | {"source": 1, "dim": 30000}, "dim", "at most 100"),
+        (FLAT | {"source": 1, "dim": 1e9}, "dim", "got 1000000000.0, expected a whole number"),
+        (FLAT | {"source": 1, "dim": None, "domain": {"high": [1] * 101}}, "domain", "at most 100"),
+        (FLAT | {"source": 1, "points": 10**12}, "points", "at most 10,000,000"),
+        (FLAT | {"source": 1, "boundary_points": 10**12}, "boundary_points", "at most 10,000,000"),
+        (FLAT | {"source": 1, "test_points": 10**12}, "test_points", "at most 10,000,000"),
+        (FLAT | {"source": 1, "dim": 100, "points": 10**7}, "points", "at most 1,000,000"),
+        (FLAT | {"source": 1, "dim": 100, "test_points": 10**7}, "test_points", "at most 1,000,000"),
+        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "points": 10**12}]}, "conditions[0].points", "at most 10,000,000"),
+        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "weight": 0}]}, "conditions[0].weight", "positive number"),
+        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "weight": "much"}]}, "conditions[0].weight", "positive number"),
+        (FLAT | {"source": 1, "seed": 10**30}, "seed", "at least 0 and at most 9,223,372,036,854,775,807"),
+        (FLAT | {"source": 1, "seed": 10**30, "sampling": "uniform"}, "seed", "at least 0 and at most"),
+        (FLAT | {"source": 1, "domain": {"low": -1e308, "high": 1e308}}, "domain", "length inf"),
+        (FLAT | {"source": 1, "domain": {"low": 10**400}}, "domain.low", "finite"),
+        (FLAT | {"source": 1, "operator": {"A": [["x"] * 500] * 500}}, "operator.A", "list of 500 entries, expected at most 2"),
+        (FLAT | {"source": 1, "operator": {"A": [["x"] * 500, [0, 1]]}}, "operator.A[0]", "list of 500 entries, expected at most 2"),
+        (FLAT | {"source": 1, "operator": {"A": [[1, [0]], [0, 1]]}}, "operator.A[0][1]", "expected a number or a formula"),
         (FLAT | {"source": 1, "domain": {"low": [0, 0, 0]}}, "domain", "2 coordinates"),
         (FLAT | {"source": 1, "domain": {"low": [0, 1], "high": 1}}, "domain", "empty"),
         (FLAT | {"source": 1, "domain": {"kind": "ball"}}, "domain.kind", "expected box"),

@@ -83,6 +83,28 @@ def test_the_same_point_twice_under_the_same_operator(split):
     assert ("again" in message) is split
 
 
+def test_points_that_repeat_are_compared_under_their_own_operators_only():
+    """x₃ thrice: twice under Δ, once under the identity; x₅ under both, which is no repetition."""
+    data = Block(identity(2), X[[5, 3]], 0.0, "data")
+    severity, message = only(Problem([Block(laplacian(2), X, 0.0), data, Block(laplacian(2), X[3:4], 0.0, "again")]))
+    assert severity == "warning"
+    assert "2 rows repeat one another" in message
+    assert "in again, interior:" in message
+
+
+def test_many_coordinates_are_checked_in_little_memory():
+    """Written out at once, A of these rows would be 3·10⁷ numbers."""
+    domain, asked = box([0.0] * 400, [1.0] * 400), []
+
+    def reaction(x):
+        asked.append(len(x))
+        return x[:, 0]
+
+    operator = SecondOrderOperator(400, A=1.0, c=reaction)
+    assert found(Problem([Block(operator, domain.interior(200), 0.0)], domain=domain)) == []
+    assert max(asked) * 400**2 <= 2**22
+
+
 def test_the_same_point_under_two_operators_is_fine():
     assert found(Problem([Block(laplacian(2), X, 0.0), Block(identity(2), X, 0.0, "data")])) == []
 

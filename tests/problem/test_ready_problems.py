@@ -103,6 +103,8 @@ def test_the_seed_moves_the_points_and_nothing_else():
         ("poisson_2d", {"points": True}, "whole number"),
         ("poisson_2d", {"test_points": 0}, "test_points"),
         ("poisson_2d", {"seed": -1}, "seed"),
+        ("poisson_2d", {"seed": 10**30, "sampling": "halton"}, "seed: got .* at most 9,223"),
+        ("poisson_2d", {"points": 10**12}, "points: got .* at most 10,000,000"),
         ("poisson_2d", {"boundary": "hrad"}, "did you mean hard"),
         ("poisson_2d", {"sampling": "sobel"}, "did you mean sobol"),
         ("poisson_2d", {"boundary": "soft", "weights": {"boundry": 2.0}}, "did you mean boundary.*interior, boundary"),

@@ -1,0 +1,48 @@
+"""What a stranger met on the first day, each once."""
+
+from pathlib import Path
+
+import pytest
+
+MINE = """\
+kind: text
+domain: {kind: box, low: [0, 0], high: [1, 1]}
+operator: {A: [["1 + x*x", 0.3], [0.3, 1]], b: ["y", "-x"], c: "-exp(x*y)"}
+exact: "sin(pi*x)*y*(1 - y)"
+conditions:
+  - {type: dirichlet, on: x=0}
+  - {type: robin, on: "x=1", alpha: 2, beta: 1}
+points: 6
+boundary_points: 6
+test_points: 9
+"""
+
+
+def test_on_is_a_key_though_yaml_reads_it_as_true_and_a_problem_is_called_like_its_file(ran, workplace: Path) -> None:
+    folder = workplace / "mine" / "problem"
+    folder.mkdir(parents=True)
+    (folder / "robin2.yaml").write_text(MINE, encoding="utf-8")
+    outcome = ran("--config-dir", "mine", "problem=robin2")
+    assert outcome.code == 0
+    assert outcome.summary["problem"] == "robin2"
+    assert outcome.folder.parent.name == "robin2"
+
+
+@pytest.mark.parametrize("code", ["import sys; sys.exit(0)", "raise SystemExit('x')"])
+def test_a_plugin_that_ends_the_interpreter_is_bad_input(ran, workplace: Path, code: str) -> None:
+    (workplace / "ends.py").write_text(code, encoding="utf-8")
+    outcome = ran("plugins=[ends.py]")
+    assert outcome.code == 2
+    assert "ends.py, line 1: raised SystemExit" in outcome.err
+
+
+def test_a_plugin_may_import_everything_from_the_package(ran, workplace: Path) -> None:
+    (workplace / "star.py").write_text("from pinn_ntk import *\nOPERATORS = {'mine': laplacian}\n", encoding="utf-8")
+    assert ran("plugins=[star.py]").code == 0
+
+
+def test_sizes_without_sense_are_refused_with_their_range(ran) -> None:
+    outcome = ran("theory.forecast_draws=100000000000", "tracker.count=1000000000", "seed=99999999999999999999")
+    assert outcome.code == 2
+    for words in ("at most 1000000", "at most 100000", f"at most {2**62}"):
+        assert words in outcome.err
