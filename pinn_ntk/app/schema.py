@@ -152,7 +152,7 @@ KEYS: dict[str, Key] = {
     "optimizer.kind": Key("how R_S is descended", names=OPTIMIZERS),
     "optimizer.step_size": positive("τ as a fraction of 2n/(s²N λ_max)"),
     "optimizer.absolute": Key("step_size is τ itself", "flag"),
-    "optimizer.steps": whole("at most"),
+    "optimizer.steps": whole("at most; a flow covers the time of as many steps"),
     "optimizer.tolerance": Key("CONVERGED when R_S is at most this", "number", 0.0),
     "optimizer.divergence": Key("DIVERGED when R_S exceeds this many times R_S(0)", "number", 1.0),
     "optimizer.stagnation": Key("STAGNATED when R_S fell by less than this share over a window", "number", 0.0),

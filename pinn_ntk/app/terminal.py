@@ -93,7 +93,8 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "network",
         f"{summary['activation']}, width {summary['width']}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}",
     )
-    yield "status", f"{summary['status']} after {summary['steps']} steps"
+    unit = "output times" if summary["optimizer"] == "gradient_flow" else "steps"
+    yield "status", f"{summary['status']} after {summary['steps']} {unit}"
     yield "loss", f"{_number(loss.get('initial'))} → {_number(loss.get('final'))}"
     if error:
         yield "relative error", f"{_number(error['relative_l2'])} (L²), {_number(error['relative_linf'])} (L∞)"
