@@ -5,12 +5,13 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -29,6 +30,8 @@ from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.training.states import State, Status
 
+SMALL = 1 << 19
+"""Rows × neurons below which one thread is used: 4 MiB in float64."""
 _CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
 
 
@@ -94,13 +97,29 @@ def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: 
     steps = settings.steps if settings.optimizer == "gradient_descent" else settings.tracked
     if settings.theory:
         LOGGER.info("predicting: kernels, widths and the forecast, before the first step")
-    with progress(steps, config["report"]["bar"]) as show:
+    with progress(steps, config["report"]["bar"]) as show, threads_for(experiment.problem.points * experiment.network.width):
 
         def on_state(state: State) -> None:
             show(state)
             between_steps()
 
         return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config)
+
+
+@contextmanager
+def threads_for(elements: int) -> Iterator[None]:
+    """One thread where an array of rows × neurons is small: handing its pieces to several costs more than they save.
+
+    Args:
+        elements: n·N. A number of threads set in the environment is left alone.
+    """
+    before = torch.get_num_threads()
+    if elements < SMALL and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _finish(record: Record, path: Path, table: bool) -> int:

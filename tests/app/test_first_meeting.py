@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+from pinn_ntk.app.job import SMALL, threads_for
 
 MINE = """\
 kind: text
@@ -46,3 +49,20 @@ def test_sizes_without_sense_are_refused_with_their_range(ran) -> None:
     assert outcome.code == 2
     for words in ("at most 1000000", "at most 100000", f"at most {2**62}"):
         assert words in outcome.err
+
+
+def test_small_runs_take_one_thread_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        with threads_for(SMALL - 1):
+            assert torch.get_num_threads() == 1
+        with threads_for(SMALL):
+            assert torch.get_num_threads() == 2
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        with threads_for(1):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
