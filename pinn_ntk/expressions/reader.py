@@ -173,6 +173,7 @@ class _Reader:
     columns: dict[str, int]
 
     def read(self, node: ast.expr, depth: int) -> _Part:
+        """The part of the program that a node stands for."""
         if depth > MAX_DEPTH:
             raise self.error(f"the formula is nested more than {MAX_DEPTH} levels deep", node.col_offset)
         match node:
@@ -192,6 +193,7 @@ class _Reader:
         raise self.error(f"{_REFUSED.get(type(node), 'this')} is not allowed in a formula: allowed are {_ALLOWED}", node.col_offset)
 
     def chain(self, node: ast.BinOp, depth: int) -> _Part:
+        """A left-hand chain a + b + c …, read in a loop: long sums are long, not deep."""
         pending = [node]  # a loop down the left operands: a sum of a hundred terms is long, not deep
         while isinstance(pending[-1].left, ast.BinOp):
             pending.append(pending[-1].left)
@@ -201,6 +203,7 @@ class _Reader:
         return part
 
     def binary(self, node: ast.BinOp, left: _Part, right: _Part) -> _Part:
+        """left ∘ right for one of the operators allowed."""
         sign = _OPERATORS.get(type(node.op))
         end = node.left.end_col_offset or 0
         place = end + len(self.source[end:]) - len(self.source[end:].lstrip(" )"))
@@ -216,6 +219,7 @@ class _Reader:
         return self.apply(Apply(sign, 2), (left, right), *_latex(sign, left, right), place)
 
     def call(self, node: ast.Call, depth: int) -> _Part:
+        """f(…) for a function of the table."""
         if not isinstance(node.func, ast.Name) or node.func.id in self.columns or node.func.id in _NUMBERS:
             raise self.error("only a function can be called; a product is written with *", node.func.col_offset)
         name = node.func.id
@@ -239,6 +243,7 @@ class _Reader:
         return _Part(program, latex, level)
 
     def number(self, value: object, position: int) -> _Part:
+        """A finite constant."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.error(f"{value!a} is not a real number: allowed are {_ALLOWED}", position)
         finite = _finite(value, self.source, position)
@@ -249,6 +254,7 @@ class _Reader:
         return _Part((Constant(finite),), *((power, _POWER) if mantissa == "1" else (rf"{mantissa} \cdot {power}", _PRODUCT)))
 
     def name(self, name: str, position: int) -> _Part:
+        """A coordinate or a named constant."""
         if name in self.columns:
             return _Part((Coordinate(self.columns[name]),), name if len(name) == 1 else f"x_{{{name[1:]}}}")
         if name in _NUMBERS:
@@ -259,6 +265,7 @@ class _Reader:
         raise self.unknown(name, "name", position)
 
     def unknown(self, name: str, kind: str, position: int) -> ExpressionError:
+        """The error for a name that is not in the table, with the nearest that is."""
         known = [*self.columns, *_NUMBERS]
         nearest = difflib.get_close_matches(name, [*known, *FUNCTIONS], n=1)
         shown = name if len(name) <= 40 else f"{name[:40]}…"

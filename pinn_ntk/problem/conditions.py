@@ -94,6 +94,7 @@ class _Entry:
     formulas: Formulas
 
     def condition(self, manufactured: bool, points: int, seed: int, taken: Sequence[str]) -> Condition | None:
+        """The condition, or None when something in the entry is wrong and was noted."""
         faults, entry, key = self.formulas.faults, self.entry, self.key
         before = len(faults.found)
         own = faults.attempt(f"{key}.type", lambda: choose(f"{key}.type", entry.get("type"), TYPES))
