@@ -93,7 +93,7 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "network",
         f"{summary['activation']}, width {summary['width']}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}",
     )
-    unit = "output times" if summary["optimizer"] == "gradient_flow" else "steps"
+    unit = "output times" if summary.get("optimizer") == "gradient_flow" else "steps"
     yield "status", f"{summary['status']} after {summary['steps']} {unit}"
     yield "loss", f"{_number(loss.get('initial'))} → {_number(loss.get('final'))}"
     if error:
