@@ -43,6 +43,7 @@ def _relu_power(p: int) -> Jet:
     """σ = max(z,0)ᵖ/p!, so that σ' is the same with p − 1; σ⁽ᵖ⁾ is the step and what follows is 0 almost everywhere."""
 
     def jet(z: Tensor, k: int) -> tuple[Tensor, ...]:
+        """(σ, …, σ⁽ᵏ⁾), almost everywhere."""
         derivatives = [z.clamp_min(0.0)]
         for q in range(2, p + 1):  # products: a power costs as much as a tanh
             derivatives.insert(0, derivatives[0] * derivatives[-1] / q)

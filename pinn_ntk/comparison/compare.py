@@ -9,6 +9,7 @@ import torch
 from pinn_ntk.comparison.envelope import envelope, safe_exp
 from pinn_ntk.comparison.statements import Comparable, Statement, at_least, at_most, silent
 from pinn_ntk.theory.bounds import evolved_lambda_min, stopping_radius
+from pinn_ntk.theory.bounds import exit_time as theory_exit_time
 from pinn_ntk.theory.prediction import Guarantee, Lazy, Prediction
 from pinn_ntk.training.trackers import Array, History
 
@@ -103,14 +104,24 @@ def linear_convergence(prediction: Prediction, history: History) -> Statement:
     return at_most(name, claim, worst, 1.0, f"{result.e_folds:.3g} e-folds{'; ' if note else ''}{note}")
 
 
+def _why_not(lazy: Lazy | None, tracked: Array, unavailable: str) -> str:
+    """Why a statement about λ_S and a tracked quantity cannot be judged; empty when it can."""
+    if lazy is None:
+        return unavailable
+    if not len(tracked):
+        return "the kernel was not tracked"
+    if not np.isfinite(tracked).any():
+        return "the eigensolver failed there"
+    return "λ_S is below its floor" if lazy.lambda_s == 0.0 else ""
+
+
 def lambda_min_at_start(lazy: Lazy | None, guarantee: Guarantee | None, history: History, unavailable: str) -> Statement:
     """λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S."""
     name, claim = "λ_min at initialisation", "λ_min(K̂^(a)(θ⁰)) ≥ ¾ λ_S"
     values = _column(history, "lambda_min_a")
-    if lazy is None or lazy.lambda_s == 0.0 or not len(values):
-        return silent(
-            name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(values) else "the kernel was not tracked")
-        )
+    reason = _why_not(lazy, values[:1], unavailable)
+    if lazy is None or reason:
+        return silent(name, claim, "not_applicable", reason)
     if guarantee is None:
         note = "no theorem promises it here"
     else:
@@ -121,26 +132,29 @@ def lambda_min_at_start(lazy: Lazy | None, guarantee: Guarantee | None, history:
 
 def _exit_index(lazy: Lazy, history: History) -> int | None:
     """Index of the first tracked step outside the ball of radius λ_S/4, None if there is none."""
-    outside = np.flatnonzero(_column(history, "drift_a") > stopping_radius(lazy.lambda_s))
-    return int(outside[0]) if len(outside) else None
+    left = _exit_time(lazy, history)
+    return None if left is None else int(np.searchsorted(history.columns["time"], left))
+
+
+def _exit_time(lazy: Lazy, history: History) -> float | None:
+    times, drift = (torch.from_numpy(_column(history, name)) for name in ("time", "drift_a"))
+    return theory_exit_time(times, drift, lazy.lambda_s)
 
 
 def exit_time(prediction: Prediction, history: History) -> float | None:
     """t* = inf{t : ‖K̂^(a)(t) − K̂^(a)(0)‖_F > λ_S/4} as tracked; None when never, or when there is no λ_S."""
     if prediction.lazy is None or prediction.lazy.lambda_s == 0.0:
         return None
-    index = _exit_index(prediction.lazy, history)
-    return None if index is None else float(history.columns["time"][index])
+    return _exit_time(prediction.lazy, history)
 
 
 def lambda_min_before_exit(lazy: Lazy | None, history: History, unavailable: str) -> Statement:
     """λ_min(K̂^(a)(θ(t))) ≥ λ_S/2 for t < t*."""
     name, claim = "λ_min during training", "λ_min(K̂^(a)(θ(t))) ≥ λ_S/2 for t < t*"
     values = _column(history, "lambda_min_a")
-    if lazy is None or lazy.lambda_s == 0.0 or not len(values):
-        return silent(
-            name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(values) else "the kernel was not tracked")
-        )
+    reason = _why_not(lazy, values, unavailable)
+    if lazy is None or reason:
+        return silent(name, claim, "not_applicable", reason)
     before = values[: _exit_index(lazy, history)]
     note = f"over {len(before)} of {len(values)} tracked steps before t*"
     smallest, bound = float(np.nanmin(before)), evolved_lambda_min(lazy.lambda_s)
@@ -153,15 +167,14 @@ def stopping_time(lazy: Lazy | None, history: History, unavailable: str) -> Stat
     """t* = ∞: ‖K̂^(a)(θ(t)) − K̂^(a)(θ⁰)‖_F ≤ λ_S/4 throughout; vacuous when the drift is at rounding level."""
     name, claim = "stopping time", "t* = ∞: ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ λ_S/4"
     drift = _column(history, "drift_a")
-    if lazy is None or lazy.lambda_s == 0.0 or not len(drift):
-        return silent(
-            name, claim, "not_applicable", unavailable or ("λ_S is below its floor" if len(drift) else "the kernel was not tracked")
-        )
+    reason = _why_not(lazy, drift, unavailable)
+    if lazy is None or reason:
+        return silent(name, claim, "not_applicable", reason)
     largest, radius = float(np.nanmax(drift)), stopping_radius(lazy.lambda_s)
     if len(drift) < 2 or largest <= 10 * EPS * float(_column(history, "lambda_max_a")[0]):
         return silent(name, claim, "vacuous", "the drift is at rounding level", radius, largest)
-    index = _exit_index(lazy, history)
-    return at_most(name, claim, largest, radius, "" if index is None else f"t* = {history.columns['time'][index]:.4g}")
+    left = _exit_time(lazy, history)
+    return at_most(name, claim, largest, radius, "" if left is None else f"t* = {left:.4g}")
 
 
 def linearised_losses(prediction: Prediction, history: History) -> Array:

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from pinn_ntk.theory.bounds import log_envelope
 from pinn_ntk.theory.prediction import Prediction
 from pinn_ntk.training.trackers import Array, History
 
@@ -53,7 +55,8 @@ def envelope(prediction: Prediction, history: History) -> Envelope | None:
     if kept.sum() < 2 or not kept[0]:
         return None
     times, logs = times[kept], np.log(losses[kept])
-    worst = float(np.max(logs - (logs[0] - rate * times)))
+    bound = log_envelope(torch.from_numpy(times), float(losses[kept][0]), rate).numpy()
+    worst = float(np.max(logs - bound))
     return Envelope(worst, rate * float(times[-1]), rate, float((logs[0] - logs[-1]) / times[-1]))
 
 

@@ -4,7 +4,6 @@ K̂^(a) = (1/N) Σ_k φ_kφ_kᵀ,   K̂^(w)_ij = (1/N) Σ_k a_k² ∇φ_k(x_i)·
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -111,6 +110,7 @@ def kernel_factor(network: TwoLayer, problem: Problem, part: str = "total", chun
     size = chunk or default_chunk(system.points, network.width)
 
     def columns() -> Iterator[Tensor]:
+        """Column blocks of J, chunk by chunk."""
         for start in range(0, network.width, size):
             a = None if outer is None else outer[start : start + size]
             for block in jacobian_columns(system, weights.w[start : start + size], a):
@@ -143,8 +143,3 @@ def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
         x: new points (m, d).
     """
     return closed_form_kernel(network, problem, at=(problem.solution_rows(x),))
-
-
-def without_parts(kernel: Kernel) -> Kernel:
-    """The kernel with its total only."""
-    return replace(kernel, a=None, w=None, extra=None)

@@ -50,6 +50,7 @@ def loss_tracker(problem: Problem) -> Tracker:
     n = problem.points
 
     def track(state: State) -> Mapping[str, Value]:
+        """The numbers of one state."""
         parts = {f"loss.{name}": float(state.residual[rows] @ state.residual[rows]) / (2 * n) for name, rows in problem.slices.items()}
         return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2}
 

@@ -195,3 +195,11 @@ def test_the_forecast_is_the_mean_of_a_hundred_wide_networks() -> None:
     assert ((mean > band[0]) & (mean < band[2])).all()
     inside = ((table >= band[0]) & (table <= band[2])).mean(0)
     assert (inside[:10] >= 0.82).all()  # 0.9 less 2.7 standard errors of a hundred seeds
+
+
+def test_row_20_without_any_spectrum_nothing_is_said_of_eigenvalues(run: Run) -> None:
+    columns = {**run.history.columns, "lambda_min_a": np.full_like(run.history.columns["lambda_min_a"], math.nan)}
+    statements = by_name(replace(run, history=replace(run.history, columns=columns)))
+    for name in ("λ_min at initialisation", "λ_min during training"):
+        assert statements[name].verdict == "not_applicable"
+        assert "eigensolver failed" in statements[name].reason
