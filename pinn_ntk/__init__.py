@@ -7,12 +7,17 @@ import pinn_ntk._openmp  # noqa: F401 - before torch
 from pinn_ntk.activations import ACTIVATIONS, Activation
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.comparison.statements import Statement
-from pinn_ntk.experiment import Settings, run
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.experiment.run import run
+from pinn_ntk.experiment.settings import Experiment, Settings
 from pinn_ntk.kernels.autograd import autograd_kernel
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, solution_kernel
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.kernels.spectrum import Spectrum
+from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
+from pinn_ntk.networks.mlp import MLP
+from pinn_ntk.networks.module import AnyModule
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import (
     OPERATORS,
@@ -34,6 +39,7 @@ from pinn_ntk.problem.from_text import problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.theory.linear_model import LinearModel, LinearState, linearise
 from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.training.descent import gradient_descent, step_limit
 from pinn_ntk.training.flow import gradient_flow
@@ -43,13 +49,19 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ACTIVATIONS",
+    "MLP",
     "OPERATORS",
     "PROBLEMS",
     "Activation",
     "Ansatz",
+    "AnyModule",
     "Block",
     "Box",
+    "Dynamics",
+    "Experiment",
     "Kernel",
+    "LinearModel",
+    "LinearState",
     "Prediction",
     "Problem",
     "Record",
@@ -78,6 +90,7 @@ __all__ = [
     "kernel_spectrum",
     "laplacian",
     "lift_bias",
+    "linearise",
     "normal_derivative",
     "predict",
     "problem_from_text",
@@ -85,6 +98,8 @@ __all__ = [
     "run",
     "solution_kernel",
     "step_limit",
+    "tangent_kernel",
+    "tangent_spectrum",
     "time_derivative",
     "wave",
 ]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pinn_ntk import PROBLEMS, Settings, TwoLayer, run
-from pinn_ntk.experiment import StrictError
+from pinn_ntk.experiment.settings import StrictError
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.residual import Block, Problem

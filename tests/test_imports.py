@@ -7,7 +7,7 @@ import pinn_ntk
 
 ROOT = Path(pinn_ntk.__file__).parent
 FLOORS = {
-    "_openmp": 0, "expressions": 0, "activations": 0, "devices": 0,
+    "_openmp": 0, "expressions": 0, "activations": 0, "devices": 0, "dynamics": 0,
     "operators": 1,
     "networks": 2,
     "problem": 3,
@@ -16,7 +16,8 @@ FLOORS = {
     "comparison": 6,
     "reporting": 7,
     "experiment": 8,
-    "app": 9, "__main__": 10, "__init__": 10,
+    "studies": 9,
+    "app": 10, "__main__": 11, "__init__": 11,
 }  # fmt: skip
 
 

@@ -2,46 +2,36 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
+
+import torch
+from torch import nn
 
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.plugins import Tables, tracker
-from pinn_ntk.app.schema import KEYS, Key, check, keys_of
+from pinn_ntk.app.schema import COMMON, KEYS, MLP_OPTIONS, OPTIONS, STUDY_OPTIONS, Key, check, keys_of
 from pinn_ntk.devices import resolve_device
-from pinn_ntk.experiment import Settings, check_smoothness
+from pinn_ntk.experiment.checks import check_smoothness
+from pinn_ntk.experiment.settings import Experiment, Settings
 from pinn_ntk.kernels.memory import available_bytes
-from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.networks.library import NETWORKS
+from pinn_ntk.networks.model import Model
+from pinn_ntk.networks.module import model_of
 from pinn_ntk.operators.library import OPERATORS
 from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
-from pinn_ntk.training.trackers import Tracker
+from pinn_ntk.studies.table import STUDIES
+from pinn_ntk.training.methods import METHODS, SUPPLIED, method_named
 
 Config = Mapping[str, Any]
 Made = TypeVar("Made")
 TEXT = "text"
 _SETTINGS = {"optimizer", "tracker", "theory", "device", "dtype", "strict"}
 _SUPPLIED = ("dim", "activation", "seed")  # what a network is given beside its own keys
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """What `run` needs.
-
-    Attributes:
-        problem: as configured.
-        network: as configured.
-        settings: how to train, track and predict.
-        trackers: those of plugins.
-    """
-
-    problem: Problem
-    network: TwoLayer
-    settings: Settings
-    trackers: tuple[Tracker, ...]
 
 
 def build(config: Config, plugins: Tables) -> Experiment:
@@ -74,17 +64,23 @@ def table(config: Config, plugins: Tables) -> dict[str, Key]:
     """The keys of this configuration: the fixed ones, and those of the chosen problem and network."""
     names = {
         "problem.kind": (*PROBLEMS, TEXT, *plugins["PROBLEMS"]),
-        "network.kind": ("two_layer", *plugins["NETWORKS"]),
+        "network.kind": (*NETWORKS, *plugins["NETWORKS"]),
+        "study.kind": tuple(STUDIES),
         "activation.name": (*ACTIVATIONS, *plugins["ACTIVATIONS"]),
     }
     keys = {key: replace(rule, names=names.get(key, rule.names)) for key, rule in KEYS.items()}
-    problem, network = _kind(config, "problem"), _kind(config, "network")
+    problem, network, optimizer = (_kind(config, group) for group in ("problem", "network", "optimizer"))
+    if optimizer in METHODS:
+        keys |= keys_of(METHODS[optimizer].states, "optimizer.", SUPPLIED, OPTIONS)
+    if (study := _kind(config, "study")) in STUDIES:
+        keys |= keys_of(STUDIES[study], "study.", ("factory",), STUDY_OPTIONS)
     builders = {**PROBLEMS, **plugins["PROBLEMS"]}
     if problem in builders:
         keys |= keys_of(builders[problem], "problem.")
-    if network in plugins["NETWORKS"]:
+    own = {"mlp": NETWORKS["mlp"], **plugins["NETWORKS"]}
+    if network in own:
         keys = {k: v for k, v in keys.items() if not k.startswith("network.")} | {"network.kind": keys["network.kind"]}
-        keys |= keys_of(plugins["NETWORKS"][network], "network.", _SUPPLIED)
+        keys |= keys_of(own[network], "network.", _SUPPLIED, MLP_OPTIONS if network == "mlp" else COMMON)
     return keys
 
 
@@ -142,6 +138,7 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
 
 def _settings(config: Config) -> Settings:
     optimizer, tracking, theory = config["optimizer"], config["tracker"], config["theory"]
+    own = {k: optimizer[k] for k in method_named(optimizer["kind"], {}).options if k in optimizer}
     return Settings(
         optimizer=optimizer["kind"],
         tracked=tracking["count"],
@@ -153,7 +150,9 @@ def _settings(config: Config) -> Settings:
         device=config["device"]["name"],
         dtype=config["dtype"],
         strict=config["strict"],
-        **{k: optimizer[k] for k in ("step_size", "absolute", "steps", "tolerance", "divergence", "stagnation", "window")},
+        **{k: own.pop(k) for k in ("step_size", "absolute") if k in own},
+        **{k: optimizer[k] for k in ("steps", "tolerance", "divergence", "stagnation", "window")},
+        options=own,
     )
 
 
@@ -171,19 +170,19 @@ def _problem(config: Config, plugins: Tables) -> Problem:
     return made
 
 
-def _network(config: Config, plugins: Tables, dim: int) -> TwoLayer:
+def _network(config: Config, plugins: Tables, dim: int) -> Model:
     own = {k: v for k, v in config["network"].items() if k != "kind"}
-    kind, name = config["network"]["kind"], config["activation"]["name"]
+    kind, name, seed = config["network"]["kind"], config["activation"]["name"], config["seed"]
     activation = {**ACTIVATIONS, **plugins["ACTIVATIONS"]}[name]
-    if kind not in plugins["NETWORKS"]:
-        return TwoLayer(dim, activation=activation, seed=config["seed"], **own)
-    supplied = {"dim": dim, "activation": activation, "seed": config["seed"]}
-    builder = plugins["NETWORKS"][kind]
+    builder = {**NETWORKS, **plugins["NETWORKS"]}[kind]
+    supplied = {"dim": dim, "activation": activation, "seed": seed}
     wanted = {k: v for k, v in supplied.items() if k in keys_of(builder, "")}
-    made = _called(builder, {**own, **wanted}, f"network {kind!r}", True)
-    if not isinstance(made, TwoLayer):
-        raise BadInputError(Fault("network.kind", f"{kind!r} returned a {type(made).__name__}, expected a pinn_ntk.TwoLayer"))
-    return made
+    with torch.random.fork_rng(devices=[]):  # torch's own layers draw from its global state: the seed decides there too
+        torch.manual_seed(seed)
+        made = _called(builder, {**own, **wanted}, f"network {kind!r}", kind in plugins["NETWORKS"])
+    if not isinstance(made, nn.Module):
+        raise BadInputError(Fault("network.kind", f"{kind!r} returned a {type(made).__name__}, expected a torch.nn.Module"))
+    return model_of(made, dim, seed)
 
 
 def _called(builder: Callable[..., object], arguments: Config, what: str, foreign: bool) -> object:
@@ -198,7 +197,7 @@ def _called(builder: Callable[..., object], arguments: Config, what: str, foreig
         raise BadInputError(Fault(what, f"raised {type(error).__name__}: {error}")) from error
 
 
-def _precheck(problem: Problem, network: TwoLayer | None, strict: bool) -> list[Fault]:
+def _precheck(problem: Problem, network: Model | None, strict: bool) -> list[Fault]:
     """Errors of the problem, its warnings under `strict`, and an activation that is not smooth enough."""
     faults = [Fault("problem", f.message) for f in check_problem(problem) if f.severity == "error" or strict]
     if network is None:
@@ -206,5 +205,5 @@ def _precheck(problem: Problem, network: TwoLayer | None, strict: bool) -> list[
     try:
         notes = check_smoothness(network, problem)
     except ValueError as error:
-        return [*faults, _as_fault(error, "activation")]
+        return [*faults, _as_fault(error, "activation" if str(error).startswith("activation") else "network")]
     return faults + [Fault("activation", f"strict: {note}") for note in notes if strict]

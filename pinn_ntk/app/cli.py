@@ -1,19 +1,24 @@
 """`pinn-ntk`: from the words of a command line to an exit code."""
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.hydra import Hydra
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk.app.build import build
-from pinn_ntk.app.command_line import Request, read, rewrite
-from pinn_ntk.app.compose import CONFIG, compose, group_options, resolved, session, translated
+from pinn_ntk.app.command_line import Request, quoted, read, rewrite
+from pinn_ntk.app.compose import CONFIG, compose, group_options, loader, resolved, session, translated
 from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.help import help_text, version_text
-from pinn_ntk.app.job import Job, guarded, say, tell
+from pinn_ntk.app.job import Job, guarded, tell
 from pinn_ntk.app.plugins import Tables, load
+from pinn_ntk.app.sweep import write_sweep
+from pinn_ntk.app.terminal import say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +49,57 @@ def _main(words: Sequence[str]) -> int:
         if request.show is not None:
             say(_shown(cfg, request))
             return Exit.DONE
-        return _sweep(hydra, lines, request, plugins) if request.multirun else _single(hydra, lines, request, plugins)
+        job = Job(request, plugins, Recomposer(request, groups, plugins, tuple(lines)))
+        if not request.multirun:
+            return _single(hydra, lines, request, job)
+        return _sweep(hydra, lines, request, job, _sweep_folder(cfg))
+
+
+@dataclass(frozen=True)
+class Recomposer:
+    """The configuration of a command line with other options of some groups.
+
+    Attributes:
+        request: the command line.
+        groups: the options of each group.
+        plugins: the tables of a person's own Python.
+        lines: its overrides, rewritten.
+    """
+
+    request: Request
+    groups: Mapping[str, Sequence[str]]
+    plugins: Tables
+    lines: tuple[str, ...]
+
+    def __call__(self, choices: Mapping[str, str]) -> DictConfig:
+        """Compose it.
+
+        Args:
+            choices: option by group.
+
+        Raises:
+            BadInputError: there is no such option.
+        """
+        words, wrong = rewrite(replace(self.request, overrides=tuple(f"{k}={v}" for k, v in choices.items())), self.groups, self.plugins)
+        if wrong:
+            raise BadInputError(*wrong)
+        kept = [line for line in self.lines if line.partition("=")[0] not in choices]
+        hydra = Hydra("pinn_ntk", loader(self.request.config_dir))
+        return _task(compose(hydra, [*kept, *words], False, self.request.config_dir))
+
+
+def _sweep_folder(cfg: DictConfig) -> Path:
+    """`output`, sweeps/<name>, or Hydra's own; the same name again adds to the same sweep.
+
+    Raises:
+        BadInputError: a name that is no name of a folder.
+    """
+    name, output = cfg.get("name"), cfg.get("output")
+    if name is not None and not re.fullmatch(r"[\w][\w.-]*", str(name)):
+        raise BadInputError(
+            Fault("name", f"got {name!r}, expected letters, digits, '.', '-' and '_' only: the name of a folder in sweeps/")
+        )
+    return Path(output or (f"sweeps/{name}" if name is not None else cfg.hydra.sweep.dir)).expanduser()
 
 
 def _task(cfg: DictConfig) -> DictConfig:
@@ -74,19 +129,25 @@ def _shown(cfg: DictConfig, request: Request) -> str:
     return OmegaConf.to_yaml(chosen, resolve=request.resolve).rstrip()
 
 
-def _single(hydra: Hydra, lines: Sequence[str], request: Request, plugins: Tables) -> int:
+def _single(hydra: Hydra, lines: Sequence[str], request: Request, job: Job) -> int:
     with translated(request.config_dir):
-        done = hydra.run(CONFIG, Job(request, plugins), [*lines, "hydra.mode=RUN"], with_log_configuration=False)
+        done = hydra.run(CONFIG, job, [*lines, "hydra.mode=RUN"], with_log_configuration=False)
     return int(done.return_value)
 
 
-def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, plugins: Tables) -> int:
-    """Every job of a sweep; those that fail are listed, and the others are run all the same."""
-    with translated(request.config_dir):
-        batches = hydra.multirun(CONFIG, Job(request, plugins), [*lines, "hydra.mode=MULTIRUN"])
-    jobs = [job for batch in batches for job in batch]
-    failed = [job for job in jobs if job.return_value]
-    for job in failed:
-        tell(f"exit {int(job.return_value)}: {' '.join(word.lstrip('+') for word in job.overrides or ())}")
-    say(f"{len(jobs) - len(failed)} of {len(jobs)} jobs done")
+def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, job: Job, folder: Path) -> int:
+    """Every job of a sweep; those that fail are listed, and the others are run all the same; one document of them all."""
+    try:
+        with translated(request.config_dir):
+            batches = hydra.multirun(CONFIG, job, [*lines, quoted("hydra.sweep.dir", str(folder)), "hydra.mode=MULTIRUN"])
+    except KeyboardInterrupt:
+        if folder.is_dir():
+            tell(f"interrupted; what is finished is in {write_sweep(folder, ())}")
+        raise
+    done = [one for batch in batches for one in batch]
+    failed = [one for one in done if one.return_value]
+    for one in failed:
+        tell(f"exit {int(one.return_value)}: {' '.join(word.lstrip('+') for word in one.overrides or ())}")
+    report = write_sweep(folder, [(" ".join(w.lstrip("+") for w in one.overrides or ()), int(one.return_value)) for one in failed])
+    say(f"{len(done) - len(failed)} of {len(done)} jobs done\n{report.resolve()}")
     return Exit.BUG if failed else Exit.DONE

@@ -76,7 +76,7 @@ def read(words: Sequence[str]) -> Request:
         if key == "plugins":
             plugins += _files(value)
         else:
-            kept.append(_quoted(key, value) if key == "output" else line)
+            kept.append(quoted(key, value) if key == "output" else line)
     return Request(
         tuple(words), tuple(kept), tuple(plugins), found.multirun, found.config_dir,
         found.cfg, found.resolve, found.package, found.help, found.version,
@@ -91,7 +91,7 @@ def _files(value: str) -> list[str]:
     return files
 
 
-def _quoted(key: str, value: str) -> str:
+def quoted(key: str, value: str) -> str:
     """key='value' for a path, unless it is null, quoted already or interpolated."""
     plain = value not in ("", "null") and value[0] not in "'\"" and "${" not in value
     return f"{key}='{value.replace(chr(39), chr(92) + chr(39))}'" if plain else f"{key}={value}"

@@ -51,7 +51,7 @@ def group_options(config_dir: str | None = None) -> dict[str, list[str]]:
     options: dict[str, set[str]] = {}
     for folder in folders:
         for path in folder.glob("*/*.yaml"):
-            if not path.parent.name.startswith((".", "hydra")):
+            if not path.parent.name.startswith((".", "hydra")) and not path.name.startswith("_"):
                 options.setdefault(path.parent.name, set()).add(path.stem)
     return {group: sorted(names) for group, names in sorted(options.items())}
 
@@ -77,14 +77,12 @@ class GuardedLoader(ConfigLoaderImpl):
         return cfg
 
 
-@contextmanager
-def session(config_dir: str | None) -> Iterator[Hydra]:
-    """Hydra with the shipped configuration and a person's own folder after it.
+def loader(config_dir: str | None) -> GuardedLoader:
+    """The shipped configuration, and a person's own folder after it.
 
     Raises:
         BadInputError: no such folder.
     """
-    hydra_version.setbase("1.3")
     search = create_config_search_path(str(conf_dir()))
     if config_dir is not None:
         if not Path(config_dir).is_dir():
@@ -92,9 +90,21 @@ def session(config_dir: str | None) -> Iterator[Hydra]:
                 Fault("--config-dir", f"got {config_dir!r}, expected a folder with groups, such as {config_dir}/problem/mine.yaml")
             )
         search.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema", path=None))
+    return GuardedLoader(search)
+
+
+@contextmanager
+def session(config_dir: str | None) -> Iterator[Hydra]:
+    """Hydra with that configuration, installed as the one that jobs find.
+
+    Raises:
+        BadInputError: no such folder.
+    """
+    hydra_version.setbase("1.3")
+    found = loader(config_dir)
     GlobalHydra.instance().clear()
     try:
-        hydra = Hydra("pinn_ntk", GuardedLoader(search))
+        hydra = Hydra("pinn_ntk", found)
         GlobalHydra.instance().initialize(hydra)
         yield hydra
     finally:

@@ -19,8 +19,10 @@ Examples:
       −Δu = f on the unit square; the last line printed is the report's path
   pinn-ntk problem=wave_1d problem.boundary=soft problem.weight.boundary=10
       the wave equation, its boundary and initial conditions as blocks
-  pinn-ntk -m network.width=128,512,2048 seed=0,1
-      a sweep: six runs, one after another
+  pinn-ntk -m name=widths network.width=128,512,2048 seed=0,1
+      a sweep: six runs and one report; again, it runs only what is missing
+  pinn-ntk experiment=kernel_scaling
+      a study: many runs that answer one question
   pinn-ntk --config-dir my_conf problem=mine
       your own problem, as text in my_conf/problem/mine.yaml
 
@@ -42,7 +44,7 @@ def help_text(groups: Mapping[str, Sequence[str]]) -> str:
     """
     lines = [_HEAD, "Groups and their options:"]
     lines += [_entry(group, " ".join(options)) for group, options in groups.items()]
-    lines += ["", "Keys (a problem has further ones of its own, see --cfg job):"]
+    lines += ["", "Keys (a problem, network or optimizer may have others, see --cfg job):"]
     lines += [_entry(name, f"{key.doc}: {key.expected()}") for name, key in KEYS.items() if not name.endswith((".kind", ".name"))]
     return "\n".join(lines)
 

@@ -1,37 +1,37 @@
 """One run from a composed configuration to its files, its lines on the terminal and its exit code."""
 
 import logging
-import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from pinn_ntk.app.build import TEXT, Experiment, build
+from pinn_ntk.app.build import TEXT, build
 from pinn_ntk.app.command_line import Request
 from pinn_ntk.app.compose import resolved
 from pinn_ntk.app.faults import BadInputError, Exit
 from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, save_config
 from pinn_ntk.app.signals import interruptible
-from pinn_ntk.app.terminal import closing_table, is_terminal, messages, progress
-from pinn_ntk.devices import resolve_device
-from pinn_ntk.experiment import run
+from pinn_ntk.app.study import Recompose, build_study, perform_study
+from pinn_ntk.app.sweep import finished, job_folder
+from pinn_ntk.app.terminal import closing_table, is_terminal, messages, progress, say
+from pinn_ntk.devices import resolve_device, threads_for
+from pinn_ntk.experiment.run import run
+from pinn_ntk.experiment.settings import Experiment
 from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.studies.study import Study
 from pinn_ntk.training.states import State, Status
 
-SMALL = 1 << 19
-"""Rows × neurons below which one thread is used: 4 MiB in float64."""
 _CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
 
 
@@ -42,10 +42,12 @@ class Job:
     Attributes:
         request: the command line.
         plugins: the tables of a person's own Python.
+        recompose: other choices on the same command line → configuration; what a study varies.
     """
 
     request: Request
     plugins: Tables
+    recompose: Recompose
 
     def __call__(self, cfg: DictConfig) -> int:
         """Run it."""
@@ -58,12 +60,21 @@ class Job:
         hydra = cast(DictConfig, HydraConfig.get())
         config = named(resolved(cfg), str(hydra.runtime.choices.get("problem")))
         experiment = build(config, self.plugins)
+        study = build_study(config, self.plugins, self.recompose)
         quiet = not (config["report"]["bar"] or config["report"]["table"])
         level = logging.WARNING if quiet or (is_terminal(sys.stderr) and config["report"]["bar"]) else logging.INFO
-        with messages(level), run_folder(_folder(config, hydra, experiment), bool(hydra.job.chdir)) as path:
-            start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
-            copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
+        start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
+        copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
+        folder = _folder(config, hydra, experiment, study)
+        if hydra.mode == RunMode.MULTIRUN:
+            folder = folder / job_folder(config, copies)
+            if (code := finished(folder)) is not None:
+                say(f"done before: {folder}")
+                return code
+        with messages(level), run_folder(folder, bool(hydra.job.chdir)) as path:
             save_config(path, cfg, hydra, self.request.words, copies)
+            if study is not None:
+                return guarded(lambda: perform_study(study, config, path), path / LOG)
             return guarded(lambda: _perform(experiment, config, path), path / LOG)
 
 
@@ -75,13 +86,14 @@ def named(config: dict[str, Any], option: str) -> dict[str, Any]:
     return config
 
 
-def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment) -> Path:
-    """Where this run goes: `output`, one folder for each job of a sweep, or a new one of this moment."""
-    sweep = hydra.mode == RunMode.MULTIRUN
-    if sweep:
-        return Path(config["output"] or hydra.sweep.dir) / str(hydra.sweep.subdir)
+def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment, study: Study | None) -> Path:
+    """Where this run goes: `output`, the folder of a sweep, the study's own, or a new one of this moment."""
+    if hydra.mode == RunMode.MULTIRUN:
+        return Path(hydra.sweep.dir)
     chosen = config["output"] or (hydra.run.dir if hydra.run.dir != "." else None)
-    return Path(chosen).expanduser() if chosen else default_folder(experiment.problem.name)
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path("sweeps") / study.name if study is not None else default_folder(experiment.problem.name)
 
 
 def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path) -> int:
@@ -104,22 +116,6 @@ def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: 
             between_steps()
 
         return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config)
-
-
-@contextmanager
-def threads_for(elements: int) -> Iterator[None]:
-    """One thread where an array of rows × neurons is small: handing its pieces to several costs more than they save.
-
-    Args:
-        elements: n·N. A number of threads set in the environment is left alone.
-    """
-    before = torch.get_num_threads()
-    if elements < SMALL and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _finish(record: Record, path: Path, table: bool) -> int:
@@ -169,16 +165,6 @@ def _told(code: Exit, text: str, log: Path | None) -> int:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"{text}\n{traceback.format_exc()}")
     return code
-
-
-def say(text: str) -> None:
-    """A text on stdout, unwrapped; a reader who has gone is no error."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        sink = os.open(os.devnull, os.O_WRONLY)  # the interpreter flushes stdout once more when it ends
-        os.dup2(sink, sys.stdout.fileno())
-        os.close(sink)
 
 
 def tell(text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pinn_ntk.activations import ACTIVATIONS, Activation
 from pinn_ntk.app.faults import BadInputError, Fault
+from pinn_ntk.networks.library import NETWORKS
 from pinn_ntk.operators.library import OPERATORS
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.training.states import State
@@ -24,7 +25,7 @@ TABLES: dict[str, tuple[str, Mapping[str, object]]] = {
     "OPERATORS": ("functions that return a SecondOrderOperator", OPERATORS),
     "ACTIVATIONS": ("Activation records", ACTIVATIONS),
     "TRACKERS": ("functions state → numbers by name", {}),
-    "NETWORKS": ("functions that return a TwoLayer", {"two_layer": None}),
+    "NETWORKS": ("functions that return a TwoLayer or any torch.nn.Module", NETWORKS),
 }
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pinn_ntk.app.faults import Fault, nearest, shown
-from pinn_ntk.experiment import DTYPES, OPTIMIZERS
+from pinn_ntk.experiment.settings import DTYPES
+from pinn_ntk.networks.mlp import SCALINGS as DEEP_SCALINGS
 from pinn_ntk.networks.two_layer import GAMMAS, INITS, SCALINGS
+from pinn_ntk.training.methods import METHODS
 
 Config = Mapping[str, Any]
 Kind = Literal["whole", "number", "flag", "text", "weights", "any"]
@@ -33,7 +35,8 @@ class Key:
         kind: of the value.
         low: least value.
         high: largest value.
-        above: whether `low` itself is excluded.
+        above: whether both ends themselves are excluded.
+        below: whether `high` itself is excluded.
         names: the texts that are accepted (beside numbers when the kind is one).
         optional: whether null is accepted.
         required: whether the key has to be there.
@@ -44,6 +47,7 @@ class Key:
     low: float = -math.inf
     high: float = math.inf
     above: bool = False
+    below: bool = False
     names: tuple[str, ...] = ()
     optional: bool = False
     required: bool = True
@@ -59,7 +63,7 @@ class Key:
         if self.low > -math.inf:
             bounds.append(f"{'above' if self.above else 'at least'} {_bound(self.low)}")
         if self.high < math.inf:
-            bounds.append(f"{'below' if self.above else 'at most'} {_bound(self.high)}")
+            bounds.append(f"{'below' if self.above or self.below else 'at most'} {_bound(self.high)}")
         return ", " + " and ".join(bounds) if bounds else ""
 
     def fault(self, value: object) -> str | None:
@@ -90,7 +94,9 @@ class Key:
     def _inside(self, value: float) -> bool:
         if not math.isfinite(value):
             return False
-        return self.low < value < self.high if self.above else self.low <= value <= self.high
+        return (self.low < value if self.above else self.low <= value) and (
+            value < self.high if self.above or self.below else value <= self.high
+        )
 
     def _weights(self, value: object) -> str | None:
         if not isinstance(value, Mapping):
@@ -141,17 +147,16 @@ KEYS: dict[str, Key] = {
     "seed": whole("of the initialisation and of the points", high=_LARGEST_SEED),
     "dtype": Key("precision", names=tuple(DTYPES)),
     "strict": Key("warnings about preconditions become errors", "flag"),
+    "name": Key("of a sweep: its folder is sweeps/<name>, and jobs that are finished there are kept", optional=True),
     "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
     "network.kind": Key("which network"),
     "network.width": whole("N, neurons", 1),
     "network.bias": Key("input lifted to (x, 1)", "flag"),
     "network.gamma": positive("γ, size of the outer weights at the start", tuple(GAMMAS)),
     "network.init": Key("initialisation", names=INITS),
-    "network.scaling": Key("s of h = s Σ a σ(w·x): 1, 1/√N or 1/N", names=tuple(SCALINGS)),
+    "network.scaling": Key("s of h = s Σ a σ(w·x): 1, 1/√N, 1/N, or the p of N^(-p)", "number", 0.0, 1.0, names=tuple(SCALINGS)),
     "activation.name": Key("σ"),
-    "optimizer.kind": Key("how R_S is descended", names=OPTIMIZERS),
-    "optimizer.step_size": positive("τ as a fraction of 2n/(s²N λ_max)"),
-    "optimizer.absolute": Key("step_size is τ itself", "flag"),
+    "optimizer.kind": Key("how R_S is descended", names=tuple(METHODS)),
     "optimizer.steps": whole("at most; a flow covers the time of as many steps"),
     "optimizer.tolerance": Key("CONVERGED when R_S is at most this", "number", 0.0),
     "optimizer.divergence": Key("DIVERGED when R_S exceeds this many times R_S(0)", "number", 1.0),
@@ -167,14 +172,38 @@ KEYS: dict[str, Key] = {
     "report.table": Key("the closing table on the terminal", "flag"),
     "report.bar": Key("a progress bar where stderr is a terminal", "flag"),
     "problem.kind": Key("which problem"),
+    "study.kind": Key("a study of many runs in place of one run", optional=True),
 }
-_COMMON = {
+COMMON = {
     "points": whole("collocation points", 1),
     "boundary_points": whole("points of each soft condition", 1),
     "test_points": whole("points at which errors are measured", 1),
     "weight": Key("λ of a block by its name", "weights"),
     "seed": whole("of the points; null takes the run's", optional=True, high=_LARGEST_SEED),
     "boundary": Key("conditions built into u = g + ϕh, or soft blocks", names=("hard", "soft")),
+}
+
+
+# ranges of the keys of network=mlp
+MLP_OPTIONS = {
+    "width": whole("N, neurons of each hidden layer", 1),
+    "depth": whole("L, hidden layers", 1, high=1000),
+    "bias": Key("input lifted to (x, 1), and a bias in every layer between", "flag"),
+    "scaling": Key("ntk: weights of order one behind factors 1/√N; standard: weights of order 1/√N", names=DEEP_SCALINGS),
+}
+# ranges of the optimisers' own options; those that are not listed take any value of their type
+OPTIONS = {
+    "step_size": positive("τ as a fraction of the step limit, 2n/(s²N λ_max) without momentum"),
+    "momentum": Key("β of the velocity v ← βv − τ∇R_S", "number", 0.0, 1.0, below=True),
+    "absolute": Key("step_size is τ itself", "flag"),
+}
+
+
+# the same for the options of studies
+STUDY_OPTIONS = {
+    "seeds": whole("seeds of each cell", 1),
+    "steps": whole("of gradient descent in each cell", 1),
+    "points": whole("collocation points", 1),
 }
 
 
@@ -220,13 +249,16 @@ def near_leaf(name: str, table: Mapping[str, Key]) -> str:
     return f"; the keys there are {', '.join(beside)}" if beside else "; see pinn-ntk --help"
 
 
-def keys_of(builder: Callable[..., object], prefix: str, supplied: tuple[str, ...] = ()) -> dict[str, Key]:
+def keys_of(
+    builder: Callable[..., object], prefix: str, supplied: tuple[str, ...] = (), ranges: Mapping[str, Key] = COMMON
+) -> dict[str, Key]:
     """The table of a builder's own keys, read from its signature: names, types and whether null is allowed.
 
     Args:
-        builder: a function that makes a problem or a network.
-        prefix: 'problem.' or 'network.'.
+        builder: a function that makes a problem or a network, an optimiser, or a study.
+        prefix: 'problem.', 'network.', 'optimizer.' or 'study.'.
         supplied: arguments that the command supplies itself.
+        ranges: what is known of keys by their name.
     """
     parameters = inspect.signature(builder, eval_str=True).parameters.values()
     names = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in supplied}
@@ -234,7 +266,7 @@ def keys_of(builder: Callable[..., object], prefix: str, supplied: tuple[str, ..
     for name, parameter in names.items():
         key = "weight" if name == "weights" else name
         rule = _rule(parameter.annotation)
-        common = _COMMON.get(key)
+        common = ranges.get(key)
         same = common is not None and (rule.kind == common.kind or key in ("weight", "seed"))
         required = parameter.default is parameter.empty and key not in ("weight", "seed")
         table[f"{prefix}{key}"] = replace(common if common is not None and same else rule, required=required)

@@ -3,8 +3,9 @@
 import io
 import logging
 import math
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -74,12 +75,37 @@ def _log_lines(steps: int) -> Callable[[State], None]:
     return show
 
 
+def say(text: str) -> None:
+    """A text on stdout, unwrapped; a reader who has gone is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sink = os.open(os.devnull, os.O_WRONLY)  # the interpreter flushes stdout once more when it ends
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)
+
+
 def closing_table(summary: Mapping[str, Any]) -> str:
     """The run in a dozen lines of at most 80 columns."""
+    return _grid(_rows(summary))
+
+
+def study_table(summary: Mapping[str, Any]) -> str:
+    """A study's findings, one a line or two, at most 80 columns wide."""
+    cells = summary["cells"]
+    rows = [("study", f"{summary['title']}"), ("cells", f"{cells['done']} of {cells['total']}, {summary['time']['total']:.1f} s")]
+    for f in summary["findings"]:
+        interval = "" if f["low"] is None else f" ({_number(f['low'])} … {_number(f['high'])})"
+        verdict = f["verdict"].replace("_", " ")
+        rows.append((f["name"], f"{_number(f['value'])}{interval}, expected {f['expected']}: {verdict}"))
+    return _grid(rows)
+
+
+def _grid(rows: Iterable[tuple[str, str]]) -> str:
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
+    table.add_column(style="bold", max_width=30, overflow="fold")
     table.add_column(overflow="fold")
-    for name, value in _rows(summary):
+    for name, value in rows:
         table.add_row(name, Text(value))  # Text: brackets in a person's names are no markup
     text = io.StringIO()  # and not stdout itself: rich ends the process when a pipe is closed
     Console(file=text, width=WIDTH, highlight=False, force_terminal=is_terminal(sys.stdout)).print(table)
@@ -89,10 +115,7 @@ def closing_table(summary: Mapping[str, Any]) -> str:
 def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     loss, error, theory, kernel = (summary.get(key) or {} for key in ("loss", "error", "theory", "kernel"))
     yield "problem", f"{summary['problem']}, {summary['points']} points in d = {summary['dim']}"
-    yield (
-        "network",
-        f"{summary['activation']}, width {summary['width']}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}",
-    )
+    yield "network", f"{_network(summary)}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}"
     unit = "output times" if summary.get("optimizer") == "gradient_flow" else "steps"
     yield "status", f"{summary['status']} after {summary['steps']} {unit}"
     yield "loss", f"{_number(loss.get('initial'))} → {_number(loss.get('final'))}"
@@ -106,6 +129,13 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if theory:
         yield from _theory_rows(theory)
     yield "time", f"{summary['time']['total']:.1f} s"
+
+
+def _network(summary: Mapping[str, Any]) -> str:
+    """Activation, layers and width, where they are known; else what it is called."""
+    depth = summary.get("depth") or 1
+    layers = f"{depth} hidden layers of width" if depth > 1 else "width"
+    return f"{summary['activation']}, {layers} {summary['width']}" if summary["width"] is not None else str(summary["network"])
 
 
 def _theory_rows(theory: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

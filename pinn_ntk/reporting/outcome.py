@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pinn_ntk.comparison.compare import exit_time, least_ratio
 from pinn_ntk.comparison.envelope import envelope, safe_exp
 from pinn_ntk.comparison.statements import Statement
-from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.networks.model import FACTS, Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.prediction import Prediction
 from pinn_ntk.training.states import Status
-from pinn_ntk.training.trackers import History
+from pinn_ntk.training.trackers import Array, History
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Outcome:
         prediction: what theory said before the first step; None with theory switched off.
         statements: prediction beside measurement.
         kernels: K̂ at the first and last tracked step, (n, n) each, by name; empty when the kernel was not tracked.
-        step_limit: 2n/(s²N λ_max(K̂)) at initialisation, None for a flow.
+        step_limit: of the optimiser at initialisation, 2n/(s²N λ_max(K̂)) without momentum; None for one that has none.
         seconds: wall time by part: total, training, kernel, theory, report.
         versions: of the package, torch, python, ….
         machine: threads, device name, processor.
@@ -37,8 +39,8 @@ class Outcome:
     """
 
     problem: Problem
-    network: TwoLayer
-    trained: TwoLayer
+    network: Model
+    trained: Model
     optimizer: str
     history: History
     prediction: Prediction | None
@@ -58,22 +60,18 @@ class Outcome:
 
     def summary(self) -> dict[str, Any]:
         """The contract of `summary.json`: plain numbers and text; non-finite numbers are None and named under 'nonfinite'."""
-        network, history = self.network, self.history
+        network, history, about = self.network, self.history, self.network.about
         values: dict[str, Any] = {
             "status": str(self.status),
             "problem": self.problem.name,
             "dim": self.problem.dim,
             "points": self.problem.points,
-            "width": network.width,
+            "network": about.kind,
+            "width": about.width,
             "parameters": network.parameter_count,
-            "activation": network.activation.name,
-            "scaling": network.scaling,
-            "gamma": network.gamma,
-            "bias": network.bias,
-            "init": network.init,
-            "seed": network.seed,
-            "dtype": str(network.a0.dtype).removeprefix("torch."),
-            "device": str(network.a0.device),
+            **{name: about.facts.get(name) for name in FACTS},
+            "dtype": str(network.dtype).removeprefix("torch."),
+            "device": str(network.device),
             "optimizer": self.optimizer,
             "steps": history.final.step,
             "step_size": history.step_size or None,
@@ -81,6 +79,7 @@ class Outcome:
             "loss": {"initial": float(history.losses[0]), "final": float(history.losses[-1])},
             "error": _errors(history),
             "kernel": _kernel(history),
+            "displacement": {n: float(np.nanmax(history.columns[n])) for n in _MOVED if n in history.columns},
             "theory": _theory(self),
             "time": dict(self.seconds),
             "versions": dict(self.versions),
@@ -88,8 +87,11 @@ class Outcome:
             "warnings": list(self.warnings),
         }
         nonfinite: list[str] = []
-        clean = _finite(values, "", nonfinite)
+        clean = finite(values, "", nonfinite)
         return {**clean, "nonfinite": nonfinite}
+
+
+_MOVED = ("max_delta_a", "max_delta_w", "max_delta", "relative_delta")
 
 
 def _errors(history: History) -> dict[str, float] | None:
@@ -97,7 +99,8 @@ def _errors(history: History) -> dict[str, float] | None:
     return {n: float(history.columns[n][-1]) for n in names} if all(n in history.columns for n in names) else None
 
 
-def _kernel(history: History) -> dict[str, float] | None:
+def _kernel(history: History) -> dict[str, float | None] | None:
+    """Numbers of K̂; those of part (a) are None where the network has none."""
     columns = history.columns
     if "drift" not in columns:
         return None
@@ -111,9 +114,12 @@ def _kernel(history: History) -> dict[str, float] | None:
         "floor": ("floor", 0),
         "floor_a": ("floor_a", 0),
     }
-    values = {key: float(columns[name][index]) for key, (name, index) in picks.items()}
-    maxima = {name: max((float(v) for v in columns[name] if math.isfinite(v)), default=math.nan) for name in ("drift", "drift_a")}
-    return {**values, **maxima}
+    values = {key: float(columns[name][index]) if name in columns else None for key, (name, index) in picks.items()}
+    return {**values, "drift": _largest(columns["drift"]), "drift_a": _largest(columns["drift_a"]) if "drift_a" in columns else None}
+
+
+def _largest(values: Array) -> float:
+    return max((float(v) for v in values if math.isfinite(v)), default=math.nan)
 
 
 def _theory(record: Outcome) -> dict[str, Any] | None:
@@ -147,12 +153,12 @@ def _theory(record: Outcome) -> dict[str, Any] | None:
     }
 
 
-def _finite(value: Any, path: str, nonfinite: list[str]) -> Any:
+def finite(value: Any, path: str, nonfinite: list[str]) -> Any:
     """The value with every non-finite number replaced by None and its key noted."""
     if isinstance(value, Mapping):
-        return {k: _finite(v, f"{path}.{k}" if path else str(k), nonfinite) for k, v in value.items()}
+        return {k: finite(v, f"{path}.{k}" if path else str(k), nonfinite) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(v, f"{path}[{i}]", nonfinite) for i, v in enumerate(value)]
+        return [finite(v, f"{path}[{i}]", nonfinite) for i, v in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         nonfinite.append(path)
         return None

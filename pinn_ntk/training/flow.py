@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.states import State, Status, StopRule
@@ -16,14 +17,14 @@ from pinn_ntk.training.states import State, Status, StopRule
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-def flow_times(network: TwoLayer, problem: Problem, steps: int, step_size: float, count: int) -> list[float]:
+def flow_times(network: Model, problem: Problem, steps: int, step_size: float, count: int) -> list[float]:
     """`count` log-spaced times from one step of gradient descent to all of them, after 0: what GD with that step size would cover."""
     tau = step_size * step_limit(network, problem)
     return [0.0, *np.geomspace(tau, max(steps, 2) * tau, max(count - 1, 1)).tolist()]
 
 
 def gradient_flow(
-    network: TwoLayer,
+    network: Model,
     problem: Problem,
     times: Sequence[float],
     rtol: float = 1e-9,
@@ -51,9 +52,9 @@ def gradient_flow(
         raise ValueError(f"times: got {list(times)[:4]}…, expected increasing numbers that begin with 0")
     rule = replace(stop or StopRule(), window=max(2, len(times)))
     system = problem.system(network)
-    start = network.weights
+    start: Theta = network.weights
     losses: list[float] = []
-    y: Array = _flat(start.da, start.dw, start.extra)
+    y: Array = _flat(*start.displacement)
 
     def slope(_: float, values: Array) -> Array:
         gradient = residual_and_gradient(system, _unflat(start, values))[1]
@@ -69,7 +70,7 @@ def gradient_flow(
         e, gradient = residual_and_gradient(system, weights)
         losses.append(float(e @ e) / (2 * problem.points))
         status = Status.NON_FINITE if failed else rule.status(losses, last=k == len(times) - 1)
-        yield State(k, time, 0.0, weights, e, losses[-1], float(np.linalg.norm(_flat(*gradient))), status, network)
+        yield State(k, time, 0.0, weights, e, losses[-1], float(np.linalg.norm(_flat(*gradient))), status, network, Dynamics("flow"))
         if status is not Status.RUNNING:
             return
 
@@ -78,10 +79,7 @@ def _flat(*parts: Tensor) -> Array:
     return np.concatenate([p.detach().to(device="cpu", dtype=torch.float64).numpy().ravel() for p in parts])
 
 
-def _unflat(start: Weights, values: Array) -> Weights:
+def _unflat(start: Theta, values: Array) -> Theta:
     """The weights with displacements read from one flat array."""
-    tensor, parts, offset = torch.from_numpy(values.copy()).to(start.a0), [], 0
-    for like in (start.da, start.dw, start.extra):
-        parts.append(tensor[offset : offset + like.numel()].reshape(like.shape))
-        offset += like.numel()
-    return replace(start, da=parts[0], dw=parts[1], extra=parts[2])
+    parts = torch.from_numpy(values.copy()).split([like.numel() for like in start.displacement])
+    return start.displaced(*(part.reshape(like.shape).to(like) for part, like in zip(parts, start.displacement, strict=True)))

@@ -5,7 +5,8 @@ from enum import StrEnum
 
 from torch import Tensor
 
-from pinn_ntk.networks.two_layer import TwoLayer, Weights
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.networks.model import Model, Theta
 
 
 class Status(StrEnum):
@@ -34,20 +35,22 @@ class State:
         gradient_norm: ‖∇_θR_S‖.
         status: RUNNING, or why this state is the last.
         start: the network before training, which knows everything but θ.
+        dynamics: how θ moves.
     """
 
     step: int
     time: float
     step_size: float
-    weights: Weights
+    weights: Theta
     residual: Tensor
     loss: float
     gradient_norm: float
     status: Status
-    start: TwoLayer
+    start: Model
+    dynamics: Dynamics
 
     @property
-    def network(self) -> TwoLayer:
+    def network(self) -> Model:
         """The network at this state, a copy of its own."""
         return self.start.with_weights(self.weights)
 

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError
+from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.states import State, Status
 
@@ -25,11 +26,11 @@ class History:
     """What was measured.
 
     Attributes:
-        columns: name → one number per tracked step (`step`, `time`, `loss`, `loss.<block>`, `lambda_min`, …), NaN where not available.
+        columns: name → one number per tracked step (`step`, `time`, `loss`, `seconds` of training so far, `loss.<block>`, `lambda_min`, …), NaN where not available.
         arrays: name → one array per tracked step, stacked, (T, …).
         losses: R_S at every step, tracked or not.
         status: why training stopped.
-        step_size: τ (0 for a flow).
+        dynamics: how θ moved.
         seconds: time spent in training and in tracking.
         notes: numerical incidents, in words.
         final: the last state.
@@ -39,10 +40,15 @@ class History:
     arrays: Mapping[str, Array]
     losses: Array
     status: Status
-    step_size: float
+    dynamics: Dynamics
     seconds: Mapping[str, float]
     notes: tuple[str, ...]
     final: State
+
+    @property
+    def step_size(self) -> float:
+        """τ (0 for a flow)."""
+        return self.dynamics.step
 
 
 def loss_tracker(problem: Problem) -> Tracker:
@@ -58,10 +64,8 @@ def loss_tracker(problem: Problem) -> Tracker:
 
 
 def displacement_tracker(state: State) -> Mapping[str, Value]:
-    """max_k |Δa_k| and max_kj |Δw_kj| since initialisation."""
-    start, now = state.start.weights, state.weights
-    moved = {"max_delta_a": now.da - start.da, "max_delta_w": now.dw - start.dw}
-    return {name: float(d.abs().max()) for name, d in moved.items()}
+    """How far θ has moved since initialisation: max |Δa| and max |Δw| of two layers, max |Δθ| and ‖Δθ‖/‖θ⁰‖ of a module."""
+    return state.weights.movement(state.start.weights)
 
 
 def error_tracker(problem: Problem) -> Tracker:
@@ -90,6 +94,9 @@ def _ratio(error: Tensor, size: Tensor) -> float:
 class KernelTracker:
     """K̂(t) and K̂^(a)(t): smallest and largest eigenvalues with their floors, drift since initialisation, eᵀK̂e and eᵀK̂^(a)e.
 
+    mode_losses = (u_jᵀe(t))²/(2n), u_j the eigenvectors of K̂ at its first call, ascending: what each initial mode holds of the loss.
+
+    Part (a), the columns that end in _a, is there for two layers only.
     drift = ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, drift_a = ‖K̂^(a)_t − K̂^(a)_0‖_F (absolute: the stopping time t* is defined by it).
 
     Args:
@@ -100,6 +107,7 @@ class KernelTracker:
         self.problem = problem
         self.first: Kernel | None = None
         self.last: Kernel | None = None
+        self.modes: Tensor | None = None
         self.notes: list[str] = []
 
     def __call__(self, state: State) -> Mapping[str, Value]:
@@ -108,30 +116,42 @@ class KernelTracker:
         Raises:
             NonFiniteError: the kernel has entries that are not finite.
         """
-        kernel = closed_form_kernel(state.network, self.problem)
+        kernel = tangent_kernel(state.network, self.problem)
         self.first, self.last = self.first or kernel, kernel
         e = state.residual
-        assert kernel.a is not None and self.first.a is not None
         return {
             "drift": float(torch.linalg.norm(kernel.total - self.first.total) / torch.linalg.norm(self.first.total)),
-            "drift_a": float(torch.linalg.norm(kernel.a - self.first.a)),
             "quadratic": float(e @ kernel.total @ e),
             "dissipation": kernel.scale * float(e @ kernel.total @ e) / self.problem.points**2,
-            "quadratic_a": float(e @ kernel.a @ e),
             **self._spectrum(state, "total", ""),
-            **self._spectrum(state, "a", "_a"),
+            **self._part_a(state, kernel, self.first),
+            **self._mode_losses(e),
         }
+
+    def _mode_losses(self, e: Tensor) -> Mapping[str, Value]:
+        """The loss by initial modes, where their spectrum could be had."""
+        return {} if self.modes is None else {"mode_losses": (self.modes.mT @ e).square() / (2 * self.problem.points)}
+
+    def _part_a(self, state: State, kernel: Kernel, first: Kernel) -> Mapping[str, Value]:
+        """What concerns the outer weights; nothing of a network that has none."""
+        if kernel.a is None or first.a is None:
+            return {}
+        e = state.residual
+        moved = {"drift_a": float(torch.linalg.norm(kernel.a - first.a)), "quadratic_a": float(e @ kernel.a @ e)}
+        return {**moved, **self._spectrum(state, "a", "_a")}
 
     def _spectrum(self, state: State, part: str, suffix: str) -> Mapping[str, Value]:
         names = ("lambda_min", "lambda_max", "floor", "effective_rank")
         try:
-            spectrum = kernel_spectrum(state.network, self.problem, part)
+            spectrum = tangent_spectrum(state.network, self.problem, part)
         except NonFiniteError:
             raise
         except SpectrumError as error:
             self.notes.append(f"step {state.step}: no spectrum of part {part}: {error}")
             empty = torch.full((self.problem.points,), math.nan)
             return {**{f"{n}{suffix}": math.nan for n in names}, f"eigenvalues{suffix}": empty, f"alignment{suffix}": empty}
+        if part == "total" and self.modes is None and state.step == 0:
+            self.modes = spectrum.vectors
         values = (spectrum.lambda_min, spectrum.lambda_max, spectrum.floor, spectrum.effective_rank)
         return {
             **{f"{n}{suffix}": v for n, v in zip(names, values, strict=True)},
@@ -164,11 +184,11 @@ class _Collector:
     rows: list[Mapping[str, Value]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
-    def ask(self, trackers: Sequence[Tracker], state: State) -> None:
+    def ask(self, trackers: Sequence[Tracker], state: State, seconds: float) -> None:
         """One more row, unless that step has one; of a state that is not finite only what needs no eigenvalues."""
         if self.rows and self.rows[-1]["step"] == state.step:
             return
-        row: dict[str, Value] = {"step": float(state.step), "time": state.time, "loss": state.loss}
+        row: dict[str, Value] = {"step": float(state.step), "time": state.time, "loss": state.loss, "seconds": seconds}
         if state.status is not Status.NON_FINITE:
             for tracker in trackers:
                 row.update(tracker(state))
@@ -214,7 +234,7 @@ def track(
                 on_state(state)
             if state.step in wanted or status is not Status.RUNNING:
                 start = time.perf_counter()
-                held.ask(trackers, state)
+                held.ask(trackers, state, start - begin - spent)
                 spent += time.perf_counter() - start
     except NonFiniteError as error:
         status = Status.NON_FINITE
@@ -224,9 +244,9 @@ def track(
     if last is None:
         raise ValueError("states: got none, expected at least the initial one")
     if status is Status.INTERRUPTED:
-        held.ask(trackers, last)
+        held.ask(trackers, last, time.perf_counter() - begin - spent)
     for tracker in trackers:
         notes.extend(getattr(tracker, "notes", []))
     seconds = {"training": time.perf_counter() - begin - spent, "kernel": spent}
     losses = np.array(held.losses, dtype=np.float64)
-    return History(held.columns(), held.arrays(), losses, status, last.step_size, seconds, tuple(notes), last)
+    return History(held.columns(), held.arrays(), losses, status, last.dynamics, seconds, tuple(notes), last)

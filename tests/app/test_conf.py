@@ -12,7 +12,7 @@ from pinn_ntk.app.command_line import read, rewrite
 from pinn_ntk.app.compose import compose, conf_dir, group_options, resolved, session
 from pinn_ntk.app.help import help_text
 from pinn_ntk.app.plugins import load
-from pinn_ntk.experiment import Settings
+from pinn_ntk.experiment.settings import Settings
 from pinn_ntk.problem.library import PROBLEMS
 
 GROUPS = group_options()
@@ -37,7 +37,8 @@ def test_every_option_of_every_group_builds(group: str, option: str) -> None:
     assert experiment.network.dim == experiment.problem.dim
     assert experiment.network.activation.name == config["activation"]["name"]
     if group == "problem" and option != "text":
-        assert experiment.problem.points == config["problem"]["points"]
+        points = config["problem"]["points"]
+        assert experiment.problem.points == (len(points) if isinstance(points, list) else points)
 
 
 def test_every_ready_problem_has_its_file() -> None:

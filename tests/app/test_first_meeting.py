@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pinn_ntk.app.job import SMALL, threads_for
+from pinn_ntk.devices import SMALL, threads_for
 
 MINE = """\
 kind: text

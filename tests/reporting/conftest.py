@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 import torch
 
-from pinn_ntk.experiment import Settings, run
+from pinn_ntk.experiment.run import run
+from pinn_ntk.experiment.settings import Settings
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.problem.domains import box

@@ -1,0 +1,1 @@
+"""Prediction, training and comparison wired into records; no configuration system is known here."""

@@ -1,0 +1,27 @@
+"""What the numbers of a run depend on beside its configuration."""
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": platform.python_version(), "torch": torch.__version__}
+    for name in ("pinn_ntk", "numpy", "scipy", "hydra-core"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def machine(device: torch.device, kernels: Mapping[str, Any]) -> dict[str, Any]:
+    """Threads, chunk and processor: what changes the last bits."""
+    chunk = kernels["initial"].chunk if kernels else None
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {"threads": torch.get_num_threads(), "chunk": chunk, "machine": {"processor": name, "cores": os.cpu_count()}}

@@ -1,0 +1,106 @@
+"""How a run is done: plain numbers with their ranges, whatever configuration system they come from."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from pinn_ntk.networks.model import Model
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.methods import Method, method_named
+from pinn_ntk.training.states import StopRule
+from pinn_ntk.training.trackers import Tracker, tracked_steps
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+
+class StrictError(ValueError):
+    """A precondition that is a warning otherwise, under `strict`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is done.
+
+    Attributes:
+        optimizer: a name of `training.methods.METHODS`.
+        step_size: τ as a fraction of 2n/(s²N λ_max), or τ itself with `absolute`; for a flow it sets the horizon steps·τ.
+            Optimisers without such a step leave it alone.
+        absolute: how step_size is meant.
+        steps: at most.
+        tolerance: stop when R_S is at most this.
+        divergence: stop when R_S exceeds this many times R_S(0).
+        stagnation: stop when R_S fell by less than this share over `window` steps.
+        window: see stagnation.
+        tracked: log-spaced steps at which trackers are asked.
+        every: ask them every so many steps instead.
+        kernel: whether K̂ is tracked.
+        theory: whether predictions are made.
+        delta: δ of the theorems.
+        forecast_draws: draws of e₀ for the band.
+        device: 'auto', 'cpu', 'cuda' or 'cuda:i'.
+        dtype: 'float64' or 'float32'.
+        strict: whether warnings about preconditions are errors.
+        options: further arguments of the optimiser, such as momentum, by name.
+    """
+
+    optimizer: str = "gradient_descent"
+    step_size: float = 0.5
+    absolute: bool = False
+    steps: int = 2000
+    tolerance: float = 0.0
+    divergence: float = 1e6
+    stagnation: float = 1e-12
+    window: int = 1000
+    tracked: int = 40
+    every: int | None = None
+    kernel: bool = True
+    theory: bool = True
+    delta: float = 0.1
+    forecast_draws: int = 1000
+    device: str = "auto"
+    dtype: str = "float64"
+    strict: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        method_named(self.optimizer, self.options)
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype: got {self.dtype!r}, expected one of {', '.join(DTYPES)}")
+        if not 0.0 < self.delta < 1.0:
+            raise ValueError(f"delta: got {self.delta}, expected a number between 0 and 1, e.g. 0.1")
+        if not (math.isfinite(self.step_size) and self.step_size > 0.0) or self.steps < 0 or self.forecast_draws < 1:
+            raise ValueError(
+                f"step_size, steps, forecast_draws: got {self.step_size}, {self.steps}, {self.forecast_draws}; "
+                "expected a positive number, at least 0, at least 1"
+            )
+        tracked_steps(self.steps, self.tracked, self.every)
+        self.stop_rule()
+
+    def stop_rule(self) -> StopRule:
+        """When training ends before its last step."""
+        return StopRule(self.tolerance, self.divergence, self.window, self.stagnation)
+
+    @property
+    def method(self) -> Method:
+        """The optimiser."""
+        return method_named(self.optimizer, self.options)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What `run` needs.
+
+    Attributes:
+        problem: the blocks.
+        network: where training starts.
+        settings: how to train, track and predict.
+        trackers: asked beside the built-in ones.
+    """
+
+    problem: Problem
+    network: Model
+    settings: Settings
+    trackers: Sequence[Tracker] = ()

@@ -1,0 +1,87 @@
+"""The table of optimisers: each name's generator of states. The arguments of a generator are the keys that a person may set."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.networks.model import Model
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.descent import gradient_descent, heavy_ball, momentum_dynamics, nesterov
+from pinn_ntk.training.flow import flow_times, gradient_flow
+from pinn_ntk.training.states import State, StopRule
+
+SUPPLIED = ("network", "problem", "steps", "stop", "limit", "tracked")
+"""Arguments that a run supplies itself; every other one is the method's own, with a default."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to descend R_S.
+
+    Attributes:
+        states: (network, problem, steps=…, stop=…, own options) → states, the first one θ⁰. It may also take `limit`, the step limit
+            of its law where it is known, and `tracked`, how many states are wanted of a method that chooses its own times.
+        words: what it does, for a report.
+        every: whether trackers are asked at every state.
+    """
+
+    states: Callable[..., Iterator[State]]
+    words: str
+    every: bool = False
+
+    @property
+    def arguments(self) -> Mapping[str, inspect.Parameter]:
+        """All arguments by name."""
+        return inspect.signature(self.states).parameters
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of the method's own arguments."""
+        return tuple(name for name in self.arguments if name not in SUPPLIED)
+
+
+def _descended_flow(
+    network: Model, problem: Problem, step_size: float = 0.5, steps: int = 1000, tracked: int = 40, stop: StopRule | None = None
+) -> Iterator[State]:
+    """θ' = −∇R_S over the time that gradient descent with that step size and those steps would cover.
+
+    Args:
+        network: where the flow starts.
+        problem: the blocks.
+        step_size: τ as a fraction of the step limit.
+        steps: of the descent.
+        tracked: states wanted, at log-spaced times.
+        stop: when to end earlier.
+    """
+    times = flow_times(network, problem, steps, step_size, tracked) if steps else [0.0]
+    return gradient_flow(network, problem, times, stop=stop)
+
+
+METHODS: dict[str, Method] = {
+    "gradient_descent": Method(gradient_descent, "gradient descent"),
+    "gradient_flow": Method(_descended_flow, "gradient flow", every=True),
+    "heavy_ball": Method(heavy_ball, "gradient descent with momentum (heavy ball)"),
+    "nesterov": Method(nesterov, "Nesterov's accelerated gradient descent"),
+}
+
+
+def method_named(name: str, options: Mapping[str, object]) -> Method:
+    """The method of that name, which has to take those options.
+
+    Raises:
+        ValueError: an unknown method, or an option that it does not have; the known ones are listed.
+    """
+    if name not in METHODS:
+        raise ValueError(f"optimizer: got {name!r}, expected one of {', '.join(METHODS)}")
+    method = METHODS[name]
+    for option in options:
+        if option not in method.options:
+            raise ValueError(f"optimizer {name!r}: got the option {option!r}, expected one of {', '.join(method.options)}")
+    return method
+
+
+def law(name: str, options: Mapping[str, object]) -> Dynamics:
+    """How a method with a step limit moves θ, its step still to be set: descent, heavy ball or Nesterov, by its own momentum."""
+    arguments = {**{k: p.default for k, p in method_named(name, options).arguments.items()}, **options}
+    return momentum_dynamics(float(arguments.get("momentum", 0.0)), bool(arguments.get("nesterov", name == "nesterov")))

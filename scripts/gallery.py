@@ -1,0 +1,97 @@
+"""Run the experiments and put their numbers and pictures into the README: `python scripts/gallery.py [NAME …]`.
+
+Without names all of them are run. Results are kept in sweeps/: a second call measures no finished cell again and only writes the page.
+Every number of the README's gallery is printed by this script and kept in docs/gallery/gallery.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+README, PAGES = ROOT / "README.md", ROOT / "docs" / "gallery"
+BEGIN, END = "<!-- gallery: written by scripts/gallery.py -->", "<!-- end of gallery -->"
+# experiment → its picture, its findings that are quoted, by the beginnings of their names (none: the first two)
+EXPERIMENTS: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+
+def run(name: str) -> Path:
+    """The folder of the finished experiment."""
+    folder = ROOT / "sweeps" / name
+    subprocess.run([sys.executable, "-m", "pinn_ntk", f"experiment={name}", f"output={folder}", "report.bar=false"], cwd=ROOT, check=True)
+    return folder
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}".replace("-", "−")
+
+
+def words(finding: dict[str, Any]) -> str:
+    """A finding in one line: its number, interval, expectation."""
+    interval = "" if finding["low"] is None else f" ({number(finding['low'])} … {number(finding['high'])})"
+    verdict = finding["verdict"].replace("_", " ")
+    return f"{finding['name']}: **{number(finding['value'])}**{interval}; expected {finding['expected']}: {verdict}"
+
+
+def of_run(summary: dict[str, Any]) -> list[str]:
+    """What one run at the theorem's width shows."""
+    theory = summary["theory"]
+    verdicts = [s["verdict"] for s in theory["statements"]]
+    counted = ", ".join(f"{verdicts.count(v)} {v.replace('_', ' ')}" for v in dict.fromkeys(verdicts))
+    never = "t* never" if theory["exit_time"] is None else f"t* = {number(theory['exit_time'])}"
+    return [
+        f"N = **{summary['width']:,}** neurons, R_S(t) ≤ e^(−Nλ_S t/n) R_S(0) {'held' if theory['bound_holds'] else 'failed'} "
+        f"over **{number(theory['e_folds'])}** e-folds, largest ratio {number(theory['worst_ratio'])}; {never}",
+        f"rate {number(theory['rate_measured'])} measured, {number(theory['rate'])} promised; statements: {counted}",
+    ]
+
+
+def lines_of(name: str, summary: dict[str, Any]) -> list[str]:
+    """The quoted findings."""
+    if "findings" not in summary:
+        return of_run(summary)
+    wanted = EXPERIMENTS[name][1]
+    chosen = [f for f in summary["findings"] if f["name"].startswith(wanted)] if wanted else summary["findings"][:2]
+    return [words(f) for f in chosen]
+
+
+def entry(name: str, result: dict[str, Any]) -> str:
+    """One row of the gallery."""
+    lines = "<br>".join(line.replace("|", "\\|") for line in result["lines"])
+    title = f"**`experiment={name}`**<br>{result['title']}<br>{lines}<br><sub>{result['seconds']:.0f} s, {result['machine']}</sub>"
+    return f'| {title} | <img src="docs/gallery/{name}.svg" width="420" alt="{name}"> |'
+
+
+def main(names: list[str]) -> None:
+    PAGES.mkdir(parents=True, exist_ok=True)
+    kept = PAGES / "gallery.json"
+    results: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    for name in names:
+        folder = run(name)
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        shutil.copy(folder / "figures" / f"{EXPERIMENTS[name][0]}.svg", PAGES / f"{name}.svg")
+        lines = lines_of(name, summary)
+        title = summary.get("title") or f"The theorem at its own width, seed {summary['seed']}"
+        seconds = max(summary["time"]["total"], results.get(name, {}).get("seconds", 0.0))  # a second call reads what is kept
+        results[name] = {"title": title, "lines": lines, "seconds": seconds, "machine": f"{os.cpu_count()} cores"}
+        print(name, *lines, sep="\n  ", flush=True)
+    ordered = {name: results[name] for name in EXPERIMENTS if name in results}
+    kept.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    table = ["| experiment and what it shows | |", "|---|---|", *(entry(name, result) for name, result in ordered.items())]
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    README.write_text(before + "\n".join([BEGIN, "", *table, "", END]) + rest.split(END)[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(EXPERIMENTS)}")
+    chosen = parser.parse_args().names or list(EXPERIMENTS)
+    if unknown := [name for name in chosen if name not in EXPERIMENTS]:
+        parser.error(f"unknown experiments: {', '.join(unknown)}")
+    main(chosen)

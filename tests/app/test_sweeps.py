@@ -1,0 +1,58 @@
+"""A sweep is one document: its jobs in folders named by their configuration, finished ones kept, slopes fitted."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+SWEEP = ("-m", "name=widths", "network.width=8,16,32", "seed=0,1", "report=quiet")
+
+
+def test_a_sweep_leaves_a_table_pictures_and_a_report(ran, workplace: Path) -> None:
+    outcome = ran(*SWEEP)
+    folder = workplace / "sweeps" / "widths"
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-2:] == ["6 of 6 jobs done", str(folder / "report.html")]
+    rows = list(csv.DictReader((folder / "table.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(r["network.width"], r["seed"]) for r in rows] == [(w, s) for w in ("8", "16", "32") for s in ("0", "1")]
+    assert all(float(r["loss_final"]) > 0 for r in rows)
+    assert (folder / "figures" / "loss_final_against_network_width.svg").exists()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Slopes" in page
+    assert "network.width" in page
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert summary["varied"] == ["network.width", "seed"]
+
+
+def test_the_same_command_again_runs_only_what_is_missing(ran, workplace: Path) -> None:
+    ran(*SWEEP[:2], "network.width=8,16", *SWEEP[4:])
+    before = {p: p.stat().st_mtime_ns for p in (workplace / "sweeps" / "widths").glob("*/summary.json")}
+    outcome = ran(*SWEEP[:2], "network.width=8,16,32", *SWEEP[4:])
+    after = {p: p.stat().st_mtime_ns for p in (workplace / "sweeps" / "widths").glob("*/summary.json")}
+    assert outcome.out.count("done before") == len(before) == 2
+    assert len(after) == 3
+    assert all(after[p] == moment for p, moment in before.items())
+    assert "3 of 3 jobs done" in outcome.out
+
+
+def test_what_the_numbers_do_not_depend_on_makes_no_new_job(ran, workplace: Path) -> None:
+    ran("-m", "name=a", "seed=0,1", "report=quiet")
+    outcome = ran("-m", "name=a", "seed=0,1", "report=quiet", "device=cpu", "report.bar=false")
+    assert outcome.out.count("done before") == 2
+    assert "0 of" not in outcome.out
+
+
+def test_failed_jobs_are_rows_of_the_table(ran, workplace: Path) -> None:
+    outcome = ran("-m", "name=a", "network.width=8,-1", "report=quiet")
+    assert outcome.code == 1
+    rows = list(csv.DictReader((workplace / "sweeps" / "a" / "table.csv").read_text(encoding="utf-8").splitlines()))
+    assert [r["status"] for r in rows] == ["MAX_STEPS", "FAILED, exit 2"]
+    assert "network.width=-1" in rows[1]["job"]
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
+def test_a_name_is_the_name_of_a_folder(ran, name: str) -> None:
+    outcome = ran("-m", f"name='{name}'", "seed=0,1")
+    assert outcome.code == 2
+    assert "name: got" in outcome.err
