@@ -8,6 +8,7 @@ from pinn_ntk.activations import ACTIVATIONS, Activation
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.comparison.statements import Statement
 from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.experiment.ensemble import run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment, Settings
 from pinn_ntk.kernels.autograd import autograd_kernel
@@ -96,6 +97,7 @@ __all__ = [
     "problem_from_text",
     "robin",
     "run",
+    "run_ensemble",
     "solution_kernel",
     "step_limit",
     "tangent_kernel",

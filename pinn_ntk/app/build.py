@@ -11,26 +11,37 @@ from torch import nn
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.plugins import Tables, tracker
-from pinn_ntk.app.schema import COMMON, KEYS, MLP_OPTIONS, OPTIONS, STUDY_OPTIONS, Key, check, keys_of
+from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, STUDY_OPTIONS, SUFFICIENT, Key, check, keys_of, whole
 from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment.checks import check_smoothness
+from pinn_ntk.experiment.ensemble import check_ensemble
 from pinn_ntk.experiment.settings import Experiment, Settings
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.library import NETWORKS
+from pinn_ntk.networks.mlp import SCALINGS
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
+from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import OPERATORS
 from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
 from pinn_ntk.studies.table import STUDIES
+from pinn_ntk.theory.sufficient import sufficient_width
 from pinn_ntk.training.methods import METHODS, SUPPLIED, method_named
 
 Config = Mapping[str, Any]
 Made = TypeVar("Made")
 TEXT = "text"
 _SETTINGS = {"optimizer", "tracker", "theory", "device", "dtype", "strict"}
+# ranges of the keys of network=mlp
+_MLP = {
+    "width": whole("N, neurons of each hidden layer", 1),
+    "depth": whole("L, hidden layers", 1, high=1000),
+    "bias": Key("input lifted to (x, 1), and a bias in every layer between", "flag"),
+    "scaling": Key("ntk: weights of order one behind factors 1/√N; standard: weights of order 1/√N", names=SCALINGS),
+}
 _SUPPLIED = ("dim", "activation", "seed")  # what a network is given beside its own keys
 
 
@@ -52,12 +63,28 @@ def build(config: Config, plugins: Tables) -> Experiment:
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
     network = None
     if problem is not None and not bad & {"network", "activation", "seed"}:
-        network = _made(lambda: _network(config, plugins, problem.dim), "network", faults)
+        network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if problem is not None:
         faults += _precheck(problem, network, config.get("strict") is True)
     if faults or problem is None or network is None or settings is None:
         raise BadInputError(*faults)
-    return Experiment(problem, network, settings, tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items()))
+    seeds = _seeds(config, network, settings)
+    return Experiment(problem, network, settings, tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items()), seeds)
+
+
+def _seeds(config: Config, network: Model, settings: Settings) -> tuple[int, ...]:
+    """The seeds of an ensemble, none for a single run.
+
+    Raises:
+        BadInputError: seeds of such a network, or under such an optimiser, cannot be trained as one batch.
+    """
+    count, first = config["ensemble"]["seeds"], config["seed"]
+    if count == 1:
+        return ()
+    faults: list[Fault] = []
+    if _made(lambda: check_ensemble(network, settings), "ensemble.seeds", faults) is None:
+        raise BadInputError(*faults)
+    return tuple(range(first, first + count))
 
 
 def table(config: Config, plugins: Tables) -> dict[str, Key]:
@@ -80,7 +107,7 @@ def table(config: Config, plugins: Tables) -> dict[str, Key]:
     own = {"mlp": NETWORKS["mlp"], **plugins["NETWORKS"]}
     if network in own:
         keys = {k: v for k, v in keys.items() if not k.startswith("network.")} | {"network.kind": keys["network.kind"]}
-        keys |= keys_of(own[network], "network.", _SUPPLIED, MLP_OPTIONS if network == "mlp" else COMMON)
+        keys |= keys_of(own[network], "network.", _SUPPLIED, _MLP if network == "mlp" else COMMON)
     return keys
 
 
@@ -170,19 +197,21 @@ def _problem(config: Config, plugins: Tables) -> Problem:
     return made
 
 
-def _network(config: Config, plugins: Tables, dim: int) -> Model:
+def _network(config: Config, plugins: Tables, problem: Problem) -> Model:
     own = {k: v for k, v in config["network"].items() if k != "kind"}
     kind, name, seed = config["network"]["kind"], config["activation"]["name"], config["seed"]
     activation = {**ACTIVATIONS, **plugins["ACTIVATIONS"]}[name]
     builder = {**NETWORKS, **plugins["NETWORKS"]}[kind]
-    supplied = {"dim": dim, "activation": activation, "seed": seed}
+    supplied = {"dim": problem.dim, "activation": activation, "seed": seed}
     wanted = {k: v for k, v in supplied.items() if k in keys_of(builder, "")}
     with torch.random.fork_rng(devices=[]):  # torch's own layers draw from its global state: the seed decides there too
         torch.manual_seed(seed)
+        if kind == "two_layer" and own.get("width") == SUFFICIENT:
+            own["width"] = sufficient_width(problem, TwoLayer(**{**own, **wanted, "width": 2}), config["theory"]["delta"])
         made = _called(builder, {**own, **wanted}, f"network {kind!r}", kind in plugins["NETWORKS"])
     if not isinstance(made, nn.Module):
         raise BadInputError(Fault("network.kind", f"{kind!r} returned a {type(made).__name__}, expected a torch.nn.Module"))
-    return model_of(made, dim, seed)
+    return model_of(made, problem.dim, seed)
 
 
 def _called(builder: Callable[..., object], arguments: Config, what: str, foreign: bool) -> object:

@@ -1,6 +1,7 @@
 """One run from a composed configuration to its files, its lines on the terminal and its exit code."""
 
 import logging
+import math
 import sys
 import tempfile
 import traceback
@@ -23,13 +24,18 @@ from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, sav
 from pinn_ntk.app.signals import interruptible
 from pinn_ntk.app.study import Recompose, build_study, perform_study
 from pinn_ntk.app.sweep import finished, job_folder
-from pinn_ntk.app.terminal import closing_table, is_terminal, messages, progress, say
+from pinn_ntk.app.terminal import Shown, closing_table, is_terminal, messages, progress, say
 from pinn_ntk.devices import resolve_device, threads_for
+from pinn_ntk.experiment.ensemble import check_ensemble, run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment
 from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
+from pinn_ntk.reporting.ensemble_record import EnsembleRecord
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.studies.study import Study
+from pinn_ntk.training.ensemble import EnsembleState, batch_size
+from pinn_ntk.training.ensemble_trackers import each_member
+from pinn_ntk.training.methods import law
 from pinn_ntk.training.states import State, Status
 
 _CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
@@ -102,11 +108,13 @@ def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path) -> i
         return _finish(_measured(experiment, config, between_steps), path, config["report"]["table"])
 
 
-def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record:
+def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record | EnsembleRecord:
+    if experiment.seeds:
+        return _all_seeds(experiment, config, between_steps)
     settings = experiment.settings
     if settings.device == "auto":
         LOGGER.info("device auto: %s", resolve_device("auto"))
-    steps = settings.steps if settings.optimizer == "gradient_descent" else settings.tracked
+    steps = settings.tracked if settings.method.every else settings.steps
     if settings.theory:
         LOGGER.info("predicting: kernels, widths and the forecast, before the first step")
     with progress(steps, config["report"]["bar"]) as show, threads_for(experiment.problem.points * experiment.network.width):
@@ -118,7 +126,23 @@ def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: 
         return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config)
 
 
-def _finish(record: Record, path: Path, table: bool) -> int:
+def _all_seeds(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> EnsembleRecord:
+    """The seeds of an ensemble, batch by batch; the bar counts the steps of all batches."""
+    problem, network, settings, seeds = experiment.problem, experiment.network, experiment.settings, experiment.seeds
+    size = batch_size(problem.points, check_ensemble(network, settings).width, resolve_device(settings.device))
+    batches = math.ceil(len(seeds) / size)
+    LOGGER.info("%d seeds in %d batches", len(seeds), batches)
+    with progress(batches * settings.steps, config["report"]["bar"]) as show, threads_for(size * problem.points * (network.width or 1)):
+
+        def on_state(state: EnsembleState) -> None:
+            show(Shown(state.members[0] // size * settings.steps + state.step, float(state.loss.median())))
+            between_steps()
+
+        trackers = [each_member(ask, law(settings.optimizer, settings.options)) for ask in experiment.trackers]
+        return run_ensemble(problem, network, seeds, settings, trackers, on_state, config=config)
+
+
+def _finish(record: Record | EnsembleRecord, path: Path, table: bool) -> int:
     """Write the files, then say so."""
     for warning in record.warnings:
         LOGGER.warning("warning: %s", warning)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pinn_ntk.app.faults import Fault, nearest, shown
 from pinn_ntk.experiment.settings import DTYPES
-from pinn_ntk.networks.mlp import SCALINGS as DEEP_SCALINGS
 from pinn_ntk.networks.two_layer import GAMMAS, INITS, SCALINGS
 from pinn_ntk.training.methods import METHODS
+from pinn_ntk.training.particles import INTEGRATORS
 
 Config = Mapping[str, Any]
 Kind = Literal["whole", "number", "flag", "text", "weights", "any"]
@@ -125,6 +125,8 @@ def _leaves(value: object) -> Iterator[object]:
         yield value
 
 
+SUFFICIENT = "sufficient"
+"""A width: the one that the theorem asks for."""
 _LARGEST_SEED = 2**62  # torch and numpy take a little more, and blocks take the seeds that follow
 
 
@@ -150,7 +152,7 @@ KEYS: dict[str, Key] = {
     "name": Key("of a sweep: its folder is sweeps/<name>, and jobs that are finished there are kept", optional=True),
     "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
     "network.kind": Key("which network"),
-    "network.width": whole("N, neurons", 1),
+    "network.width": replace(whole("N, neurons; or what the theorem asks for", 1), names=(SUFFICIENT,)),
     "network.bias": Key("input lifted to (x, 1)", "flag"),
     "network.gamma": positive("γ, size of the outer weights at the start", tuple(GAMMAS)),
     "network.init": Key("initialisation", names=INITS),
@@ -172,6 +174,7 @@ KEYS: dict[str, Key] = {
     "report.table": Key("the closing table on the terminal", "flag"),
     "report.bar": Key("a progress bar where stderr is a terminal", "flag"),
     "problem.kind": Key("which problem"),
+    "ensemble.seeds": whole("seeds trained as one batch, from `seed` on, with coverage of every statement", 1, high=1_000_000),
     "study.kind": Key("a study of many runs in place of one run", optional=True),
 }
 COMMON = {
@@ -184,18 +187,30 @@ COMMON = {
 }
 
 
-# ranges of the keys of network=mlp
-MLP_OPTIONS = {
-    "width": whole("N, neurons of each hidden layer", 1),
-    "depth": whole("L, hidden layers", 1, high=1000),
-    "bias": Key("input lifted to (x, 1), and a bias in every layer between", "flag"),
-    "scaling": Key("ntk: weights of order one behind factors 1/√N; standard: weights of order 1/√N", names=DEEP_SCALINGS),
-}
 # ranges of the optimisers' own options; those that are not listed take any value of their type
 OPTIONS = {
     "step_size": positive("τ as a fraction of the step limit, 2n/(s²N λ_max) without momentum"),
     "momentum": Key("β of the velocity v ← βv − τ∇R_S", "number", 0.0, 1.0, below=True),
     "absolute": Key("step_size is τ itself", "flag"),
+    "dt": Key("step in mean-field time; null takes τ/N", "number", 0.0, above=True, optional=True),
+    "method": Key("how particles are moved", names=INTEGRATORS),
+    "temperature": Key("T of the noise √(2T) dB", "number", 0.0),
+    "weight_decay": Key("κ of the decay −κθ", "number", 0.0),
+    "noise_seed": whole("of the noise", high=_LARGEST_SEED),
+    "rtol": positive("relative tolerance of an adaptive method"),
+    "atol": positive("absolute tolerance of an adaptive method"),
+    "learning_rate": positive("η of the first step"),
+    "beta1": Key("β of the mean of ∇R_S", "number", 0.0, 1.0, below=True),
+    "beta2": Key("β of the mean of (∇R_S)²", "number", 0.0, 1.0, below=True),
+    "epsilon": Key("ε beside the root of that mean", "number", 0.0),
+    "decay": Key("the learning rate falls by this factor every `decay_every` steps", "number", 1e-12, 1.0),
+    "decay_every": whole("steps for one factor `decay`", 1),
+    "batch_size": whole("rows in a mini-batch", 1),
+    "batch_seed": whole("of the order of the rows", high=_LARGEST_SEED),
+    "history_size": whole("pairs of steps and gradient changes that are kept", 1),
+    "damping": Key("μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", "number", 0.0),
+    "gradient_tolerance": Key("CONVERGED when the gradient is at most this share of its first norm", "number", 0.0),
+    "step_tolerance": Key("STAGNATED when a step that fails is at most this share of the way so far", "number", 0.0),
 }
 
 
@@ -204,6 +219,12 @@ STUDY_OPTIONS = {
     "seeds": whole("seeds of each cell", 1),
     "steps": whole("of gradient descent in each cell", 1),
     "points": whole("collocation points", 1),
+    "remaining": Key("training ends at this share of the loss at the start", "number", 0.0, 1.0, above=True),
+    "seconds": positive("of training for each method and seed"),
+    "tracked": whole("log-spaced steps at which is measured", 2, high=100_000),
+    "step_size": positive("fraction of the step limit"),
+    "momentum": Key("β of the methods with momentum", "number", 0.0, 1.0, below=True),
+    "learning_rate": positive("of Adam"),
 }
 
 

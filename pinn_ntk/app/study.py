@@ -86,6 +86,9 @@ def build_study(config: Mapping[str, Any], plugins: Tables, recompose: Recompose
     kind = options.pop("kind")
     if kind is None:
         return None
+    if config["ensemble"]["seeds"] > 1:
+        got = config["ensemble"]["seeds"]
+        raise BadInputError(Fault("ensemble.seeds", f"got {got} with the study {kind!r}, expected 1: its cells have seeds of their own"))
     try:
         return STUDIES[kind](ConfiguredFactory(config, plugins, recompose), **options)
     except BadInputError:

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pinn_ntk.app.run_folder import LOGGER
-from pinn_ntk.training.states import State
 
 WIDTH = 80
 _LINES = 10  # log lines of a run without a terminal
@@ -42,8 +42,28 @@ def messages(level: int) -> Iterator[None]:
         LOGGER.setLevel(before)
 
 
+class Step(Protocol):
+    """What progress shows of a state."""
+
+    @property
+    def step(self) -> int:
+        """How many are done."""
+
+    @property
+    def loss(self) -> float:
+        """R_S."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Progress of an ensemble: steps of all its batches, and the median loss."""
+
+    step: int
+    loss: float
+
+
 @contextmanager
-def progress(steps: int, bar: bool) -> Iterator[Callable[[State], None]]:
+def progress(steps: int, bar: bool) -> Iterator[Callable[[Step], None]]:
     """A function to call with every state: it moves a bar on a terminal, else writes about ten log lines.
 
     Args:
@@ -65,10 +85,10 @@ def progress(steps: int, bar: bool) -> Iterator[Callable[[State], None]]:
         yield lambda state: display.update(task, description="training", completed=state.step, loss=state.loss)
 
 
-def _log_lines(steps: int) -> Callable[[State], None]:
+def _log_lines(steps: int) -> Callable[[Step], None]:
     stride = max(1, math.ceil(steps / _LINES))
 
-    def show(state: State) -> None:
+    def show(state: Step) -> None:
         if state.step % stride == 0:
             LOGGER.info("step %d of %d, loss %.6e", state.step, steps, state.loss)
 
@@ -128,6 +148,8 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     if theory:
         yield from _theory_rows(theory)
+    if "ensemble" in summary:
+        yield from _ensemble_rows(summary["ensemble"])
     yield "time", f"{summary['time']['total']:.1f} s"
 
 
@@ -152,6 +174,18 @@ def _theory_rows(theory: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if theory["least_width"] is not None:
         met = "" if (theory["width_ratio"] or 0.0) >= 1.0 else ", sufficient width not met"
         yield "least width", f"{_number(theory['least_width'])}{met}"
+
+
+def _ensemble_rows(ensemble: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """How many seeds, how they ended, and what became of the promises; the rows above it are medians."""
+    ends = ", ".join(f"{count} {status}" for status, count in ensemble["statuses"].items())
+    yield "ensemble", f"{ensemble['size']} seeds: {ends}; the numbers above are medians"
+    if (final := ensemble["quantiles"].get("loss_final")) is not None:
+        yield "final loss", f"{_number(final['0.05'])} … {_number(final['0.95'])} in 90 % of seeds"
+    for one in ensemble["coverage"]:
+        if one["promised"] is not None and one["share"] is not None:
+            interval = f"{_number(one['low'])} … {_number(one['high'])}"
+            yield one["name"], f"{one['verdict']}: {_number(one['share'])} of seeds ({interval}), promised {_number(one['promised'])}"
 
 
 def _number(value: float | None) -> str:

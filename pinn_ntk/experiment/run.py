@@ -64,8 +64,8 @@ def run(
     """
     settings = settings or Settings()
     begin = time.perf_counter()
-    problem, network = _placed(problem, model_of(network, problem.dim), settings)
-    notes, limit = _checked(problem, network, settings)
+    problem, network = placed(problem, model_of(network, problem.dim), settings)
+    notes, limit = checked(problem, network, settings)
     prediction = _predicted(problem, network, settings, notes)
     if prediction is not None and on_prediction is not None:
         on_prediction(prediction)
@@ -91,7 +91,7 @@ def run(
     )
 
 
-def _placed(problem: Problem, network: Model, settings: Settings) -> tuple[Problem, Model]:
+def placed(problem: Problem, network: Model, settings: Settings) -> tuple[Problem, Model]:
     """Problem and network on the device and in the dtype of the settings; the network is a copy."""
     full_precision()
     device, dtype = resolve_device(settings.device), DTYPES[settings.dtype]
@@ -109,7 +109,7 @@ def _predicted(problem: Problem, network: Model, settings: Settings, notes: list
         return None
 
 
-def _checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[str], float | None]:
+def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[str], float | None]:
     """Warnings about the preconditions, and the step limit of a method that has one.
 
     Raises:

@@ -98,9 +98,11 @@ class Experiment:
         network: where training starts.
         settings: how to train, track and predict.
         trackers: asked beside the built-in ones.
+        seeds: of an ensemble; none for the one run of that network.
     """
 
     problem: Problem
     network: Model
     settings: Settings
     trackers: Sequence[Tracker] = ()
+    seeds: Sequence[int] = ()

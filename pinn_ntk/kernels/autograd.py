@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes
+from pinn_ntk.networks.module_system import row_jacobian
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
@@ -53,16 +54,6 @@ def autograd_kernel(module: nn.Module, problem: Problem, at: tuple[Rows, ...] | 
     parts = {PARTS[name]: value / scale for name, value in grams.items()}
     extra = parts["extra"] if module.extra else None
     return Kernel(_sum(parts.values()), scale, parts["a"], parts["w"], extra, row_map, columns, None, size)
-
-
-def row_jacobian(module: nn.Module, parameters: dict[str, Tensor], rows: Rows) -> dict[str, Tensor]:
-    """∂(𝓛h(x_i))/∂θ for the rows given: one (n, P_j) matrix per parameter tensor."""
-
-    def values(theta: dict[str, Tensor]) -> Tensor:
-        return rows.apply(lambda x: torch.func.functional_call(module, theta, (x,)).reshape(x.shape[0]))
-
-    jacobian = torch.func.jacrev(values)(parameters)
-    return {name: j.reshape(len(rows), -1) for name, j in jacobian.items()}
 
 
 def _split(rows: Iterable[Rows], size: int) -> list[Rows]:

@@ -120,7 +120,7 @@ def _with_retry(solve: Callable[[Tensor], tuple[Tensor, Tensor]], matrix: Tensor
 
 
 def triangular_factor(columns: Iterable[Tensor], points: int) -> Tensor:
-    """R (≤ n, n) with RᵀR = JJᵀ from column blocks (n, c) of J, by QR of Jᵀ gathered block by block.
+    """R (…, ≤ n, n) with RᵀR = JJᵀ from column blocks (…, n, c) of J, by QR of Jᵀ gathered block by block.
 
     Args:
         columns: column blocks of J in any order.
@@ -130,13 +130,13 @@ def triangular_factor(columns: Iterable[Tensor], points: int) -> Tensor:
     count = 0
     for block in columns:
         held.append(block.mT)
-        count += block.shape[1]
+        count += block.shape[-1]
         if count >= 4 * points:
             held = [_triangle(held)]
-            count = held[0].shape[0]
+            count = held[0].shape[-2]
     return _triangle(held)
 
 
 def _triangle(parts: list[Tensor]) -> Tensor:
-    stacked = _finite(torch.cat(parts), "the Jacobian")
-    return torch.linalg.qr(stacked, mode="r")[1] if stacked.shape[0] > stacked.shape[1] else stacked
+    stacked = _finite(torch.cat(parts, -2), "the Jacobian")
+    return torch.linalg.qr(stacked, mode="r")[1] if stacked.shape[-2] > stacked.shape[-1] else stacked

@@ -5,43 +5,92 @@
 Neurons go in chunks, so memory is n·chunk whatever the width; gradients contract over points by matrix products and never form n×N×D.
 """
 
+from typing import Final, overload
+
 import torch
 from torch import Tensor
 
-from pinn_ntk.networks.features import NeuronTerms, System, features, neuron_chunks, neuron_terms, pattern_products
+from pinn_ntk.networks.features import CHUNK_ELEMENTS, NeuronTerms, System, features, neuron_chunks, neuron_terms, pattern_products
+from pinn_ntk.networks.model import Equations, Theta
+from pinn_ntk.networks.module_system import ModuleSystem
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.operators.rows import Rows
 
+CACHED_ELEMENTS: Final = 1 << 16
+"""Rows × neurons at a time where there are several chunks on a CPU: the few arrays alive, 512 KiB each, then stay in a core's cache."""
+_FEWEST = 64  # neurons in a chunk, however many rows: a product with fewer columns is no matrix product
 
-def residual(system: System, weights: Weights) -> Tensor:
-    """e = sΦa + Ψβ − Sf, shape (…, n)."""
-    a, w = weights.a, weights.w
+@overload
+def residual(system: System, weights: Weights) -> Tensor: ...
+@overload
+def residual(system: Equations, weights: Theta) -> Tensor: ...
+def residual(system, weights):  # type: ignore[no-untyped-def]
+    """e = S(𝓛h − f): sΦa + Ψβ − Sf for neurons, shape (…, n); by automatic differentiation for a module, (n,)."""
+    return system.residual(weights) if isinstance(system, ModuleSystem) else _neuron_residual(system, weights)
+
+
+def _neuron_residual(system: System, weights: Weights) -> Tensor:
     total = torch.zeros_like(system.target)
-    for part in neuron_chunks(_size(system, w), w.shape[-2]):
-        total = total + (features(system, w[..., part, :]) @ a[..., part, None]).squeeze(-1)
+    for part in _chunks(system, weights):
+        a, w = _neurons(weights, part)
+        total = total + (features(system, w) @ a[..., None]).squeeze(-1)
     return _finish(system, weights, total)
 
 
-def residual_and_gradient(system: System, weights: Weights) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """e and (∇_aR, ∇_wR, ∇_βR) of R_S = ‖e‖²/(2n).
+@overload
+def residual_and_gradient(system: System, weights: Weights) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]: ...
+@overload
+def residual_and_gradient(system: Equations, weights: Theta) -> tuple[Tensor, tuple[Tensor, ...]]: ...
+def residual_and_gradient(system, weights):  # type: ignore[no-untyped-def]
+    """e and ∇R of R_S = ‖e‖²/(2n), in the order of `weights.displacement`.
 
     Returns:
-        e (…, n) and gradients of shapes (…, N), (…, N, D), (…, m).
+        e and the gradients: (…, n) and (∇_aR, ∇_wR, ∇_βR) of shapes (…, N), (…, N, D), (…, m) for neurons; (n,) and a tensor for each
+        parameter of a module.
     """
-    a, w = weights.a, weights.w
-    chunks = list(neuron_chunks(_size(system, w), w.shape[-2]))
+    return system.residual_and_gradient(weights) if isinstance(system, ModuleSystem) else _neuron_gradient(system, weights)
+
+
+def _neuron_gradient(system: System, weights: Weights) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    chunks = _chunks(system, weights)
     if len(chunks) > 1:
-        e = residual(system, weights)
-        parts = [_gradient(system, a[..., c], w[..., c, :], e, _terms(system, w[..., c, :])) for c in chunks]
-        return e, (torch.cat([p[0] for p in parts], -1), torch.cat([p[1] for p in parts], -2), _extra_gradient(system, weights, e))
+        e = _neuron_residual(system, weights)
+        return e, pullback(system, weights, e)
+    a, w = weights.a, weights.w
     terms = _terms(system, w)
     e = _finish(system, weights, (torch.cat([t.phi for t in terms], -2) @ a[..., None]).squeeze(-1))
     return e, (*_gradient(system, a, w, e, terms), _extra_gradient(system, weights, e))
 
 
-def _size(system: System, w: Tensor) -> int:
-    """Rows of all members of a batch."""
-    return system.points * w.shape[:-2].numel()
+def pullback(system: System, weights: Weights, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(1/n) Jᵀv for neurons: ∇R_S with v in the place of e.
+
+    Args:
+        system: the rows.
+        weights: θ.
+        v: (…, n).
+
+    Returns:
+        Shapes (…, N), (…, N, D), (…, m).
+    """
+    by_a, by_w = torch.empty_like(weights.da), torch.empty_like(weights.dw)
+    for part in _chunks(system, weights):
+        a, w = _neurons(weights, part)
+        by_a[..., part], by_w[..., part, :] = _gradient(system, a, w, v, _terms(system, w))
+    return by_a, by_w, _extra_gradient(system, weights, v)
+
+
+def _chunks(system: System, weights: Weights) -> list[slice]:
+    """All neurons at once where they are few, so that e and ∇R share their features; else as many as a core's cache holds."""
+    rows, width = system.points * weights.w0.shape[:-2].numel(), weights.w0.shape[-2]
+    if rows * width <= CHUNK_ELEMENTS or weights.w0.device.type != "cpu":
+        return list(neuron_chunks(rows, width))
+    return list(neuron_chunks(rows, width, max(CACHED_ELEMENTS, _FEWEST * rows)))
+
+
+def _neurons(weights: Weights, part: slice) -> tuple[Tensor, Tensor]:
+    """(a, w) of some neurons; of all of them they would be two more arrays of the size of θ."""
+    return weights.a0[..., part] + weights.da[..., part], weights.w0[..., part, :] + weights.dw[..., part, :]
 
 
 def _terms(system: System, w: Tensor) -> list[NeuronTerms]:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from pinn_ntk.activations import Activation, activation_named
 from pinn_ntk.networks.features import System, neuron_chunks
+from pinn_ntk.networks.model import About, Fact
+from pinn_ntk.networks.smoothness import activation_notes
 from pinn_ntk.operators.rows import Rows
 
 Function = Callable[[Tensor], Tensor]
 Init = Literal["lecture", "uniform", "centred"]
-Scaling = Literal["sum", "ntk", "mean_field"]
+Scaling = Literal["sum", "ntk", "mean_field"] | float
 GAMMAS: dict[str, Callable[[int], float]] = {"inv_sqrt_width": lambda n: 1.0 / math.sqrt(n), "inv_width": lambda n: 1.0 / n}
-SCALINGS: dict[str, Callable[[int], float]] = {"sum": lambda _: 1.0, "ntk": lambda n: 1.0 / math.sqrt(n), "mean_field": lambda n: 1.0 / n}
+SCALINGS: dict[str, float] = {"sum": 0.0, "ntk": 0.5, "mean_field": 1.0}
+"""p of s = N^{−p}: from lazy training at ½ to feature learning at 1."""
 INITS = ("lecture", "uniform", "centred")
 
 
@@ -50,9 +53,24 @@ class Weights:
         """w = w₀ + Δw."""
         return self.w0 + self.dw
 
-    def moved(self, da: Tensor, dw: Tensor, extra: Tensor) -> "Weights":
-        """The weights displaced further by those amounts."""
+    @property
+    def displacement(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(Δa, Δw, β)."""
+        return self.da, self.dw, self.extra
+
+    def moved(self, *delta: Tensor) -> "Weights":
+        """The weights displaced further by those amounts of (a, w, β)."""
+        da, dw, extra = delta
         return replace(self, da=self.da + da, dw=self.dw + dw, extra=self.extra + extra)
+
+    def displaced(self, *delta: Tensor) -> "Weights":
+        """The weights with that (Δa, Δw, β)."""
+        da, dw, extra = delta
+        return replace(self, da=da, dw=dw, extra=extra)
+
+    def movement(self, start: "Weights") -> Mapping[str, float]:
+        """max_k |a_k − a_k(0)| and max_kj |w_kj − w_kj(0)|."""
+        return {"max_delta_a": float((self.da - start.da).abs().max()), "max_delta_w": float((self.dw - start.dw).abs().max())}
 
 
 def gamma_value(gamma: float | str, width: int) -> float:
@@ -68,6 +86,22 @@ def gamma_value(gamma: float | str, width: int) -> float:
     if not (math.isfinite(gamma) and gamma > 0.0):
         raise ValueError(f"gamma: got {gamma}, expected a positive number or one of {', '.join(GAMMAS)}")
     return float(gamma)
+
+
+def scaling_value(scaling: str | float, width: int) -> tuple[str | float, float]:
+    """(name, s) with s = N^{−p}: p is 0 for 'sum', ½ for 'ntk', 1 for 'mean_field', or any number between 0 and 1.
+
+    Returns:
+        The name, where the number p has one, else p itself; and s.
+
+    Raises:
+        ValueError: an unknown name or a number outside [0, 1].
+    """
+    p = SCALINGS.get(scaling, math.nan) if isinstance(scaling, str) else float(scaling)
+    if isinstance(scaling, bool) or not 0.0 <= p <= 1.0:
+        raise ValueError(f"scaling: got {scaling!r}, expected one of {', '.join(SCALINGS)} or a number p from 0 to 1, for s = N^(-p)")
+    names = {value: name for name, value in SCALINGS.items()}
+    return names.get(p, p), 1.0 / math.sqrt(width) if p == 0.5 else 1.0 / width**p
 
 
 def draw(width: int, inputs: int, gamma: float, init: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -89,7 +123,7 @@ def draw(width: int, inputs: int, gamma: float, init: str, seed: int) -> tuple[T
 
 
 class TwoLayer(nn.Module):
-    """h(x;θ) = s Σ_{k≤N} a_k σ(w_k·x̃) + Σ_j β_j ψ_j(x), with x̃ = (x, 1) when there is a bias and s = 1, 1/√N or 1/N.
+    """h(x;θ) = s Σ_{k≤N} a_k σ(w_k·x̃) + Σ_j β_j ψ_j(x), with x̃ = (x, 1) when there is a bias and s = N^{−p}.
 
     Args:
         dim: d, coordinates of x.
@@ -98,7 +132,7 @@ class TwoLayer(nn.Module):
         bias: whether the input is lifted to (x, 1).
         gamma: γ, the standard deviation of a: a number, 'inv_sqrt_width' or 'inv_width'.
         init: 'lecture' | 'uniform' | 'centred' (see `draw`).
-        scaling: 'sum' (s = 1, the lecture's) | 'ntk' (1/√N) | 'mean_field' (1/N).
+        scaling: 'sum' (s = 1, the lecture's) | 'ntk' (1/√N) | 'mean_field' (1/N) | p from 0 to 1 (N^{−p}).
         seed: of the initialisation.
         extra: fixed functions ψ_j: (n, d) → (n,), whose coefficients start at 0 and are trained.
 
@@ -117,7 +151,7 @@ class TwoLayer(nn.Module):
         bias: bool = True,
         gamma: float | str = "inv_sqrt_width",
         init: str = "lecture",
-        scaling: str = "sum",
+        scaling: str | float = "sum",
         seed: int = 0,
         extra: Sequence[Function] = (),
     ) -> None:
@@ -125,12 +159,10 @@ class TwoLayer(nn.Module):
         for what, value in (("dim", dim), ("width", width)):
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{what}: got {value!r}, expected a whole number, at least 1")
-        if scaling not in SCALINGS:
-            raise ValueError(f"scaling: got {scaling!r}, expected one of {', '.join(SCALINGS)}")
         self.dim, self.width, self.bias, self.seed = dim, width, bias, seed
         self.activation = activation_named(activation)
-        self.init, self.scaling, self.gamma_name = init, scaling, gamma
-        self.gamma, self.scale = gamma_value(gamma, width), SCALINGS[scaling](width)
+        self.init, self.gamma_name, self.gamma = init, gamma, gamma_value(gamma, width)
+        self.scaling, self.scale = scaling_value(scaling, width)
         self.extra = tuple(extra)
         a, w = draw(width, dim + int(bias), self.gamma, init, seed)
         self.register_buffer("a0", a)
@@ -147,6 +179,42 @@ class TwoLayer(nn.Module):
     def parameter_count(self) -> int:
         """P = N(D+1) + m."""
         return self.width * (self.inputs + 1) + len(self.extra)
+
+    @property
+    def kernel_scale(self) -> float:
+        """s²N, with JJᵀ = s²N K̂."""
+        return self.scale**2 * self.width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.a0.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Their precision."""
+        return self.a0.dtype
+
+    @property
+    def module(self) -> nn.Module:
+        """The network itself."""
+        return self
+
+    @property
+    def about(self) -> About:
+        """The network in words."""
+        sigma = self.activation
+        facts: dict[str, Fact] = {"activation": sigma.name, "depth": 1}
+        factor = {"sum": "", "ntk": "N^{−1/2} ", "mean_field": "N^{−1} "}.get(str(self.scaling), f"N^{{−{self.scaling}}} ")
+        extra = f" + {len(self.extra)} fixed functions" if self.extra else ""
+        return About(
+            "two_layer",
+            f"a two-layer {sigma.name} network",
+            f"h(x) = {factor}Σ_k a_k σ(w_k·{'(x, 1)' if self.bias else 'x'}){extra}, σ(z) = {sigma.formula or sigma.name}",
+            f"{self.init} initialisation with γ = {self.gamma:.3g} (size of the a_k), seed {self.seed}",
+            self.width,
+            facts | {key: getattr(self, key) for key in ("scaling", "gamma", "bias", "init", "seed")},
+        )
 
     @property
     def weights(self) -> Weights:
@@ -178,7 +246,8 @@ class TwoLayer(nn.Module):
 
     def with_weights(self, weights: Weights) -> "TwoLayer":
         """The same network with those weights; this one is left as it is."""
-        other = copy.deepcopy(self)
+        other = copy.copy(self)
+        other._buffers, other._parameters = dict(self._buffers), dict(self._parameters)  # θ itself is not copied to be replaced
         other.a0, other.w0 = weights.a0, weights.w0
         other.delta_a, other.delta_w = nn.Parameter(weights.da.clone()), nn.Parameter(weights.dw.clone())
         other.extra_weights = nn.Parameter(weights.extra.clone())
@@ -200,6 +269,31 @@ class TwoLayer(nn.Module):
         lifted = tuple(r.lifted() if self.bias else r for r in rows)
         return System(lifted, target, self.activation, self.scale, torch.stack(columns, 1) if columns else None)
 
+    def check(self, rows: tuple[Rows, ...]) -> list[str]:
+        """Warnings about the activation under these rows.
+
+        Raises:
+            ValueError: it is not smooth enough.
+        """
+        return activation_notes(self.activation, max(r.order for r in rows))
+
     def extra_repr(self) -> str:
         """One line with the sizes."""
         return f"dim={self.dim}, width={self.width}, activation={self.activation.name!r}, bias={self.bias}, scaling={self.scaling!r}"
+
+
+def require_two_layer(network: object, what: str) -> TwoLayer:
+    """The network, for what is about two layers only.
+
+    Args:
+        network: whatever a person gave.
+        what: the thing that needs it, as the subject of a sentence.
+
+    Raises:
+        ValueError: another kind of network.
+    """
+    if not isinstance(network, TwoLayer):
+        about = getattr(network, "about", None)
+        got = about.words if isinstance(about, About) else type(network).__name__
+        raise ValueError(f"network: got {got}; {what} is about two-layer networks; use network=two_layer (TwoLayer)")
+    return network

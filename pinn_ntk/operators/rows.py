@@ -48,22 +48,33 @@ class Rows:
         Only the derivatives that occur are taken: 𝓛u itself, one gradient, and one Hessian column per coordinate that A involves.
         """
         x = self.x
-        value = u(x)
-        if value.shape != x.shape[:1]:
-            raise ValueError(f"u: got values of shape {tuple(value.shape)} for {x.shape[0]} points, expected ({x.shape[0]},)")
-        result = torch.zeros_like(value) if self.c is None else self.c * value
+
+        def summed(points: Tensor) -> tuple[Tensor, Tensor]:
+            values = u(points)
+            if values.shape != points.shape[:1]:
+                raise ValueError(f"u: got values of shape {tuple(values.shape)} for {x.shape[0]} points, expected ({x.shape[0]},)")
+            return values.sum(), values
+
         if self.order == 0:
-            return result
-        gradient = torch.func.grad(lambda points: u(points).sum())
-        if self.b is not None:
-            result = result + (self.b * gradient(x)).sum(1)
-        if self.alpha is not None and self.patterns is not None:
-            matrices = torch.einsum("nm,mij->nij", self.alpha, self.patterns)
-            for j in (int(k) for k in self.patterns.abs().sum((0, 1)).nonzero().flatten()):
-                # reverse over reverse: forward mode would load torch's decompositions, seconds at the first call
-                hessian_column = torch.func.grad(lambda points, j=j: gradient(points)[:, j].sum())(x)
-                result = result + (matrices[:, :, j] * hessian_column).sum(1)
+            value = summed(x)[1]
+            return torch.zeros_like(value) if self.c is None else self.c * value
+        if self.alpha is None or self.patterns is None:
+            slope, value = torch.func.grad(summed, has_aux=True)(x)
+            return self._first_order(value, slope)
+        # reverse over reverse, one pull through ∇u per column: forward mode would load torch's decompositions, seconds at the first call
+        slope, pull, value = torch.func.vjp(torch.func.grad(summed, has_aux=True), x, has_aux=True)  # type: ignore[misc] # with aux
+        result = self._first_order(value, slope)
+        matrices = torch.einsum("nm,mij->nij", self.alpha, self.patterns)
+        for j in (int(k) for k in self.patterns.abs().sum((0, 1)).nonzero().flatten()):
+            unit = torch.zeros_like(slope)
+            unit[:, j] = 1.0
+            result = result + (matrices[:, :, j] * pull(unit)[0]).sum(1)
         return result
+
+    def _first_order(self, value: Tensor, slope: Tensor) -> Tensor:
+        """b·∇u + cu from u and ∇u."""
+        result = torch.zeros_like(value) if self.c is None else self.c * value
+        return result if self.b is None else result + (self.b * slope).sum(1)
 
     def scaled(self, s: Tensor | float) -> "Rows":
         """Rows multiplied by s (a number or one number per row)."""

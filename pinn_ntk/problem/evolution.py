@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pinn_ntk.operators.library import black_scholes as black_scholes_operator
 from pinn_ntk.operators.library import heat, time_derivative, wave
+from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.arguments import number
 from pinn_ntk.problem.assembly import Collocation, Equation, pose
 from pinn_ntk.problem.domains import box
@@ -165,4 +166,58 @@ def black_scholes(
     equation = f"{operator.name} = 0, ς = {sigma:g}, r = {r:g}, τ = T − t"
     words = ("V = 0 at S = 0", "V = e^{(r + ς²)τ} at S = 1", "V = S² at τ = 0")
     posed = Equation("black_scholes", operator, box([0.0, 0.0], [1.0, end]), 0.0, exact, exact, payoff, None, equation, words)
+    return pose(posed, how)
+
+
+def fokker_planck_1d(
+    *,
+    attraction: float = 2.0,
+    diffusivity: float = 0.05,
+    spread: float = 0.2,
+    final_time: float = 1.0,
+    points: int = 256,
+    boundary: str = "hard",
+    boundary_points: int = 64,
+    weights: Weights | None = None,
+    seed: int = 0,
+    test_points: int = 4096,
+    sampling: str = "sobol",
+) -> Problem:
+    """p_t − (θ(x − ½)p)_x − Dp_xx = 0 on (0, 1) × (0, T): the density of the Ornstein–Uhlenbeck process dX = −θ(X − ½)dt + √(2D) dW.
+
+    p = N(x; ½ + μ(t), s²(t)) with μ = −e^{−θt}/5 and s² = D/θ + (s₀² − D/θ)e^{−2θt}; its values are given at both ends and at t = 0.
+
+    Args:
+        attraction: θ > 0.
+        diffusivity: D > 0.
+        spread: s₀ > 0, the standard deviation at t = 0, where the mean is 0.3.
+        final_time: T > 0.
+        points: as in `heat_1d`, like all that follow.
+        boundary: hard or soft.
+        boundary_points: of each condition when soft.
+        weights: λ_b by block name.
+        seed: of the points.
+        test_points: for errors.
+        sampling: of the interior.
+
+    Raises:
+        ValueError: as in `heat_1d`.
+    """
+    theta, d = number("attraction", attraction, positive=True), number("diffusivity", diffusivity, positive=True)
+    s0, end = number("spread", spread, positive=True), number("final_time", final_time, positive=True)
+    how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
+
+    def exact(x: Tensor) -> Tensor:
+        decay = torch.exp(-theta * x[:, 1])
+        variance = d / theta + (s0**2 - d / theta) * decay**2
+        return torch.exp(-((x[:, 0] - 0.5 + 0.2 * decay) ** 2) / (2 * variance)) / torch.sqrt(2 * math.pi * variance)
+
+    def drift(x: Tensor) -> Tensor:
+        return -theta * (x[:, 0] - 0.5)
+
+    operator = heat(1, d) + SecondOrderOperator(2, b=[drift, 0.0], c=-theta)
+    operator.name = "p_t − (θ(x − ½)p)_x − Dp_xx"
+    equation = f"{operator.name} = 0, θ = {theta:g}, D = {d:g}"
+    words = ("p = its exact values at x = 0 and x = 1", f"p = N(0.3, {s0:g}²) at t = 0")
+    posed = Equation("fokker_planck_1d", operator, box([0.0, 0.0], [1.0, end]), 0.0, exact, exact, exact, None, equation, words)
     return pose(posed, how)

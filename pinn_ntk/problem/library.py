@@ -11,7 +11,9 @@ from pinn_ntk.operators.library import elliptic as elliptic_operator
 from pinn_ntk.problem.arguments import number
 from pinn_ntk.problem.assembly import Collocation, Equation, pose
 from pinn_ntk.problem.domains import Box, box
-from pinn_ntk.problem.evolution import black_scholes, heat_1d, sines, wave_1d
+from pinn_ntk.problem.evolution import black_scholes, fokker_planck_1d, heat_1d, sines, wave_1d
+from pinn_ntk.problem.hyperbolic import klein_gordon_1d, transport_1d
+from pinn_ntk.problem.points import given_points
 from pinn_ntk.problem.regression import regression
 from pinn_ntk.problem.residual import Problem
 
@@ -227,6 +229,7 @@ def elliptic(
 
 PROBLEMS: dict[str, Callable[..., Problem]] = {
     "regression": regression,
+    "points": given_points,
     "poisson_1d": poisson_1d,
     "poisson_2d": poisson_2d,
     "poisson_3d": poisson_3d,
@@ -235,5 +238,8 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
     "elliptic": elliptic,
     "heat_1d": heat_1d,
     "wave_1d": wave_1d,
+    "transport_1d": transport_1d,
+    "klein_gordon_1d": klein_gordon_1d,
+    "fokker_planck_1d": fokker_planck_1d,
     "black_scholes": black_scholes,
 }

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.networks.features import System
+from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity
@@ -179,15 +181,19 @@ class Problem:
         """S𝓛 at the points, one `Rows` per block."""
         return tuple(b.operator.rows(b.x).scaled(s) for s, b in zip(self.row_scales, self.blocks, strict=True))
 
-    def system(self, network: TwoLayer) -> System:
-        """S𝓛h = Sf written for the neurons of that network (and lifted to (x, 1) when it has a bias)."""
+    @overload
+    def system(self, network: TwoLayer) -> System: ...
+    @overload
+    def system(self, network: Model) -> Any: ...
+    def system(self, network: Model) -> Any:
+        """S𝓛h = Sf written for that network: for its neurons (lifted to (x, 1) when it has a bias), or for a module."""
         return network.system(self.rows(), self.target)
 
-    def residual(self, network: TwoLayer) -> Tensor:
+    def residual(self, network: Model) -> Tensor:
         """e = S(𝓛h − f), shape (n,)."""
         return residual(self.system(network), network.weights)
 
-    def loss(self, network: TwoLayer) -> float:
+    def loss(self, network: Model) -> float:
         """R_S = ‖e‖²/(2n)."""
         e = self.residual(network)
         return float(e @ e) / (2 * self.points)

@@ -19,7 +19,7 @@ from pinn_ntk.training.trackers import History
 Variable = tuple[tuple[str, ...], Any, dict[str, str]]
 """What xarray makes a variable of: dimensions, values, attributes."""
 
-_MODES = ("eigenvalues", "eigenvalues_a", "alignment", "alignment_a")
+_MODES = ("eigenvalues", "eigenvalues_a", "alignment", "alignment_a", "mode_losses")
 
 
 @contextmanager
@@ -101,7 +101,8 @@ def _kernels(record: Outcome) -> dict[str, Variable]:
     found, square = {}, ("row", "column")
     for name, kernel in record.kernels.items():
         found[f"kernel_{name}"] = _variable(square, kernel.total.cpu(), f"K = J J^T/scale, {name}; scale = {kernel.scale!r}")
-        found[f"kernel_a_{name}"] = _variable(square, kernel.a.cpu(), f"part of the outer weights, {name}")
+        if kernel.a is not None:
+            found[f"kernel_a_{name}"] = _variable(square, kernel.a.cpu(), f"part of the outer weights, {name}")
     lazy = record.prediction.lazy if record.prediction else None
     if lazy is not None and lazy.kernel.a is not None and lazy.kernel.w is not None:
         for part, matrix in (("a", lazy.kernel.a), ("w", lazy.kernel.w)):

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 _FEW = 24  # eigenvalues that still have room on a linear axis
 _FAINTEST = 1e-9  # a smaller share of the residual is no news
+_MOVED = {
+    "max_delta_a": (MEASURED, "-", r"outer, $\max|\Delta a|$"),
+    "max_delta_w": (LINEAR, "--", r"inner, $\max|\Delta w|$"),
+    "max_delta": (MEASURED, "-", r"largest, $\max|\Delta\theta|$"),
+    "relative_delta": (LINEAR, "--", r"share, $\Vert\Delta\theta\Vert/\Vert\theta^0\Vert$"),
+}
 
 
 def spectrum_section(record: Outcome) -> Section:
@@ -78,8 +84,9 @@ def _spectrum(record: Outcome) -> Picture:
     log_y(axes, *shown)
     _index_axis(axes, len(index))
     legend(axes, "lower left")
-    words = "Speeds of all patterns: this network at its start and end, and the limit of infinite width with the same γ."
-    words += " Black on blue means that the width is enough; orange on black that the kernel stood still. "
+    words = "Speeds of all patterns: this network at its start and end"
+    words += "." if infinite is None else ", and the limit of infinite width with the same γ. Black on blue means that the width is enough."
+    words += " Orange on black means that the kernel stood still. "
     words += f"Below the rounding floor {number(floor)} no digit is right." if floor > 0.0 else ""
     return Picture("spectrum", words, render(figure))
 
@@ -114,8 +121,8 @@ def drift_section(record: Outcome) -> Section:
     title, columns = "Does the kernel stay where it was?", record.history.columns
     if len(columns["step"]) < 2:
         return Section(title, "No second state was tracked, so nothing can have moved.")
-    if "drift_a" not in columns:
-        pictures = (_displacement(record),) if "max_delta_a" in columns else ()
+    if "drift" not in columns:
+        pictures = (_displacement(record),) if any(name in columns for name in _MOVED) else ()
         return Section(title, "The kernel was not tracked in this run; only the movement of the weights is known.", pictures)
     lead = "The theory rests on a kernel that hardly moves while the loss falls."
     lazy = record.prediction.lazy if record.prediction else None
@@ -123,7 +130,8 @@ def drift_section(record: Outcome) -> Section:
         lead += f" Its yardstick is λ_S = {number(lazy.lambda_s)}, the smallest eigenvalue of part (a) at infinite width."
     else:
         lead += " There is no λ_S to measure it by here, so the pictures show the movement alone."
-    return Section(title, lead, (_drift(record), _smallest(record), _relative_drift(record), _displacement(record)))
+    part_a = (_drift(record),) if "drift_a" in columns else ()
+    return Section(title, lead, (*part_a, _smallest(record), _relative_drift(record), _displacement(record)))
 
 
 def _lambda_s(record: Outcome) -> float:
@@ -140,7 +148,7 @@ def _drift(record: Outcome) -> Picture:
         axes.axhline(lambda_s / 4.0, color=ENVELOPE, ls="--", label=r"$\lambda_S/4$")
         left = exit_time(record.prediction, history) if record.prediction else None
         if left is not None:
-            at = left if history.step_size <= 0.0 else left / history.step_size
+            at = float(x[np.searchsorted(history.columns["time"], left)])  # t* is a tracked time
             axes.axvline(at, color=LINEAR, lw=1.3, ls="-.", label=f"t* = {left:.3g}")
         words += " The theorem speaks up to t*, when it first lies above the green line"
         words += "; that never happened." if left is None else f": here t* = {number(left)}."
@@ -156,8 +164,9 @@ def _drift(record: Outcome) -> Picture:
 def _smallest(record: Outcome) -> Picture:
     history, lambda_s = record.history, _lambda_s(record)
     label, x = clock(history)
-    figure, axes = panel("smallest eigenvalue of part (a)", label, r"$\lambda_{\min}(\hat{K}^{(a)}(t))$")
-    values, floors = positive(history.columns["lambda_min_a"]), positive(history.columns["floor_a"])
+    of, part, which = (r"^{(a)}", "_a", "part (a)") if "lambda_min_a" in history.columns else ("", "", "the kernel")
+    figure, axes = panel(f"smallest eigenvalue of {which}", label, rf"$\lambda_{{\min}}(\hat{{K}}{of}(t))$")
+    values, floors = positive(history.columns[f"lambda_min{part}"]), positive(history.columns[f"floor{part}"])
     lines = ((1.0, "-", r"$\lambda_S$"), (0.75, "--", r"$\frac{3}{4}\lambda_S$"), (0.5, ":", r"$\frac{1}{2}\lambda_S$"))
     for share, style, text in lines if lambda_s > 0.0 else ():
         axes.axhline(share * lambda_s, color=ENVELOPE, ls=style, lw=1.3, label=text)
@@ -168,11 +177,11 @@ def _smallest(record: Outcome) -> Picture:
     log_y(axes, values, *(share * lambda_s for share, _, _ in lines), floor if floor > 1e-3 * low else 0.0)
     progress_x(axes, x)
     legend(axes)
-    words = "The eigenvalue that sets the guaranteed speed, as it is at this width."
+    words = "The eigenvalue that sets the guaranteed speed, as it is at this width." if part else "The speed of the slowest pattern."
     words += (
         " The proof needs it above ¾λ_S at the start and above ½λ_S up to t*."
         if lambda_s > 0.0
-        else " It may not reach the rounding floor."
+        else " Below the rounding floor it carries no digit."
     )
     return Picture("lambda_min", words, render(figure))
 
@@ -192,18 +201,21 @@ def _relative_drift(record: Outcome) -> Picture:
 def _displacement(record: Outcome) -> Picture:
     history = record.history
     label, x = clock(history)
-    figure, axes = panel("how far single weights moved", label, "largest displacement")
-    a, w = positive(history.columns["max_delta_a"]), positive(history.columns["max_delta_w"])
-    curve(axes, x, a, MEASURED, r"outer, $\max|\Delta a|$")
-    curve(axes, x, w, LINEAR, r"inner, $\max|\Delta w|$", "--")
+    figure, axes = panel("how far single weights moved", label, "displacement")
+    shown = {name: positive(history.columns[name]) for name in _MOVED if name in history.columns}
+    for name, values in shown.items():
+        colour, style, text = _MOVED[name]
+        curve(axes, x, values, colour, text, style)
     guarantee = record.prediction.guarantee if record.prediction else None
     words = "The largest movement of any outer weight a and inner weight w."
+    if "relative_delta" in shown:
+        words = "The largest movement of any parameter θ, and that of all parameters together as a share of their size at the start."
     if guarantee is not None:
         axes.axhline(guarantee.drift.q, color=ENVELOPE, ls=":", lw=2.0, label="bound q")
         words += " Both stay below q up to t* once the width suffices."
     else:
-        words += " Inner weights that move visibly mean that features are learned."
-    log_y(axes, a, w, guarantee.drift.q if guarantee is not None else 0.0)
+        words += f" {'Weights' if 'relative_delta' in shown else 'Inner weights'} that move visibly mean that features are learned."
+    log_y(axes, *shown.values(), guarantee.drift.q if guarantee is not None else 0.0)
     progress_x(axes, x)
     legend(axes)
     return Picture("displacement", words, render(figure))

@@ -5,6 +5,7 @@ from typing import Any
 
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import number
+from pinn_ntk.training.methods import METHODS
 from pinn_ntk.training.states import Status
 
 Pairs = list[tuple[str, str]]
@@ -18,14 +19,20 @@ STATUS: Mapping[Status, tuple[str, str]] = {
     Status.INTERRUPTED: ("flat", "it was interrupted"),
     Status.RUNNING: ("flat", "it was still running"),
 }
+_LIMITS = {
+    "descent": "2n/(s²N λ_max)",
+    "heavy_ball": "2(1 + β)n/(s²N λ_max)",
+    "nesterov": "2(1 + β)n/((1 + 2β)s²N λ_max)",
+}
 _CARDS = 6
 _GOOD = 0.1  # a relative error that may be called a solution
 
 
 def answer(record: Outcome, summary: Mapping[str, Any]) -> str:
     """The run in one or two sentences."""
-    network, error = record.network, summary["error"]
-    by = f"a two-layer {network.activation.name} network of width {number(network.width)} after {_effort(record)}"
+    about, error = record.network.about, summary["error"]
+    of = "" if about.width is None else f" of width {number(about.width)}"
+    by = f"{about.words}{of} after {_effort(record)}"
     if record.status in (Status.DIVERGED, Status.NON_FINITE):
         first = f"Not solved: {STATUS[record.status][1]} with {by}"
     elif error is None or error["relative_l2"] is None:
@@ -37,8 +44,9 @@ def answer(record: Outcome, summary: Mapping[str, Any]) -> str:
 
 
 def _effort(record: Outcome) -> str:
-    done, name = record.history.final.step, record.optimizer.replace("_", " ")
-    if record.history.step_size > 0.0:
+    known = METHODS.get(record.optimizer)
+    done, name = record.history.final.step, known.words if known else record.optimizer.replace("_", " ")
+    if record.history.step_size > 0.0 or record.history.dynamics.kind == "other":
         return f"{number(done)} step{'' if done == 1 else 's'} of {name}"
     return f"{name} up to time {number(record.history.final.time)}"
 
@@ -77,18 +85,18 @@ def key_numbers(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
         pairs.append((number(theory["rate_measured"]), f"measured rate of the loss; promised {number(theory['rate'])}"))
     if theory is not None and theory["least_width"] is not None:
         pairs.append((number(theory["least_width"]), f"width that the theorem asks for; here {number(record.network.width)}"))
+    if summary["kernel"] is not None and (theory is None or theory["lambda_s"] is None):
+        pairs.append((number(summary["kernel"]["drift"]), "largest relative drift of the kernel"))
     return [*pairs, (f"{number(summary['time']['total'])} s", "wall time")][:_CARDS]
 
 
 def question(record: Outcome) -> Pairs:
     """The problem, the network, the loss and the optimiser in symbols."""
-    problem, network = record.problem, record.network
+    problem, about = record.problem, record.network.about
     where = [] if problem.domain is None else [("domain", str(problem.domain) + (", time last" if problem.time else ""))]
     ansatz = [] if problem.ansatz is None else [("built in", problem.ansatz.text or "u = g + ϕh meets the conditions exactly")]
     blocks = "; ".join(f"{b.name}: {number(len(b))} points, weight {b.weight:g}" for b in problem.blocks)
-    factor = {"sum": "", "ntk": "N^{−1/2} ", "mean_field": "N^{−1} "}[network.scaling]
-    extra = f" + {len(network.extra)} fixed functions" if network.extra else ""
-    sigma = network.activation
+    width = "" if about.width is None else f"width N = {number(about.width)}, "
     return [
         ("equation", problem.equation or problem.name),
         ("conditions", "; ".join(problem.conditions) or "none stated"),
@@ -96,9 +104,10 @@ def question(record: Outcome) -> Pairs:
         *ansatz,
         ("points", f"n = {number(problem.points)} ({blocks})"),
         ("loss", "R_S = ‖e‖²/(2n), e_i = s_b (𝓛u − f)(x_i) with s_b = √(weight · n/n_b) in block b"),
-        ("network", f"h(x) = {factor}Σ_k a_k σ(w_k·{'(x, 1)' if network.bias else 'x'}){extra}, σ(z) = {sigma.formula or sigma.name}"),
-        ("size", f"width N = {number(network.width)}, {number(network.parameter_count)} parameters"),
-        ("start", f"{network.init} initialisation with γ = {number(network.gamma)} (size of the a_k), seed {network.seed}"),
+        ("network", about.formula),
+        ("size", f"{width}{number(record.network.parameter_count)} parameters"),
+        ("start", about.start),
+        ("kernel", f"JJᵀ = s²N K̂ for the Jacobian J of e by the parameters, with s²N = {number(record.network.kernel_scale)}"),
         ("training", _training(record)),
     ]
 
@@ -106,8 +115,10 @@ def question(record: Outcome) -> Pairs:
 def _training(record: Outcome) -> str:
     history, limit = record.history, record.step_limit
     step = f" with step τ = {number(history.step_size)}" if history.step_size > 0.0 else ""
-    share = f", {number(history.step_size / limit)} of the limit 2n/(s²N λ_max) = {number(limit)}" if step and limit else ""
-    return f"{_effort(record)}{step}{share}; it ended because {STATUS[record.status][1]}"
+    formula = _LIMITS.get(history.dynamics.kind, "")
+    momentum = f" and momentum β = {number(history.dynamics.momentum)}" if history.dynamics.momentum else ""
+    share = f", {number(history.step_size / limit)} of the limit {formula} = {number(limit)}" if step and limit and formula else ""
+    return f"{_effort(record)}{step}{momentum}{share}; it ended because {record.history.final.note or STATUS[record.status][1]}"
 
 
 def theorem_words(record: Outcome) -> str:

@@ -16,6 +16,8 @@ from pinn_ntk.theory.prediction import Prediction
 from pinn_ntk.training.states import Status
 from pinn_ntk.training.trackers import Array, History
 
+STATEMENT_KEYS = ("name", "claim", "predicted", "measured", "slack", "verdict", "reason", "e_folds")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -147,7 +149,7 @@ def _theory(record: Outcome) -> dict[str, Any] | None:
         "least_width_sharper": {name: w.width for name, w in guarantee.sharper.items()} if guarantee else None,
         "width_ratio": least_ratio(guarantee, record.network.width),
         "statements": [
-            {key: getattr(s, key) for key in ("name", "claim", "predicted", "measured", "slack", "verdict", "reason")}
+            {key: getattr(s, key) for key in STATEMENT_KEYS}
             for s in record.statements
         ],
     }

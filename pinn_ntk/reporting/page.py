@@ -81,7 +81,8 @@ def _statement(s: Statement, why: str) -> str:
     slack = "–" if s.slack is None else f"{number(s.slack)} ×"
     numbers = (("predicted", number(s.predicted)), ("measured", number(s.measured)), ("slack", slack))
     cells = "".join(f'<td class="number" data-label="{label}">{escape(text)}</td>' for label, text in numbers)
-    reason = f"<small>{mathematics(why)}</small>" if why else ""
+    horizon = "" if s.e_folds is None else f"over {number(s.e_folds)} e-folds of the bound"
+    reason = f"<small>{mathematics('; '.join(w for w in (horizon, why) if w))}</small>" if horizon or why else ""
     return (
         f"<tr><td>{mathematics(s.name)}<small>{mathematics(s.claim)}</small></td>{cells}<td>{badge(*BADGES[s.verdict])}{reason}</td></tr>"
     )

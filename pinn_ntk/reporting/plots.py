@@ -1,6 +1,7 @@
 """All pictures of a run, section by section, for whatever the record holds."""
 
 from pinn_ntk.reporting.kernel_plots import drift_section, spectrum_section
+from pinn_ntk.reporting.mode_plots import mode_section
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.solution_plots import solution_section
 from pinn_ntk.reporting.style import Section
@@ -8,6 +9,6 @@ from pinn_ntk.reporting.training_plots import dissipation_section, loss_section
 
 
 def sections(record: Outcome) -> tuple[Section, ...]:
-    """Solution, loss and forecast, decrease of the loss, spectrum, drift; a section that has nothing to draw says why."""
-    makers = (solution_section, loss_section, dissipation_section, spectrum_section, drift_section)
+    """Solution, loss and forecast, decrease of the loss, spectrum, modes, drift; a section that has nothing to draw says why."""
+    makers = (solution_section, loss_section, dissipation_section, spectrum_section, mode_section, drift_section)
     return tuple(make(record) for make in makers)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _CURVE, _GRID, _COARSEST = 401, 101, 33
 _WORK = 3e8  # neurons × points of one map: a few seconds at most, whatever the width
 _AT_ONCE = 1 << 22  # neurons × points held in memory
+_FEWEST = 256  # points: very wide networks have two layers, and go through their neurons in chunks themselves
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -101,7 +102,7 @@ def _slice(problem: Problem, width: int) -> _Slice:
 def _values(function: Function, points: Tensor, width: int) -> Values:
     """The function at points, a few at a time for a wide network."""
     with torch.no_grad():
-        parts = [function(part).detach().cpu().double() for part in points.split(max(1, _AT_ONCE // width))]
+        parts = [function(part).detach().cpu().double() for part in points.split(max(_FEWEST, _AT_ONCE // width))]
     values: Values = torch.cat(parts).numpy()
     return values
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pinn_ntk.comparison.compare import forecast_losses, linearised_losses
 from pinn_ntk.comparison.envelope import step_times
+from pinn_ntk.comparison.lazy_statements import forecast_losses, linearised_losses, tracked_at
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import (
     BLOCKS,
@@ -40,7 +40,7 @@ _LOSS = r"loss $R_S=\Vert e\Vert^2/2n$"
 
 def clock(history: History) -> tuple[str, Values]:
     """The horizontal axis of tracked quantities: steps for descent, time for a flow."""
-    flow = history.step_size <= 0.0
+    flow = history.dynamics.kind == "flow"
     return ("time t" if flow else "step k"), np.asarray(history.columns["time" if flow else "step"])
 
 
@@ -62,7 +62,7 @@ def loss_section(record: Outcome) -> Section:
 def _measured(history: History) -> tuple[Values, Values]:
     """Every loss that a picture can resolve, and its step or time."""
     count = len(history.losses)
-    if history.step_size <= 0.0:
+    if history.dynamics.kind == "flow":
         return step_times(history), positive(history.losses)
     log, linear = np.geomspace(1, count, _DRAWN) - 1, np.linspace(0, count - 1, _DRAWN)
     picks = np.unique(np.round(np.concatenate([log, linear])).astype(int))
@@ -82,7 +82,8 @@ def _loss(record: Outcome) -> Picture:
     legend(axes, "lower left")
     caption = "The measured loss over training" + ("." if prediction is None else ", and what was said of it beforehand.")
     if prediction is not None:
-        caption += " Theory is right where the black line stays in the blue band and on the orange one."
+        band = "in the blue band and " if prediction.lazy is not None else ""
+        caption += f" Theory is right where the black line stays {band}on the orange one."
     return Picture("loss", caption, render(figure), wide=True)
 
 
@@ -97,32 +98,36 @@ def _predicted(axes: "Axes", prediction: Prediction, history: History, x: Values
         axes.fill_between(at, low, high, color=THEORY, alpha=0.16, lw=edge, label="forecast, 5–95 % of seeds")
         curve(axes, x, mean, THEORY, "forecast, mean over seeds", width=1.3)
         drawn += [low, mean, high]
-    linear = positive(linearised_losses(prediction, history))
-    curve(axes, x, linear, LINEAR, "linearised at this start", "--")
-    bound = _envelope(prediction, history.columns["time"])
+    linear = linearised_losses(prediction, history)
+    if linear is not None:
+        drawn.append(positive(linear))
+        curve(axes, x, drawn[-1], LINEAR, "linearised at this start", "--")
+    bound = _envelope(prediction, history)
     if bound is not None:
         curve(axes, x, bound, ENVELOPE, r"bound $e^{-rate\cdot t}R_S(0)$", ":", 2.0)
-    return [*drawn, linear]
+    return drawn
 
 
-def _envelope(prediction: Prediction, times: Values) -> Values | None:
-    """e^{−rate·t}R_S(0) up to where it meets rounding; None without a rate."""
-    if prediction.lazy is None or prediction.lazy.rate == 0.0:
+def _envelope(prediction: Prediction, history: History) -> Values | None:
+    """e^{−rate·t}R_S(0) up to where it meets rounding; None without a rate, or under dynamics that are no gradient flow."""
+    if prediction.lazy is None or prediction.lazy.rate == 0.0 or not history.dynamics.gradient_flow:
         return None
+    times = history.columns["time"]
     return positive(np.where(times <= prediction.cut_time, prediction.initial_loss * np.exp(-prediction.lazy.rate * times), np.nan))
 
 
 def _ratio(record: Outcome) -> Picture | None:
     """R_S over its linearised prediction and over its forecast mean: what a logarithmic axis over many decades hides."""
     history, prediction = record.history, record.prediction
-    if prediction is None or len(history.losses) < 2:
+    linear = None if prediction is None else linearised_losses(prediction, history)
+    if prediction is None or linear is None or len(history.losses) < 2:
         return None
     label, x = clock(history)
     first = float(history.losses[0])
     losses, forecast = _above(history.columns["loss"], first), forecast_losses(prediction, history)
     figure, axes = panel("measured loss over predicted loss", label, "ratio")
     axes.axhline(1.0, color=QUIET, lw=0.9)
-    shown = [losses / _above(linearised_losses(prediction, history), first)]
+    shown = [losses / _above(linear, first)]
     curve(axes, x, shown[0], LINEAR, "over the linearised one", "--")
     if forecast is not None:
         shown.append(losses / _above(forecast[0], first))
@@ -135,7 +140,8 @@ def _ratio(record: Outcome) -> Picture | None:
     progress_x(axes, x)
     legend(axes)
     words = "The measured loss divided by what was predicted; the line at 1 is a perfect prediction. "
-    return Picture("ratio", words + "Orange leaves it when the kernel moves; blue starts off it by the luck of the seed.", render(figure))
+    words += "Orange leaves it when the kernel moves" + ("." if forecast is None else "; blue starts off it by the luck of the seed.")
+    return Picture("ratio", words, render(figure))
 
 
 def _above(losses: Values, first: float) -> Values:
@@ -163,7 +169,7 @@ def _by_block(record: Outcome) -> Picture | None:
 def _bound(record: Outcome) -> Picture | None:
     """The loss and its envelope on a linear time axis, where the bound is a straight line; only where it falls by an e-fold or more."""
     history, prediction = record.history, record.prediction
-    if prediction is None or prediction.lazy is None or not len(history.losses):
+    if prediction is None or prediction.lazy is None or not len(history.losses) or not history.dynamics.gradient_flow:
         return None
     end = min(float(history.columns["time"][-1]), prediction.cut_time)
     folds = prediction.lazy.rate * end
@@ -216,17 +222,13 @@ def _linearised_errors(record: Outcome) -> Values | None:
         or prediction.initial_solution is None
         or problem.exact is None
         or problem.test_points is None
+        or not history.dynamics.solvable
     ):
         return None
     linear, like = prediction.linear, prediction.linear.eigenvalues
-    steps, times = (torch.from_numpy(history.columns[c]).to(like) for c in ("step", "time"))
-    tau = history.step_size
     with torch.no_grad():
         exact = problem.exact(problem.test_points).to(like)
-        if tau > 0.0:
-            u = linear.at_after(prediction.cross, prediction.initial_solution, steps, tau)
-        else:
-            u = linear.at(prediction.cross, prediction.initial_solution, times)
+        u = linear.at_under(prediction.cross, prediction.initial_solution, history.dynamics, tracked_at(history, like))
         size = float(torch.linalg.vector_norm(exact))
         return positive((torch.linalg.vector_norm(u - exact, dim=-1) / (size if size > 0.0 else 1.0)).cpu().numpy())
 
@@ -239,7 +241,7 @@ def dissipation_section(record: Outcome) -> Section:
     if "dissipation" not in columns:
         return Section(title, "The kernel was not tracked in this run, so only the gradient can be compared.", (_dissipation(record),))
     lead = "Along gradient flow the loss falls at the rate −dR/dt = ‖∇R‖² = (s²N/n²) eᵀK̂e: three numbers from three computations."
-    return Section(title, lead, (_dissipation(record), _share(record)))
+    return Section(title, lead, (_dissipation(record), *((_share(record),) if "quadratic_a" in columns else ())))
 
 
 def _dissipation(record: Outcome) -> Picture:
@@ -250,7 +252,8 @@ def _dissipation(record: Outcome) -> Picture:
     if len(form):
         axes.plot(x, form, color=THEORY, lw=4.5, alpha=0.4, label=r"$(s^2N/n^2)\;e^T\hat{K}e$, kernel")
     curve(axes, x, norm, LINEAR, r"$\Vert\nabla R_S\Vert^2$, gradient", width=1.3)
-    if history.step_size > 0.0:
+    stepwise = history.dynamics.kind == "descent" and history.step_size > 0.0
+    if stepwise:
         steps = history.columns["step"].astype(int)
         steps = steps[steps < len(history.losses) - 1]
         with np.errstate(invalid="ignore", over="ignore"):
@@ -260,7 +263,10 @@ def _dissipation(record: Outcome) -> Picture:
     progress_x(axes, x)
     legend(axes, "lower left")
     words = "How fast the loss falls: from the kernel, from the gradient, and as the difference of two measured losses."
-    return Picture("dissipation", words + " The first two agree to rounding, the dots up to the size of the step.", render(figure))
+    words += " The first two agree to rounding, the dots up to the size of the step."
+    if not stepwise:
+        words = "How fast gradient flow would lower the loss from each state: from the kernel and from the gradient, equal to rounding."
+    return Picture("dissipation", words, render(figure))
 
 
 def _share(record: Outcome) -> Picture:

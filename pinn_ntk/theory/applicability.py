@@ -16,7 +16,7 @@ class Setting:
         activation: its name.
         order: highest order of the operators (0: regression).
         points: (n, d) points with the bias coordinate.
-        scaling: "sum", "ntk" or "mean_field".
+        scaling: "sum", "ntk" or "mean_field", or p of s = N^{−p}.
         init: "lecture", "centred" or "uniform".
         gamma: γ as a number.
         extra: number of fixed functions appended to the network.
@@ -28,7 +28,7 @@ class Setting:
     activation: str
     order: int
     points: Tensor
-    scaling: str
+    scaling: str | float
     init: str
     gamma: float
     extra: int

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pinn_ntk.theory.linearised import Steps, Times, clamped, descent_decay, flow_decay, require_finite
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.theory.linearised import FLOW, clamped, decay, require_finite
+from pinn_ntk.theory.modes import Steps, Times
+
+QUANTILES = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True)
@@ -72,28 +76,33 @@ class Forecast:
         drawn = (mean + random * (normal @ _factor(covariance).T)).square()
         return cls(values, mean.square() + random * covariance.diagonal().clamp(min=0), drawn)
 
+    def mean_under(self, dynamics: Dynamics, at: Times) -> Tensor:
+        """E R_S = (1/2n) Σ_j r(λ_j)² E(u_jᵀe₀)² at times of a flow or after steps, shape of `at`."""
+        return self._losses(decay(dynamics, self.eigenvalues, at), self.expected)
+
+    def band_under(self, dynamics: Dynamics, at: Times, quantiles: tuple[float, ...] = QUANTILES) -> Tensor:
+        """Quantiles over seeds of R_S at times of a flow or after steps, shape (len(quantiles),) + at.shape."""
+        losses = self._losses(decay(dynamics, self.eigenvalues, at), self.drawn.T)
+        return torch.quantile(losses, torch.tensor(quantiles, dtype=losses.dtype, device=losses.device), dim=-1)
+
     def mean(self, t: Times) -> Tensor:
         """E R_S(t) = (1/2n) Σ_j e^{−2λ_j t} E(u_jᵀe₀)², shape of t."""
-        return self._losses(flow_decay(self.eigenvalues, t), self.expected)
+        return self.mean_under(FLOW, t)
 
     def after(self, k: Steps, step: float) -> Tensor:
         """E R_S after k steps of gradient descent of size τ: (1/2n) Σ_j (1 − τλ_j)^{2k} E(u_jᵀe₀)², shape of k."""
-        return self._losses(descent_decay(self.eigenvalues, k, step), self.expected)
+        return self.mean_under(Dynamics("descent", step), k)
 
-    def band(self, t: Times, quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)) -> Tensor:
+    def band(self, t: Times, quantiles: tuple[float, ...] = QUANTILES) -> Tensor:
         """Quantiles over seeds of R_S(t), shape (len(quantiles),) + t.shape."""
-        return self._quantiles(flow_decay(self.eigenvalues, t), quantiles)
+        return self.band_under(FLOW, t, quantiles)
 
-    def band_after(self, k: Steps, step: float, quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)) -> Tensor:
+    def band_after(self, k: Steps, step: float, quantiles: tuple[float, ...] = QUANTILES) -> Tensor:
         """Quantiles over seeds of R_S after k steps of size τ, shape (len(quantiles),) + k.shape."""
-        return self._quantiles(descent_decay(self.eigenvalues, k, step), quantiles)
+        return self.band_under(Dynamics("descent", step), k, quantiles)
 
-    def _losses(self, decay: Tensor, squares: Tensor) -> Tensor:
-        return decay.square() @ squares / (2 * self.eigenvalues.numel())
-
-    def _quantiles(self, decay: Tensor, quantiles: tuple[float, ...]) -> Tensor:
-        levels = torch.tensor(quantiles, dtype=decay.dtype, device=decay.device)
-        return torch.quantile(self._losses(decay, self.drawn.T), levels, dim=-1)
+    def _losses(self, left: Tensor, squares: Tensor) -> Tensor:
+        return left.square() @ squares / (2 * self.eigenvalues.numel())
 
 
 def _factor(covariance: Tensor) -> Tensor:

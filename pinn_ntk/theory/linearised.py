@@ -1,64 +1,68 @@
-"""Training of the network linearised at initialisation, solved exactly mode by mode: gradient flow and gradient descent.
+"""Training of the network linearised at initialisation, solved exactly mode by mode under any dynamics that has a closed form.
 
-Loss R_S = ‖e‖²/(2n), θ̇ = −∇R_S or θ_{k+1} = θ_k − τ∇R_S; eigenvalues λ are those of JJᵀ/n, J the Jacobian of e (rows scaled).
-A method enters by two functions of λ only: how a residual mode decays, r(λ), and how far it has moved the parameters, (1 − r)/λ.
+Loss R_S = ‖e‖²/(2n); eigenvalues λ are those of JJᵀ/n, J the Jacobian of e (rows scaled). A method enters by two functions of λ only:
+how a residual mode decays, r(λ), and how far it has moved the parameters, c(λ) = (1 − r)/λ:
+
+    e = U r(Λ) Uᵀe₀,   θ − θ₀ = −(1/n) Jᵀ U c(Λ) Uᵀe₀,   h(x) = h₀(x) − (1/n) J_xJᵀ U c(Λ) Uᵀe₀.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-Times = float | Tensor
-Steps = int | Tensor
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.theory.modes import Steps, Times, descent_decay, descent_rate, descent_response, flow_decay, flow_response
+from pinn_ntk.theory.momentum import momentum_decay, momentum_rate, momentum_response
+
+Law = tuple[Callable[[Tensor, Times], Tensor], Callable[[Tensor, Times], Tensor], Callable[[Tensor], Tensor]]
+FLOW = Dynamics("flow")
 
 
-def flow_decay(eigenvalues: Tensor, t: Times) -> Tensor:
-    """e^{−λt}, shape t.shape + (n,); 1 at λ = 0 also as t → ∞."""
-    return torch.exp(-_exponent(eigenvalues, _column(t, eigenvalues, "t")))
+def decay(dynamics: Dynamics, eigenvalues: Tensor, at: Times) -> Tensor:
+    """r(λ): e^{−λt}, (1 − τλ)ᵏ, or its like with momentum.
+
+    Args:
+        dynamics: how θ moves.
+        eigenvalues: (n,) λ.
+        at: times of a flow, else numbers of steps.
+
+    Returns:
+        at.shape + (n,).
+
+    Raises:
+        ValueError: dynamics without a closed form.
+    """
+    return _law(dynamics)[0](eigenvalues, at)
 
 
-def flow_response(eigenvalues: Tensor, t: Times) -> Tensor:
-    """φ₁(λ, t) = (1 − e^{−λt})/λ, φ₁(0, t) = t, shape t.shape + (n,)."""
-    time = _column(t, eigenvalues, "t")
-    return _divided(-torch.expm1(-_exponent(eigenvalues, time)), eigenvalues, time)
+def response(dynamics: Dynamics, eigenvalues: Tensor, at: Times) -> Tensor:
+    """c(λ) = (1 − r(λ))/λ, by which a residual mode has moved the parameters; arguments as for `decay`."""
+    return _law(dynamics)[1](eigenvalues, at)
 
 
-def descent_decay(eigenvalues: Tensor, k: Steps, step: float) -> Tensor:
-    """r_k = (1 − τλ)ᵏ, shape k.shape + (n,); |r_k| grows where τλ > 2."""
-    log, odd = _log_power(eigenvalues, k, step)
-    return torch.where(odd, -torch.exp(log), torch.exp(log))
+def rate(dynamics: Dynamics, eigenvalues: Tensor) -> Tensor:
+    """How fast log|r| falls in the end: λ in the time of a flow; a number for each step otherwise, negative where the mode grows."""
+    return _law(dynamics)[2](eigenvalues)
 
 
-def descent_response(eigenvalues: Tensor, k: Steps, step: float) -> Tensor:
-    """c_k = (1 − (1 − τλ)ᵏ)/λ, kτ at λ = 0, shape k.shape + (n,)."""
-    log, odd = _log_power(eigenvalues, k, step)
-    return _divided(torch.where(odd, 1.0 + torch.exp(log), -torch.expm1(log)), eigenvalues, step * _column(k, eigenvalues, "k"))
-
-
-def _column(value: Times, like: Tensor, name: str) -> Tensor:
-    column = torch.as_tensor(value, dtype=like.dtype, device=like.device)[..., None]
-    if not bool((column >= 0).all()):
-        raise ValueError(f"{name} = {value}: expected numbers ≥ 0; training starts at {name} = 0.")
-    return column
-
-
-def _exponent(rates: Tensor, times: Tensor) -> Tensor:
-    """λt with 0·∞ = 0."""
-    return torch.where((rates == 0) | (times == 0), 0.0, rates * times)
-
-
-def _log_power(eigenvalues: Tensor, k: Steps, step: float) -> tuple[Tensor, Tensor]:
-    """log|1 − τλ|ᵏ without rounding 1 − τλ (τλ − 2 is exact near 2), and whether the power is negative."""
-    count, s = _column(k, eigenvalues, "k"), step * eigenvalues
-    log = torch.where(s < 1, torch.log1p(-s.clamp(max=1)), torch.log1p(s.clamp(min=1) - 2))
-    return torch.where((count == 0) | (log == 0), 0.0, count * log), (s > 1) & (count.remainder(2) == 1)
-
-
-def _divided(numerator: Tensor, eigenvalues: Tensor, at_zero: Tensor) -> Tensor:
-    null = eigenvalues == 0
-    return torch.where(null, at_zero, numerator / torch.where(null, 1.0, eigenvalues))
+def _law(of: Dynamics) -> Law:
+    """What a method has to say: its decay, its response and its rate."""
+    if of.kind == "other":
+        raise ValueError("dynamics: got 'other', expected flow, descent, heavy_ball or nesterov; the rest have no closed form")
+    if of.kind == "flow":
+        return flow_decay, flow_response, torch.clone
+    if of.kind == "descent":
+        return partial(descent_decay, step=of.step), partial(descent_response, step=of.step), partial(descent_rate, step=of.step)
+    tau, beta, ahead = of.step, of.momentum, of.kind == "nesterov"
+    return (
+        partial(momentum_decay, step=tau, momentum=beta, nesterov=ahead),
+        partial(momentum_response, step=tau, momentum=beta, nesterov=ahead),
+        partial(momentum_rate, step=tau, momentum=beta, nesterov=ahead),
+    )
 
 
 def clamped(eigenvalues: Tensor) -> Tensor:
@@ -130,49 +134,74 @@ class Linearisation:
     @property
     def step_limit(self) -> float:
         """2/λ_max(JJᵀ/n) = 2n/(s²Nλ_max(K̂)): gradient descent is stable below; ∞ for J = 0."""
+        return self.limit_under(Dynamics("descent"))
+
+    def limit_under(self, dynamics: Dynamics) -> float:
+        """s_max/λ_max: the step below which that method is stable; ∞ for a flow and for J = 0."""
         largest = float(self.eigenvalues.max())
-        return 2.0 / largest if largest > 0 else math.inf
+        return dynamics.stability / largest if largest > 0 else math.inf
 
-    def mode_losses(self, t: Times = 0.0) -> Tensor:
-        """(u_jᵀe₀)² e^{−2λ_j t}/(2n), whose sum over j is R_S(t); shape t.shape + (n,)."""
-        return self._losses(flow_decay(self.eigenvalues, t))
+    def residual_under(self, dynamics: Dynamics, at: Times) -> Tensor:
+        """e = U r(Λ) Uᵀe₀.
 
-    def loss(self, t: Times) -> Tensor:
-        """R_S(t) = Σ_j (u_jᵀe₀)² e^{−2λ_j t}/(2n), shape of t."""
-        return self.mode_losses(t).sum(-1)
+        Args:
+            dynamics: how θ moves.
+            at: time or times of a flow, else steps.
 
-    def loss_after(self, k: Steps, step: float) -> Tensor:
-        """R_S after k steps of gradient descent of size τ, Σ_j (u_jᵀe₀)² (1 − τλ_j)^{2k}/(2n), shape of k."""
-        return self._losses(descent_decay(self.eigenvalues, k, step)).sum(-1)
+        Returns:
+            at.shape + (n,).
+        """
+        return (decay(dynamics, self.eigenvalues, at) * self.coefficients) @ self.vectors.T
 
-    def residual(self, t: Times) -> Tensor:
-        """e(t) = U e^{−Λt} Uᵀe₀, shape t.shape + (n,)."""
-        return (flow_decay(self.eigenvalues, t) * self.coefficients) @ self.vectors.T
+    def mode_losses_under(self, dynamics: Dynamics, at: Times) -> Tensor:
+        """(u_jᵀe)²/(2n) = (u_jᵀe₀)² r(λ_j)²/(2n), whose sum over j is R_S; arguments and shape as for `residual_under`."""
+        left = decay(dynamics, self.eigenvalues, at) * self.coefficients
+        return torch.where(self.coefficients == 0, 0.0, left.square() / (2 * self.coefficients.numel()))
 
-    def residual_after(self, k: Steps, step: float) -> Tensor:
-        """e_k = U (1 − τΛ)ᵏ Uᵀe₀, shape k.shape + (n,)."""
-        return (descent_decay(self.eigenvalues, k, step) * self.coefficients) @ self.vectors.T
+    def loss_under(self, dynamics: Dynamics, at: Times) -> Tensor:
+        """R_S = Σ_j (u_jᵀe₀)² r(λ_j)²/(2n), shape of `at`."""
+        return self.mode_losses_under(dynamics, at).sum(-1)
 
-    def at(self, cross: Tensor, initial: Tensor, t: Times) -> Tensor:
-        """h(x, t) = h₀(x) − (1/n) J_xJᵀ U φ₁(Λ, t) Uᵀe₀; null modes contribute nothing as t → ∞.
+    def at_under(self, cross: Tensor, initial: Tensor, dynamics: Dynamics, at: Times) -> Tensor:
+        """h(x) = h₀(x) − (1/n) J_xJᵀ U c(Λ) Uᵀe₀; null modes contribute nothing as t → ∞.
 
         Args:
             cross: (p, n) (1/n) J_xJᵀ, J_x the Jacobian of whatever is predicted at p new points.
             initial: (p,) h₀(x).
-            t: time or (T,) times.
+            dynamics: how θ moves.
+            at: time or times of a flow, else steps.
 
         Returns:
-            t.shape + (p,) predictions.
+            at.shape + (p,) predictions.
         """
-        return self._predict(cross, initial, flow_response(self.eigenvalues, t))
+        moved = response(dynamics, self.eigenvalues, at)
+        moved = torch.where((self.eigenvalues == 0) & torch.isinf(moved), 0.0, moved) * self.coefficients
+        return initial - moved @ (cross @ self.vectors).T
+
+    def mode_losses(self, t: Times = 0.0) -> Tensor:
+        """(u_jᵀe₀)² e^{−2λ_j t}/(2n), whose sum over j is R_S(t); shape t.shape + (n,)."""
+        return self.mode_losses_under(FLOW, t)
+
+    def loss(self, t: Times) -> Tensor:
+        """R_S(t) = Σ_j (u_jᵀe₀)² e^{−2λ_j t}/(2n), shape of t."""
+        return self.loss_under(FLOW, t)
+
+    def loss_after(self, k: Steps, step: float) -> Tensor:
+        """R_S after k steps of gradient descent of size τ, Σ_j (u_jᵀe₀)² (1 − τλ_j)^{2k}/(2n), shape of k."""
+        return self.loss_under(Dynamics("descent", step), k)
+
+    def residual(self, t: Times) -> Tensor:
+        """e(t) = U e^{−Λt} Uᵀe₀, shape t.shape + (n,)."""
+        return self.residual_under(FLOW, t)
+
+    def residual_after(self, k: Steps, step: float) -> Tensor:
+        """e_k = U (1 − τΛ)ᵏ Uᵀe₀, shape k.shape + (n,)."""
+        return self.residual_under(Dynamics("descent", step), k)
+
+    def at(self, cross: Tensor, initial: Tensor, t: Times) -> Tensor:
+        """h(x, t) = h₀(x) − (1/n) J_xJᵀ U φ₁(Λ, t) Uᵀe₀; arguments as for `at_under`."""
+        return self.at_under(cross, initial, FLOW, t)
 
     def at_after(self, cross: Tensor, initial: Tensor, k: Steps, step: float) -> Tensor:
-        """h_k(x) = h₀(x) − (1/n) J_xJᵀ U c_k(Λ) Uᵀe₀, c_k = (1 − (1 − τλ)ᵏ)/λ; arguments as for `at`."""
-        return self._predict(cross, initial, descent_response(self.eigenvalues, k, step))
-
-    def _losses(self, decay: Tensor) -> Tensor:
-        return torch.where(self.coefficients == 0, 0.0, (decay * self.coefficients).square() / (2 * self.coefficients.numel()))
-
-    def _predict(self, cross: Tensor, initial: Tensor, response: Tensor) -> Tensor:
-        moved = torch.where((self.eigenvalues == 0) & torch.isinf(response), 0.0, response) * self.coefficients
-        return initial - moved @ (cross @ self.vectors).T
+        """h_k(x) = h₀(x) − (1/n) J_xJᵀ U c_k(Λ) Uᵀe₀, c_k = (1 − (1 − τλ)ᵏ)/λ; arguments as for `at_under`."""
+        return self.at_under(cross, initial, Dynamics("descent", step), k)

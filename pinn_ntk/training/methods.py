@@ -8,7 +8,11 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import gradient_descent, heavy_ball, momentum_dynamics, nesterov
+from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import flow_times, gradient_flow
+from pinn_ntk.training.gauss_newton import levenberg_marquardt
+from pinn_ntk.training.particles import particle_flow
+from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.states import State, StopRule
 
 SUPPLIED = ("network", "problem", "steps", "stop", "limit", "tracked")
@@ -63,6 +67,11 @@ METHODS: dict[str, Method] = {
     "gradient_flow": Method(_descended_flow, "gradient flow", every=True),
     "heavy_ball": Method(heavy_ball, "gradient descent with momentum (heavy ball)"),
     "nesterov": Method(nesterov, "Nesterov's accelerated gradient descent"),
+    "particle_flow": Method(particle_flow, "mean-field flow of particles"),
+    "adam": Method(adam, "Adam"),
+    "sgd": Method(sgd, "stochastic gradient descent, by epochs"),
+    "lbfgs": Method(lbfgs, "L-BFGS"),
+    "levenberg_marquardt": Method(levenberg_marquardt, "Levenberg–Marquardt"),
 }
 
 

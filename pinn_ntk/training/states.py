@@ -36,6 +36,7 @@ class State:
         status: RUNNING, or why this state is the last.
         start: the network before training, which knows everything but θ.
         dynamics: how θ moves.
+        note: why it is the last, in words, where the status does not say it.
     """
 
     step: int
@@ -48,6 +49,7 @@ class State:
     status: Status
     start: Model
     dynamics: Dynamics
+    note: str = ""
 
     @property
     def network(self) -> Model:

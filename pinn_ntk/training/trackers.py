@@ -13,6 +13,7 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError
 from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
+from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.states import State, Status
 
@@ -116,15 +117,16 @@ class KernelTracker:
         Raises:
             NonFiniteError: the kernel has entries that are not finite.
         """
-        kernel = tangent_kernel(state.network, self.problem)
+        network = state.network  # a copy, which is as large as θ
+        kernel = tangent_kernel(network, self.problem)
         self.first, self.last = self.first or kernel, kernel
         e = state.residual
         return {
             "drift": float(torch.linalg.norm(kernel.total - self.first.total) / torch.linalg.norm(self.first.total)),
             "quadratic": float(e @ kernel.total @ e),
             "dissipation": kernel.scale * float(e @ kernel.total @ e) / self.problem.points**2,
-            **self._spectrum(state, "total", ""),
-            **self._part_a(state, kernel, self.first),
+            **self._spectrum(state, network, "total", ""),
+            **self._part_a(state, network, kernel, self.first),
             **self._mode_losses(e),
         }
 
@@ -132,18 +134,18 @@ class KernelTracker:
         """The loss by initial modes, where their spectrum could be had."""
         return {} if self.modes is None else {"mode_losses": (self.modes.mT @ e).square() / (2 * self.problem.points)}
 
-    def _part_a(self, state: State, kernel: Kernel, first: Kernel) -> Mapping[str, Value]:
+    def _part_a(self, state: State, network: Model, kernel: Kernel, first: Kernel) -> Mapping[str, Value]:
         """What concerns the outer weights; nothing of a network that has none."""
         if kernel.a is None or first.a is None:
             return {}
         e = state.residual
         moved = {"drift_a": float(torch.linalg.norm(kernel.a - first.a)), "quadratic_a": float(e @ kernel.a @ e)}
-        return {**moved, **self._spectrum(state, "a", "_a")}
+        return {**moved, **self._spectrum(state, network, "a", "_a")}
 
-    def _spectrum(self, state: State, part: str, suffix: str) -> Mapping[str, Value]:
+    def _spectrum(self, state: State, network: Model, part: str, suffix: str) -> Mapping[str, Value]:
         names = ("lambda_min", "lambda_max", "floor", "effective_rank")
         try:
-            spectrum = tangent_spectrum(state.network, self.problem, part)
+            spectrum = tangent_spectrum(network, self.problem, part)
         except NonFiniteError:
             raise
         except SpectrumError as error:
@@ -232,7 +234,7 @@ def track(
             held.losses.append(state.loss)
             if on_state is not None:
                 on_state(state)
-            if state.step in wanted or status is not Status.RUNNING:
+            if state.step in wanted or status is not Status.RUNNING or state.dynamics.kind == "flow":  # a flow has few states, by request
                 start = time.perf_counter()
                 held.ask(trackers, state, start - begin - spent)
                 spent += time.perf_counter() - start

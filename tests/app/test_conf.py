@@ -35,7 +35,7 @@ def test_every_option_of_every_group_builds(group: str, option: str) -> None:
     words = ["problem=regression"] if group == "activation" else []
     config, experiment = built(f"{group}={option}", *words)
     assert experiment.network.dim == experiment.problem.dim
-    assert experiment.network.activation.name == config["activation"]["name"]
+    assert experiment.network.about.facts["activation"] == config["activation"]["name"]
     if group == "problem" and option != "text":
         points = config["problem"]["points"]
         assert experiment.problem.points == (len(points) if isinstance(points, list) else points)

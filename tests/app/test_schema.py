@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinn_ntk.app.faults import Fault
-from pinn_ntk.app.schema import KEYS, Key, check, flatten, keys_of, positive, whole
+from pinn_ntk.app.schema import KEYS, OPTIONS, Key, check, flatten, keys_of, positive, whole
 
 NOT_NUMBERS = st.one_of(st.text(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.none())
 
@@ -37,6 +37,13 @@ def test_everything_else_is_refused_as_a_step_size(value: object) -> None:
 def test_a_flag_is_a_bool(value: object) -> None:
     assert Key("", "flag").fault(value)
     assert Key("", "flag").fault(True) is None
+
+
+@given(st.floats(min_value=0, max_value=1, exclude_max=True))
+def test_a_momentum_may_be_zero_but_not_one(x: float) -> None:
+    assert OPTIONS["momentum"].fault(x) is None
+    assert "at least 0 and below 1" in str(OPTIONS["momentum"].fault(1.0))
+    assert OPTIONS["momentum"].fault(-1e-9)
 
 
 def test_null_is_for_optional_keys_only() -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.comparison.compare import compare, exit_time, forecast_losses, least_ratio, linearised_losses
+from pinn_ntk.comparison.compare import compare, exit_time, least_ratio
 from pinn_ntk.comparison.envelope import envelope
+from pinn_ntk.comparison.lazy_statements import forecast_losses, linearised_losses
 from pinn_ntk.comparison.statements import Statement, at_least, at_most
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity

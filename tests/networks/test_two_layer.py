@@ -41,10 +41,16 @@ def test_gamma_by_name_or_number(name: float | str, value: float) -> None:
     assert gamma_value(name, 100) == pytest.approx(value)
 
 
-@pytest.mark.parametrize(("scaling", "s"), [("sum", 1.0), ("ntk", 0.1), ("mean_field", 0.01)])
-def test_scaling_multiplies_the_sum(scaling: str, s: float) -> None:
+@pytest.mark.parametrize(("scaling", "s"), [("sum", 1.0), ("ntk", 0.1), ("mean_field", 0.01), (0.75, 10**-1.5)])
+def test_scaling_multiplies_the_sum(scaling: str | float, s: float) -> None:
     net, plain, x = TwoLayer(2, 100, scaling=scaling), TwoLayer(2, 100), points(4, 2)
     torch.testing.assert_close(net(x), s * plain(x))
+
+
+@pytest.mark.parametrize(("name", "p"), [("sum", 0), ("ntk", 0.5), ("mean_field", 1)])
+def test_a_named_scaling_is_its_exponent(name: str, p: float) -> None:
+    named, numbered = TwoLayer(2, 7, scaling=name), TwoLayer(2, 7, scaling=p)
+    assert (named.scaling, named.scale) == (numbered.scaling, numbered.scale) == (name, numbered.scale)
 
 
 def test_displacements_far_below_rounding_are_kept() -> None:
@@ -80,6 +86,9 @@ def test_bias_is_a_coordinate_held_at_one() -> None:
         {"gamma": "small"},
         {"init": "zero"},
         {"scaling": "no"},
+        {"scaling": 1.5},
+        {"scaling": -0.1},
+        {"scaling": float("nan")},
         {"activation": "x"},
     ],
 )

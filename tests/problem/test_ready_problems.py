@@ -9,13 +9,18 @@ import torch
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.validation import check_problem
 
-BOUNDARY_VALUE = [name for name in PROBLEMS if name != "regression"]
-EVOLUTION = ("heat_1d", "wave_1d", "black_scholes")
+BOUNDARY_VALUE = [name for name in PROBLEMS if name not in ("regression", "points")]
+EVOLUTION = ("heat_1d", "wave_1d", "black_scholes", "transport_1d", "klein_gordon_1d", "fokker_planck_1d")
+SECOND_ORDER_IN_TIME = ("wave_1d", "klein_gordon_1d")
+FREE_FACES = {"transport_1d": [(0, "high")]}  # the outflow
 VARIANTS = {
     "helmholtz_2d": {"wavenumber": 1.7},
     "advection_diffusion_2d": {"diffusivity": 0.2, "velocity": (-0.5, 2.0)},
     "heat_1d": {"diffusivity": 0.7, "final_time": 0.3},
     "wave_1d": {"speed": 1.7, "final_time": 2.0},
+    "transport_1d": {"speed": 0.6, "final_time": 2.0},
+    "klein_gordon_1d": {"speed": 0.5, "mass": 7.0, "final_time": 1.5},
+    "fokker_planck_1d": {"attraction": 0.7, "diffusivity": 0.2, "spread": 0.35, "final_time": 2.0},
     "black_scholes": {"volatility": 0.4, "rate": -0.02, "maturity": 0.5},
 }
 CASES = [(name, {}) for name in BOUNDARY_VALUE] + list(VARIANTS.items())
@@ -41,7 +46,8 @@ def test_exact_solution_satisfies_the_hard_problem(name, parameters):
     inside = ansatz.phi(block.x) > 0.03
     left = block.operator.apply(lambda x: (problem.exact(x) - g(x)) / ansatz.phi(x), block.x[inside])
     assert relative(left, block.target[inside]) < 1e-10
-    faces = [f for f in problem.domain.faces if not (problem.time and f == (problem.dim - 1, "high"))]
+    free = FREE_FACES.get(name, []) + [(problem.dim - 1, "high")] * problem.time
+    faces = [f for f in problem.domain.faces if f not in free]
     on = problem.domain.boundary(60, faces=faces)
     assert torch.equal(ansatz.phi(on), torch.zeros(len(on), dtype=on.dtype))
     assert relative(g(on), problem.exact(on)) < 1e-14
@@ -76,10 +82,24 @@ def test_source_equals_computer_algebra(name):
     assert relative(block.target, values) < 1e-13
 
 
+def kind_of(operator):
+    """Parabolic where A is singular, hyperbolic where it has eigenvalues of both signs, else elliptic."""
+    eigenvalues = torch.linalg.eigvalsh(operator.coefficients(torch.full((1, operator.dim), 0.3, dtype=torch.float64))[0][0])
+    if bool((eigenvalues == 0).any()):
+        return "parabolic" if operator.order == 2 else "first order"
+    return "elliptic" if bool((eigenvalues > 0).all() | (eigenvalues < 0).all()) else "hyperbolic"
+
+
+def test_the_library_has_equations_of_every_type():
+    kinds = [kind_of(PROBLEMS[name](boundary="soft", points=8).blocks[0].operator) for name in BOUNDARY_VALUE]
+    assert set(kinds) == {"elliptic", "parabolic", "hyperbolic", "first order"}
+    assert len(kinds) >= 11
+
+
 @pytest.mark.parametrize("name", BOUNDARY_VALUE)
 def test_blocks_carry_their_names_counts_and_weights(name):
     problem = PROBLEMS[name](boundary="soft", points=40, boundary_points=12, weights={"boundary": 10.0}, seed=5)
-    expected = ["interior", "boundary"] + ["initial"] * (name in EVOLUTION) + ["velocity"] * (name == "wave_1d")
+    expected = ["interior", "boundary"] + ["initial"] * (name in EVOLUTION) + ["velocity"] * (name in SECOND_ORDER_IN_TIME)
     assert [b.name for b in problem.blocks] == expected
     assert [b.weight for b in problem.blocks] == [1.0, 10.0] + [1.0] * (len(expected) - 2)
     assert [len(b) for b in problem.blocks] == [40] + [2 if problem.dim == 1 else 12] + [12] * (len(expected) - 2)
@@ -119,6 +139,9 @@ def test_the_seed_moves_the_points_and_nothing_else():
         ("heat_1d", {"final_time": -1.0}, "positive"),
         ("wave_1d", {"speed": float("inf")}, "positive"),
         ("black_scholes", {"volatility": 0}, "positive"),
+        ("transport_1d", {"speed": -1.0}, "positive"),
+        ("klein_gordon_1d", {"mass": float("nan")}, "finite"),
+        ("fokker_planck_1d", {"attraction": 0.0}, "positive"),
     ],
 )
 def test_mistakes_are_named(name, arguments, words):

@@ -55,6 +55,7 @@ RUNS: dict[str, Callable[[], Record]] = {
     "zero_steps": lambda: line(steps=0),
     "one_point_one_neuron": lambda: line(width=1, n=1, steps=3),
     "flow": lambda: line(optimizer="gradient_flow"),
+    "heavy_ball": lambda: line(optimizer="heavy_ball", options={"momentum": 0.8}),
     "float32": lambda: line(dtype="float32"),
     "diverged": lambda: line(activation="tanh", steps=100, step_size=8.0),
     "not_finite": lambda: line(activation="tanh", steps=200, step_size=1e3, divergence=math.inf),

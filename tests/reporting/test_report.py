@@ -26,6 +26,7 @@ HEADINGS = [
     "Loss and forecast",
     "How fast the loss falls",
     "Spectrum of the tangent kernel",
+    "Modes",
     "Does the kernel stay where it was?",
     "Theory beside measurement",
     "How this was made",
@@ -42,6 +43,7 @@ KINDS = [
     "zero_steps",
     "one_point_one_neuron",
     "flow",
+    "heavy_ball",
     "float32",
     "diverged",
     "not_finite",
@@ -117,7 +119,8 @@ def test_every_kind_of_run_has_a_whole_and_self_contained_page(page_of: Callable
 
 def test_a_full_run_has_every_picture(page_of: Callable[[str], Path]) -> None:
     pictures = "solution exact error residual loss bound ratio error_history dissipation share spectrum alignment drift lambda_min"
-    assert {*pictures.split(), "relative_drift", "displacement"} == set(Outline(page_of("theorem").read_text()).ids)
+    pictures += " relative_drift displacement mode_losses mode_times"
+    assert set(pictures.split()) == set(Outline(page_of("theorem").read_text()).ids)
     assert "loss_by_block" in Outline(page_of("soft_3d").read_text()).ids
 
 

@@ -10,7 +10,7 @@ from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.prediction import Prediction, predict
+from pinn_ntk.theory.prediction import Prediction, predict, shared_prediction
 
 
 def problem() -> Problem:
@@ -75,3 +75,15 @@ def test_linearised_solution_starts_at_the_network() -> None:
         assert value is not None
         torch.testing.assert_close(value, start)
     assert predict(problem(), net).solution_at(1.0) is None
+
+
+def test_what_seeds_share_is_what_each_would_find_alone() -> None:
+    one, other = (TwoLayer(1, 50, "relu3", seed=s) for s in (0, 1))
+    alone, together = predict(problem(), other), predict(problem(), other, shared=shared_prediction(problem(), one), fields=False)
+    assert alone.guarantee is not None
+    assert together.guarantee == alone.guarantee
+    assert (together.initial_loss, together.cut_time, together.verdict) == (alone.initial_loss, alone.cut_time, alone.verdict)
+    torch.testing.assert_close(together.linear.eigenvalues, alone.linear.eigenvalues)
+    assert together.lazy is not None and alone.lazy is not None
+    torch.testing.assert_close(together.lazy.forecast.drawn, alone.lazy.forecast.drawn)
+    assert together.cross is None

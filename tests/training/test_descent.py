@@ -8,6 +8,8 @@ import pytest
 import torch
 from cases import network_of, points, problem_of
 
+from pinn_ntk.activations import ACTIVATIONS
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.autograd import row_jacobian
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, solution_kernel
 from pinn_ntk.networks.sums import residual_and_gradient
@@ -15,8 +17,9 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.theory.linearised import Linearisation
-from pinn_ntk.training.descent import gradient_descent, step_limit
+from pinn_ntk.training.descent import gradient_descent, heavy_ball, nesterov, step_limit
 from pinn_ntk.training.flow import flow_times, gradient_flow
+from pinn_ntk.training.methods import law
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -171,6 +174,68 @@ def test_a_kernel_that_is_zero_or_not_finite_leaves_one_state() -> None:
     assert math.isnan(step_limit(network_of("tanh", 1), huge))
     (state,) = gradient_descent(network_of("tanh", 1), huge)
     assert state.status is Status.NON_FINITE
+
+
+@pytest.mark.parametrize("nesterov", [False, True], ids=["heavy_ball", "nesterov"])
+def test_momentum_is_that_of_torch(nesterov: bool) -> None:
+    """Every state of fifty steps, its loss and gradient, against torch.optim.SGD on the same residual."""
+    problem, net = problem_of("full", 2), network_of("tanh", 2, width=10)
+    states = list(gradient_descent(net, problem, 0.3, 50, momentum=0.9, nesterov=nesterov))
+    other = net.with_weights(net.weights)
+    optimiser = torch.optim.SGD(other.parameters(), states[0].step_size, 0.9, nesterov=nesterov)
+    for state in states:
+        assert state.weights.a.tolist() == pytest.approx(other.a.tolist(), rel=1e-11, abs=1e-13)
+        assert state.weights.w.flatten().tolist() == pytest.approx(other.w.flatten().tolist(), rel=1e-11, abs=1e-13)
+        optimiser.zero_grad()
+        values = torch.cat([rows.apply(other) for rows in problem.rows()])
+        loss = (values - problem.target).square().sum() / (2 * problem.points)
+        loss.backward()
+        norm = math.sqrt(sum(float(p.grad.square().sum()) for p in other.parameters() if p.grad is not None))
+        assert (state.loss, state.gradient_norm) == pytest.approx((loss.item(), norm), rel=1e-9)
+        optimiser.step()
+    assert states[-1].dynamics == Dynamics("nesterov" if nesterov else "heavy_ball", states[0].step_size, 0.9)
+    assert states[-1].time == pytest.approx(50 * states[0].step_size)
+
+
+@pytest.mark.parametrize(("method", "kind"), [(heavy_ball, "heavy_ball"), (nesterov, "nesterov")])
+def test_a_step_size_is_a_share_of_the_methods_own_limit(method, kind: str) -> None:
+    problem, net = problem_of("laplacian", 1), network_of("tanh", 1, width=40)
+    state = next(method(net, problem, 0.5, 0, momentum=0.8))
+    factor = {"heavy_ball": 1.8, "nesterov": 1.8 / 2.6}[kind]
+    assert state.step_size == pytest.approx(0.5 * factor * step_limit(net, problem), rel=1e-12)
+    assert step_limit(net, problem, state.dynamics) == pytest.approx(2.0 * state.step_size, rel=1e-12)
+    known = next(method(net, problem, 0.5, 0, momentum=0.8, limit=4.0))
+    assert known.step_size == 2.0
+
+
+@pytest.mark.parametrize("method", [heavy_ball, nesterov])
+def test_the_limit_of_momentum_is_where_a_linear_network_starts_to_grow(method) -> None:
+    """Only the coefficients of fixed functions move: the network is its own linearisation."""
+    problem = Problem([Block(identity(1), points(6, 1), lambda x: torch.sin(9 * x[:, 0]))])
+    dead = replace(ACTIVATIONS["tanh"], name="nothing", jet=lambda z, k: tuple(torch.zeros_like(z) for _ in range(k + 1)))
+    net = TwoLayer(1, 1, dead, extra=tuple(lambda x, p=p: x[:, 0] ** p for p in range(4)))
+    losses = {f: [s.loss for s in method(net, problem, f, 3000, momentum=0.7)] for f in (0.99, 1.01)}
+    assert losses[0.99][-1] < losses[0.99][0]
+    assert losses[1.01][-1] > 1e3 * losses[1.01][0]
+    linear = Linearisation.from_jacobian_factor(kernel_factor(net, problem), problem.residual(net))
+    *_, state = method(net, problem, 0.9, 400, momentum=0.7)
+    torch.testing.assert_close(linear.residual_under(state.dynamics, 400), state.residual, rtol=1e-10, atol=1e-12)
+
+
+def test_without_momentum_nothing_changes() -> None:
+    problem, net = problem_of("identity", 1), network_of("tanh", 1)
+    plain, zero = (last(gradient_descent(net, problem, 0.5, 20, **o)) for o in ({}, {"momentum": 0.0, "nesterov": True}))
+    assert zero.dynamics == plain.dynamics
+    assert torch.equal(zero.residual, plain.residual)
+    with pytest.raises(ValueError, match="momentum"):
+        next(gradient_descent(net, problem, momentum=1.0))
+
+
+def test_the_law_of_a_method_is_read_from_its_options() -> None:
+    assert law("gradient_descent", {}) == Dynamics("descent")
+    assert law("gradient_descent", {"momentum": 0.5, "nesterov": True}) == Dynamics("nesterov", 0.0, 0.5)
+    assert law("heavy_ball", {}) == Dynamics("heavy_ball", 0.0, 0.9)
+    assert law("nesterov", {"momentum": 0.3}) == Dynamics("nesterov", 0.0, 0.3)
 
 
 def test_device_and_dtype_stay(device: torch.device, dtype: torch.dtype) -> None:

@@ -1,0 +1,69 @@
+"""The tangent kernel of any network: in closed form where there is one, by automatic differentiation elsewhere. The choice is made here.
+
+K̂ = JJᵀ/scale with J = ∂(S𝓛h)/∂θ; scale = s²N for two layers, 1 for modules.
+"""
+
+from torch import Tensor
+
+from pinn_ntk.kernels.autograd import autograd_kernel
+from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor
+from pinn_ntk.kernels.gram import Kernel
+from pinn_ntk.kernels.memory import require_bytes
+from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
+from pinn_ntk.networks.model import Model
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.operators.rows import Rows
+from pinn_ntk.problem.residual import Problem
+
+
+def tangent_kernel(network: Model, problem: Problem, at: tuple[Rows, ...] | None = None) -> Kernel:
+    """K̂ at the points of a problem, with parts (a) and (w) for two layers.
+
+    Args:
+        network: two layers or a module.
+        problem: n rows.
+        at: m other rows: the cross kernel K(at, X), (m, n).
+
+    Raises:
+        MemoryShortageError: n² numbers do not fit.
+    """
+    if isinstance(network, TwoLayer):
+        return closed_form_kernel(network, problem, at)
+    return autograd_kernel(network.module, problem, at)
+
+
+def tangent_factor(network: Model, problem: Problem, part: str = "total") -> Tensor:
+    """R with RᵀR = JJᵀ, (≤ n, n); of two layers also part 'a', s²ΦΦᵀ.
+
+    Raises:
+        ValueError: part 'a' of a module.
+        MemoryShortageError: the Jacobian of a module does not fit.
+    """
+    if isinstance(network, TwoLayer):
+        return kernel_factor(network, problem, part)
+    if part != "total":
+        raise ValueError(f"part: got {part!r}, expected 'total': a module has no outer weights")
+    size = 3 * problem.points * network.parameter_count * network.dtype.itemsize
+    require_bytes(size, network.device, f"the Jacobian of {problem.points} rows by {network.parameter_count} parameters")
+    return triangular_factor([problem.system(network).jacobian(network.weights)], problem.points)
+
+
+def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> Spectrum:
+    """Spectrum of K̂ from singular values of the Jacobian: right down to (nε)²λ_max.
+
+    Raises:
+        ValueError: an unknown part.
+        SpectrumError: the Jacobian is not finite.
+    """
+    return spectrum_of_factor(tangent_factor(network, problem, part), network.kernel_scale, problem.points)
+
+
+def solution_tangent(network: Model, problem: Problem, x: Tensor) -> Kernel:
+    """The cross kernel of u − g at new points against the rows of the problem: what moves u(x) when the residual is reduced.
+
+    Args:
+        network: two layers or a module.
+        problem: n rows.
+        x: new points (m, d).
+    """
+    return tangent_kernel(network, problem, at=(problem.solution_rows(x),))

@@ -1,0 +1,41 @@
+"""A record of an ensemble: its outcome, which can write itself into a folder."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pinn_ntk.reporting.ensemble_files import write_ensemble_arrays, write_ensemble_history
+from pinn_ntk.reporting.ensemble_outcome import EnsembleOutcome
+from pinn_ntk.reporting.ensemble_report import ensemble_html, ensemble_sections
+from pinn_ntk.reporting.files import write_summary, write_text
+from pinn_ntk.reporting.tables import write_table
+
+
+@dataclass(frozen=True)
+class EnsembleRecord(EnsembleOutcome):
+    """An `EnsembleOutcome` with `save`."""
+
+    def save(self, folder: str | Path) -> Path:
+        """Write report.html, summary.json, ensemble.csv, history.csv, arrays.nc and figures/*.svg.
+
+        Args:
+            folder: made when missing.
+
+        Returns:
+            The path of the report.
+        """
+        path, begin = Path(folder), time.perf_counter()
+        figures = path / "figures"
+        figures.mkdir(parents=True, exist_ok=True)
+        write_ensemble_history(self, path / "history.csv")
+        write_table(self.rows(), path / "ensemble.csv")
+        write_ensemble_arrays(self, path / "arrays.nc")
+        drawn = ensemble_sections(self)
+        for picture in (p for part in drawn for p in part.pictures):
+            picture.write(figures)
+        report = path / "report.html"
+        write_text(report, ensemble_html(self, drawn))
+        spent = time.perf_counter() - begin
+        timed = replace(self, seconds={**self.seconds, "report": spent, "total": self.seconds["total"] + spent})
+        write_summary(timed.summary(), path / "summary.json")
+        return report

@@ -1,0 +1,146 @@
+"""How the tangent kernel of eleven linear PDEs converges with width, and how much it moves: ‖K̂₀ − K^∞‖ ~ N^{-1/2}, drift ~ N^{-1}."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.kernels.closed_form import closed_form_kernel
+from pinn_ntk.kernels.infinite_width import infinite_width_kernel
+from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
+from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
+from pinn_ntk.studies.lazy_runs import Training, lazy_runs, member_seeds
+from pinn_ntk.studies.scaling_document import document
+from pinn_ntk.studies.study import Cell, Factory, Measured, Study
+from pinn_ntk.training.ensemble import member_network
+
+ELEVEN = (
+    "poisson_1d",
+    "poisson_2d",
+    "poisson_3d",
+    "helmholtz_2d",
+    "advection_diffusion_2d",
+    "elliptic",
+    "heat_1d",
+    "wave_1d",
+    "transport_1d",
+    "klein_gordon_1d",
+    "fokker_planck_1d",
+)
+SETUPS: dict[str, dict[str, object]] = {
+    "lecture": {"network.init": "lecture", "network.scaling": "ntk", "network.gamma": 1.0},
+    "uniform": {"network.init": "uniform", "network.scaling": "ntk", "network.gamma": 1.0},
+    "sum": {"network.init": "lecture", "network.scaling": "sum", "network.gamma": "inv_sqrt_width"},
+}
+"""The first two are h = N^{-1/2} Σ a_k σ(w_k·x) with normal and with uniform weights, the last is the lecture's own scaling."""
+
+
+def kernel_scaling(
+    factory: Factory,
+    *,
+    problems: Sequence[str] = ELEVEN,
+    widths: Sequence[int] = (16, 64, 256, 1024, 4096),
+    untrained: Sequence[int] = (16384,),
+    sum_widths: Sequence[int] = (16, 64, 256, 1024),
+    seeds: int = 10,
+    points: int = 8,
+    steps: int = 1000,
+    step_size: float = 0.3,
+    fit_widths: int = 3,
+) -> Study:
+    """Slopes of log ‖K̂₀ − K^∞_γ‖, log drift and log distance to the frozen-kernel trajectory against log N.
+
+    Args:
+        factory: configuration → experiment.
+        problems: the PDEs.
+        widths: N of the trained networks.
+        untrained: further widths at which only the kernel at θ⁰ is measured.
+        sum_widths: N under the lecture's own scaling.
+        seeds: runs per PDE and width.
+        points: n of each PDE, hard conditions.
+        steps: of gradient descent.
+        step_size: fraction of 2n/(s²Nλ_max).
+        fit_widths: slopes are those of so many of the widest networks: in narrow ones the kernel moves by more than a tenth.
+    """
+    equations, widest = names("problems", problems, PROBLEMS), whole_number("fit_widths", fit_widths, 3)
+    common = {
+        "seeds": whole_number("seeds", seeds),
+        "points": whole_number("points", points, 2),
+        "steps": whole_number("steps", steps, 0),
+        "step_size": positive_number("step_size", step_size),
+    }
+    plan = [(setup, width, common) for setup in ("lecture", "uniform") for width in whole_numbers("widths", widths)]
+    plan += [(setup, width, {**common, "steps": 0}) for setup in ("lecture", "uniform") for width in untrained]
+    plan += [("sum", width, common) for width in whole_numbers("sum_widths", sum_widths)]
+    cells = tuple(Cell({"setup": setup, "problem": p, "width": width, **how}) for setup, width, how in plan for p in equations)
+    return Study(
+        "kernel_scaling",
+        "The tangent kernel against width, for eleven linear PDEs",
+        f"{len(equations)} linear PDEs with {points} points each, {seeds} seeds for each PDE and width: how far is the kernel at θ⁰ from "
+        f"its limit of infinite width, how far does it move in {steps} steps of {step_size:g} of the stability limit, and how far does the "
+        "residual go from the one with the kernel frozen? Medians over all runs of a width; expected are the slopes −½, −1 and −1.",
+        cells,
+        lambda cell: measure(factory, cell),
+        lambda results: document(results, widest, step_size * steps),
+    )
+
+
+def measure(factory: Factory, cell: Cell) -> Measured:
+    """One row per seed: kernel_error, and with steps > 0 everything of `lazy_runs`."""
+    p: dict[str, Any] = dict(cell.parameters)
+    made = factory(
+        {
+            "problem": p["problem"],
+            "activation": "tanh",
+            "problem.points": p["points"],
+            "problem.test_points": 1,
+            "network.width": p["width"],
+            **SETUPS[p["setup"]],
+        }
+    )
+    seeds, network = member_seeds(p["width"], p["seeds"]), require_two_layer(made.network, "kernel_scaling")
+    limit = limit_kernel(network, made.problem)
+    problem = of_size(made.problem, limit.a)
+    errors = kernel_errors(network, problem, seeds, limit.total)
+    if p["steps"] == 0:
+        return Measured([{"seed": seed, "kernel_error": error} for seed, error in zip(seeds, errors, strict=True)])
+    rows = lazy_runs(network, problem, seeds, Training(p["steps"], p["step_size"]))
+    return Measured([{"kernel_error": error, **row} for error, row in zip(errors, rows, strict=True)])
+
+
+@dataclass(frozen=True)
+class LimitKernel:
+    """At infinite width.
+
+    Attributes:
+        a: s²Nγ²K^(a), the covariance of h(X;θ⁰) under 𝓛.
+        total: K_γ = K^(a) + γ²K^(w).
+    """
+
+    a: Tensor
+    total: Tensor
+
+
+def limit_kernel(network: TwoLayer, problem: Problem) -> LimitKernel:
+    """The kernel of the network's rows as N → ∞."""
+    limit = infinite_width_kernel(problem, network.activation, network.bias, network.init, tolerance=1e-8)
+    assert limit.a is not None and limit.w is not None  # both parts were asked for
+    second_moment = network.gamma**2 * (1.0 / 3.0 if network.init == "uniform" else 1.0)
+    return LimitKernel(network.scale**2 * network.width * second_moment * limit.a, limit.a + network.gamma**2 * limit.w)
+
+
+def of_size(problem: Problem, covariance: Tensor) -> Problem:
+    """The same linear equation for a multiple of its solution, so that ‖f‖² = E‖𝓛h(X;θ⁰)‖²: the target is as large as the first output."""
+    size = float(torch.sqrt(covariance.trace()) / torch.linalg.vector_norm(problem.target))
+    blocks = [Block(b.operator, b.x, size * b.target, b.name, b.weight) for b in problem.blocks]
+    return Problem(blocks, problem.name)
+
+
+def kernel_errors(network: TwoLayer, problem: Problem, seeds: Sequence[int], limit: Tensor) -> list[float]:
+    """‖K̂₀ − K_γ‖_F/‖K_γ‖_F of every seed."""
+    norm = torch.linalg.matrix_norm
+    return [float(norm(closed_form_kernel(member_network(network, s), problem).total - limit) / norm(limit)) for s in seeds]

@@ -1,0 +1,32 @@
+"""What many runs at several widths say together: quartiles by width, and slopes against width."""
+
+from typing import Any
+
+import numpy as np
+
+from pinn_ntk.comparison.slopes import Slope, fit_slope
+from pinn_ntk.studies.study import Results
+
+
+def medians(results: Results, column: str, where: dict[str, Any]) -> tuple[list[int], np.ndarray]:
+    """Widths, and the quartiles (3, widths) over all runs of a width; widths without that column are left out."""
+    widths = sorted({int(row["width"]) for row in results.where(where) if row.get(column) is not None})  # type: ignore[arg-type]
+    quartiles = [np.nanquantile(results.column(column, {**where, "width": w}), (0.25, 0.5, 0.75)) for w in widths]
+    return widths, np.array(quartiles).T.reshape(3, len(widths))
+
+
+def slope_of(results: Results, column: str, where: dict[str, Any], widest: int | None = None, logs: float = 0.0) -> Slope:
+    """The slope of log y − logs·log log N against log N over all runs, no two of which share neurons.
+
+    Args:
+        results: rows with a width.
+        column: y.
+        where: entries that the rows have to have.
+        widest: how many of the widest networks are used; None for all.
+        logs: power of log N that y carries beside its power of N.
+    """
+    rows = [row for row in results.where(where) if row.get(column) is not None]
+    kept = sorted({int(row["width"]) for row in rows})[-(widest or len(rows)) :]  # type: ignore[arg-type]
+    rows = [row for row in rows if row["width"] in kept]
+    x = np.array([float(row["width"]) for row in rows])  # type: ignore[arg-type]
+    return fit_slope(x, np.array([float(row[column]) for row in rows]) / np.log(x) ** logs)  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+"""Linear convergence inside a ball, from σ_min(J₀), ‖e₀‖ and a Lipschitz constant of the Jacobian; R_S = ‖e‖²/(2n).
+
+Let ‖J(θ) − J(θ')‖₂ ≤ L‖θ − θ'‖ on ‖θ − θ⁰‖ ≤ r (`jacobian_lipschitz`) and σ₀ = σ_min(J₀).
+
+Flow θ' = −Jᵀe/n: d‖e‖/dt = −‖Jᵀe‖²/(n‖e‖), and the way s has ds/dt = ‖Jᵀe‖/n, so d‖e‖/ds ≤ −σ_min(J) ≤ −(σ₀ − Ls): ‖e‖ is gone before
+s* = (σ₀ − √(σ₀² − 2L‖e₀‖))/L. If 2L‖e₀‖ < σ₀² and s* ≤ r, then for all t, with κ = σ₀ − Ls* = √(σ₀² − 2L‖e₀‖),
+
+    ‖θ(t) − θ⁰‖ ≤ s*,   σ_min(J(t)) ≥ κ,   R_S(t) ≤ exp(−2κ²t/n) R_S(0).
+
+Descent θ⁺ = θ − τ∇R_S: β = ((σ_max + Lr)² + L‖e₀‖)/n bounds ∇²R_S in the ball while ‖e‖ ≤ ‖e₀‖. Let μ = 1 − τβ/2 > 0. As long as the ball is
+not left, R_S⁺ ≤ R_S − τμ‖∇R_S‖² and ‖∇R_S‖ ≥ κ√(2R_S/n), so √R_S − √R_S⁺ ≥ μκ‖θ⁺ − θ‖/√(2n) and the way is at most ‖e₀‖/(μκ), κ = σ₀ − Lr.
+If 4L‖e₀‖/μ < σ₀² and s* = (σ₀ − √(σ₀² − 4L‖e₀‖/μ))/(2L) ≤ r, then with κ = σ₀ − Ls* the same holds with R_S⁺ ≤ (1 − 2τμκ²/n) R_S.
+
+The margin 2L‖e₀‖/σ₀² (4L‖e₀‖/(μσ₀²)) falls with the width: σ₀² ~ s²N λ_min(K^∞) while L does not grow with N.
+"""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.networks.features import System
+from pinn_ntk.networks.two_layer import Weights
+from pinn_ntk.theory.lipschitz import gradient_norms, jacobian_lipschitz
+
+_ROUNDS = 8
+_ALL = 1.0 - 1e-16  # a step that takes everything
+
+
+@dataclass(frozen=True)
+class BallCertificate:
+    """The way to the solution, if it is provably shorter than what the Jacobian allows.
+
+    Attributes:
+        certified: whether it is.
+        radius: s*, bound on ‖θ(t) − θ⁰‖; where not certified, the radius at which L was taken.
+        lipschitz: L on the ball of that radius.
+        sigma: κ ≤ σ_min(J(t)) for all t; 0 where not certified.
+        rate: R_S(t) ≤ e^{−rate·t}R_S(0), t = kτ for descent; 0 where not certified.
+        margin: 2L‖e₀‖/σ₀² (flow) or 4L‖e₀‖/(μσ₀²): below 1 when certified, else the factor by which σ₀² falls short.
+    """
+
+    certified: bool
+    radius: float
+    lipschitz: float
+    sigma: float
+    rate: float
+    margin: float
+
+
+def ball_certificate(
+    system: System, weights: Weights, sigma: tuple[float, float], residual: float, dynamics: Dynamics, gradients: Tensor | None = None
+) -> BallCertificate:
+    """The ball certificate, L taken on the ball it ends with.
+
+    s*(L(r)) grows with r, so r ↦ s*(L(r)) is iterated upwards from ‖e₀‖/σ₀, below which no way can be.
+
+    Args:
+        system: n rows.
+        weights: θ⁰.
+        sigma: σ₀ > 0, with its rounding taken off, and σ_max of J₀.
+        residual: ‖e₀‖.
+        dynamics: a flow or descent.
+        gradients: `gradient_norms`, where they are known.
+    """
+    known, n = gradient_norms(system, weights) if gradients is None else gradients, system.points
+    sigma_min, sigma_max = sigma
+    radius = residual / sigma_min
+    for _ in range(_ROUNDS):
+        lipschitz = jacobian_lipschitz(system, weights, radius, known)
+        share = _share(sigma_max + lipschitz * radius, lipschitz * residual, n, dynamics)
+        need = (2.0 if dynamics.kind == "flow" else 4.0 / share if share > 0.0 else math.inf) * lipschitz * residual
+        margin = need / sigma_min**2
+        if not margin < 1.0:
+            break
+        left = sigma_min * math.sqrt(1.0 - margin)
+        way = 2.0 * residual / (sigma_min + left) * (1.0 if dynamics.kind == "flow" else 1.0 / share)
+        if way <= radius:
+            kept = sigma_min - lipschitz * way
+            return BallCertificate(True, way, lipschitz, kept, _rate(kept, share, n, dynamics), margin)
+        radius = way * (1.0 + 1e-3)
+    return BallCertificate(False, radius, lipschitz, 0.0, 0.0, max(margin, 1.0))
+
+
+def _share(norm: float, bend: float, n: int, dynamics: Dynamics) -> float:
+    """μ = 1 − τβ/2 with β = (‖J‖² + L‖e₀‖)/n; 1 for the flow."""
+    return 1.0 - 0.5 * dynamics.step * (norm * norm + bend) / n
+
+
+def _rate(sigma: float, share: float, n: int, dynamics: Dynamics) -> float:
+    """2κ²/n, or −log(1 − 2τμκ²/n)/τ."""
+    slope = 2.0 * sigma * sigma / n
+    return slope if dynamics.kind == "flow" else -math.log1p(-min(dynamics.step * share * slope, _ALL)) / dynamics.step

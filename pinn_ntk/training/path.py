@@ -1,0 +1,103 @@
+"""The path of an optimiser: what turns (k, θ_k, e, ∇R_S) into states that know why training ends, R_S = ‖e‖²/(2n)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor
+
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.networks.model import Model
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.states import State, Status, StopRule
+
+OTHER = Dynamics("other")
+"""How θ moves under every method of which theory has no closed form."""
+
+
+def gradient_norm(gradient: Sequence[Tensor]) -> float:
+    """‖∇R_S‖ over all parameters."""
+    return math.sqrt(sum(float((g * g).sum()) for g in gradient))
+
+
+def require_steps(steps: int) -> None:
+    """Refuse a number of steps that is none.
+
+    Raises:
+        ValueError: fewer than 0.
+    """
+    if steps < 0:
+        raise ValueError(f"steps: got {steps}, expected 0 or more")
+
+
+def require_range(name: str, value: float, low: float, high: float = math.inf, above: bool = False) -> None:
+    """Refuse an option outside [low, high), or (low, high) with `above`.
+
+    Raises:
+        ValueError: it is outside, or not finite.
+    """
+    if not (math.isfinite(value) and low <= value < high) or (above and value == low):
+        words = f"{'above' if above else 'at least'} {low:g}" + (f" and below {high:g}" if high < math.inf else "")
+        raise ValueError(f"{name}: got {value}, expected a number {words}")
+
+
+@dataclass
+class Path:
+    """States of one run, in order.
+
+    Attributes:
+        problem: the rows.
+        start: the network before training.
+        steps: at most.
+        rule: when to end earlier.
+        gradient_tolerance: CONVERGED when ‖∇R_S‖ is at most this share of its first value.
+        losses: R_S so far.
+    """
+
+    problem: Problem
+    start: Model
+    steps: int
+    rule: StopRule
+    gradient_tolerance: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    _first: float = 0.0
+
+    def loss(self, e: Tensor) -> float:
+        """R_S = ‖e‖²/(2n)."""
+        return float(e @ e) / (2 * self.problem.points)
+
+    def state(self, k: int, weights: Any, e: Tensor, gradient: Sequence[Tensor], time: float, step_size: float = 0.0) -> State:
+        """The state after k steps; its status says whether it is the last.
+
+        Args:
+            k: steps.
+            weights: θ_k.
+            e: S(𝓛h − f) there, (n,).
+            gradient: ∇R_S there.
+            time: of the method's own clock.
+            step_size: τ, where the method has one.
+        """
+        self.losses.append(self.loss(e))
+        norm, note = gradient_norm(gradient), ""
+        self._first = self._first if k else norm
+        status = self.rule.status(self.losses, last=k == self.steps)
+        if status in (Status.RUNNING, Status.MAX_STEPS):
+            if norm == 0.0:
+                status, note = Status.STAGNATED, "the gradient is zero"
+            elif norm <= self.gradient_tolerance * self._first:
+                status, note = Status.CONVERGED, "the gradient met its tolerance"
+            elif not math.isfinite(norm):
+                status, note = Status.NON_FINITE, "the gradient is not finite"
+        return State(k, time, step_size, weights, e, self.losses[-1], norm, status, self.start, OTHER, note)
+
+    def stuck(self, last: State, note: str, status: Status = Status.STAGNATED) -> State:
+        """θ once more, one step later: no step could be taken.
+
+        Args:
+            last: where the method is.
+            note: why, in words.
+            status: the name of the reason.
+        """
+        self.losses.append(last.loss)
+        return replace(last, step=last.step + 1, time=last.time + 1.0, status=status, note=note)
