@@ -176,6 +176,7 @@ KEYS: dict[str, Key] = {
     "problem.kind": Key("which problem"),
     "ensemble.seeds": whole("seeds trained as one batch, from `seed` on, with coverage of every statement", 1, high=1_000_000),
     "study.kind": Key("a study of many runs in place of one run", optional=True),
+    "study.workers": whole("processes of a study; null takes one for each core", 1, optional=True, high=1024),
 }
 COMMON = {
     "points": whole("collocation points", 1),

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.run_folder import LOGGER
 from pinn_ntk.app.terminal import is_terminal, say, study_table
-from pinn_ntk.devices import threads_for
+from pinn_ntk.devices import resolve_device, threads_for
 from pinn_ntk.experiment.settings import Experiment
 from pinn_ntk.studies.runner import Progress, run_study
 from pinn_ntk.studies.study import Study
@@ -61,7 +62,7 @@ class ConfiguredFactory:
         for key, value in overrides.items():
             if key not in groups:
                 _set(config, key.split("."), value)
-        config["study"] = {"kind": None}
+        config["study"] = {"kind": None, "workers": None}
         return build(config, self.plugins)
 
 
@@ -84,6 +85,7 @@ def build_study(config: Mapping[str, Any], plugins: Tables, recompose: Recompose
     """
     options = dict(config["study"])
     kind = options.pop("kind")
+    options.pop("workers", None)
     if kind is None:
         return None
     if config["ensemble"]["seeds"] > 1:
@@ -104,13 +106,21 @@ def perform_study(study: Study, config: Mapping[str, Any], path: Path) -> int:
     context = json.dumps({k: v for k, v in config.items() if k not in _NOT_ITS_RESULT}, sort_keys=True, default=str)
     LOGGER.info("study %s: %d cells; those of an earlier run in %s are kept", study.name, len(study.cells), path)
     with threads_for(1), _progress(len(study.cells), config["report"]["bar"]) as show:
-        finished = run_study(study, path, context, show, config)
+        finished = run_study(study, path, context, show, config, _workers(config))
     for cell, why in finished.failed:
         LOGGER.warning("warning: no result for %s: %s", cell.words, why)
     say((study_table(finished.summary) if config["report"]["table"] else "") + str(finished.report))
     if finished.summary["status"] == "INTERRUPTED":
         return Exit.INTERRUPTED
     return Exit.NUMERICAL if finished.summary["status"] == "FAILED" else Exit.DONE
+
+
+def _workers(config: Mapping[str, Any]) -> int:
+    """Processes: those asked for, else one for each core on a CPU; a GPU is one for all."""
+    asked = config["study"].get("workers")
+    if asked is not None:
+        return int(asked)
+    return (os.cpu_count() or 1) if resolve_device(config["device"]["name"]).type == "cpu" else 1
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 
 
-def whole_numbers(name: str, values: object, least: int = 1) -> list[int]:
+def whole_numbers(name: str, values: Sequence[int], least: int = 1) -> list[int]:
     """The values, distinct whole numbers in ascending order.
 
     Args:
@@ -15,13 +15,12 @@ def whole_numbers(name: str, values: object, least: int = 1) -> list[int]:
     Raises:
         ValueError: something else than a list of whole numbers, at least one of them, none of them below `least`.
     """
-    good = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
-    if not good or any(isinstance(v, bool) or not isinstance(v, int) or v < least for v in values):  # type: ignore[union-attr]
+    if not _is_list(values) or any(isinstance(v, bool) or not isinstance(v, int) or v < least for v in values):
         raise ValueError(f"{name}: got {values!r}, expected a list of whole numbers, each at least {least}")
-    return sorted(set(values))  # type: ignore[arg-type]
+    return sorted(set(values))
 
 
-def whole_number(name: str, value: object, least: int = 1) -> int:
+def whole_number(name: str, value: int, least: int = 1) -> int:
     """The value, a whole number.
 
     Raises:
@@ -32,7 +31,7 @@ def whole_number(name: str, value: object, least: int = 1) -> int:
     return value
 
 
-def positive_number(name: str, value: object) -> float:
+def positive_number(name: str, value: float) -> float:
     """The value, a positive number.
 
     Raises:
@@ -43,13 +42,16 @@ def positive_number(name: str, value: object) -> float:
     return float(value)
 
 
-def names(name: str, values: object, allowed: Collection[str]) -> list[str]:
+def names(name: str, values: Sequence[str], allowed: Collection[str]) -> list[str]:
     """The values, names out of `allowed`, each once.
 
     Raises:
         ValueError: no list of such names.
     """
-    good = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
-    if not good or any(v not in allowed for v in values):  # type: ignore[union-attr]
+    if not _is_list(values) or any(v not in allowed for v in values):
         raise ValueError(f"{name}: got {values!r}, expected a list out of {', '.join(allowed)}")
-    return list(dict.fromkeys(values))  # type: ignore[arg-type]
+    return list(dict.fromkeys(values))
+
+
+def _is_list(values: object) -> bool:
+    return isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0

@@ -14,8 +14,8 @@ from pinn_ntk.studies.study import Arrays, Document, Results, Row
 
 ORDERS = ("u", "u'", "u''")
 STRETCHED = {"tanh": 2.0 / 3.0, "gaussian": 1.0, "erf": 1.0, "gelu": 1.0}
-"""q of exp(−c j^q). tanh(wx) has poles at distance π/(2|w|), so frequency ω of it has the weight exp(−πω/|w|), and against exp(−w²/2) the best
-w is (πω)^{1/3}: exp(−c ω^{2/3}). The transforms of the others fall like exp(−ω²/w²): exp(−cω)."""
+"""q of exp(−c j^q). tanh(wx) has poles at distance π/(2|w|), so frequency ω of it has the weight exp(−πω/|w|), and against exp(−w²/2)
+the best w is (πω)^{1/3}: exp(−c ω^{2/3}). The transforms of the others fall like exp(−ω²/w²): exp(−cω)."""
 _FIRST = 6  # index from which eigenvalues follow a power law
 _TOLERANCE = 0.2
 _SAME = 0.06  # relative spread of c over the orders
@@ -35,9 +35,7 @@ def document(results: Results) -> Document:
     timed = results.where({"what": "modes"})
     for activation in dict.fromkeys(str(row["activation"]) for row in timed):
         rows = [row for row in timed if row["activation"] == activation]
-        lead = (
-            "Every dot is one mode of one network; on the broken line theory is exact. Modes to the right of it were slower than predicted."
-        )
+        lead = "Every dot is one mode of one network; on the broken line theory is exact, modes above were slower."
         sections.append(Section(f"Which modes are learnt when: {activation}", lead, (_times(activation, rows),)))
         findings += [_timing(activation, order, rows) for order in dict.fromkeys(int(row["order"]) for row in rows)]  # type: ignore[arg-type]
     return Document(tuple(sections), tuple(findings))
@@ -47,8 +45,8 @@ def _lead(activation: str) -> str:
     degree = ACTIVATIONS[activation].degree
     if degree is not None:
         return (
-            f"On the line the kernel of ReLU^{degree} under an operator of order o falls like j^{{−2({degree} − o)}}, its part (a) two powers "
-            "faster: each derivative in the operator takes two powers away."
+            f"On the line the kernel of ReLU^{degree} under an operator of order o falls like j^{{−2({degree} − o)}}, its part (a) two "
+            "powers faster: each derivative in the operator takes two powers away."
         )
     return "An analytic activation: the eigenvalues fall like j^{m} exp(−c j^{q}). The operator's order changes m, not c."
 
@@ -171,7 +169,7 @@ def _timing(activation: str, order: int, rows: list[Row]) -> Finding:
         f"1, each mode within a factor of {_WITHIN:g}",
         "vacuous" if not len(ratio) else "holds" if good else "fails",
         f"{number(reach)} modes were predicted to be learnt in this time, {number(learnt)} were; predictions span a factor "
-        f"{number(float(x.max() / x.min())) if len(x) else '–'} in time. λ_j of K̂₀ itself is between {_against_limit(mine)} of that of K^∞.",
+        f"{number(float(x.max() / x.min())) if len(x) else '–'} in time. λ_j(K̂₀)/λ_j(K^∞) lies between {_against_limit(mine)}.",
     )
 
 

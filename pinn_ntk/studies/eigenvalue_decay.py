@@ -98,9 +98,10 @@ def eigenvalue_decay(
     return Study(
         "eigenvalue_decay",
         "How fast the eigenvalues fall, and which modes are learnt when",
-        f"The limit kernel K^∞ of u, u' and u'' at {n} points of the line, under no, hard and soft conditions; and networks of width {width} "
-        f"trained on a target with equal parts of all eigenvectors at {small} points: mode j of K̂₀ is to fall to 1/e in n/(s²Nλ_j), so smooth "
-        "modes first. Every derivative in the operator lifts the small eigenvalues: the bias towards smooth modes is milder for PDEs.",
+        f"The limit kernel K^∞ of u, u' and u'' at {n} points of the line, under no, hard and soft conditions; and networks of width "
+        f"{width} trained on a target with equal parts of all eigenvectors at {small} points: mode j of K̂₀ is to fall to 1/e in "
+        "n/(s²Nλ_j), smooth modes first. Every derivative in the operator lifts the small eigenvalues: the bias towards "
+        "smooth modes is milder for PDEs.",
         tuple(cells),
         lambda cell: _spectrum(cell) if cell.parameters["what"] == "spectrum" else _modes(cell),
         document,
@@ -115,7 +116,8 @@ def _spectrum(cell: Cell) -> Measured:
     """Eigenvalues of K^(a) and of K^(a) + K^(w), with their floors."""
     p: dict[str, Any] = dict(cell.parameters)
     problem = line_problem(p["order"], p["conditions"], p["points"])
-    arrays, row = {}, {}
+    arrays: dict[str, Any] = {}
+    row: Row = {}
     for part in ("a", "total"):
         spectrum = infinite_width_spectrum(problem, p["activation"], part=part)
         arrays[part] = spectrum.eigenvalues.flip(0).numpy()

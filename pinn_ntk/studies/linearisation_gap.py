@@ -72,8 +72,8 @@ def linearisation_gap(
     return Study(
         "linearisation_gap",
         "The network and its linearisation, against width",
-        f"{seeds} seeds for each width and scaling, {steps} steps of {step_size:g} of the stability limit. The linearised network is solved "
-        "exactly, mode by mode; the distance is the largest over time, as a share of ‖e₀‖.",
+        f"{seeds} seeds for each width and scaling, {steps} steps of {step_size:g} of the stability limit. The linearised network is "
+        "solved exactly, mode by mode; the distance is the largest over time, as a share of ‖e₀‖.",
         tuple(cells),
         lambda cell: measure(factory, cell),
         document,

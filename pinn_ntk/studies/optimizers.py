@@ -81,6 +81,7 @@ def optimizers(
         tuple(Cell({"method": m, "seed": s, **common}) for m in wanted for s in range(whole_number("seeds", seeds))),
         lambda cell: measure(factory, cell),
         document,
+        timed=True,
     )
 
 

@@ -1,23 +1,18 @@
 """Runs a study into a folder: each cell once, whatever happens to the others, then one document of all that is finished."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pinn_ntk.experiment.provenance import versions
-from pinn_ntk.kernels.memory import MemoryShortageError
 from pinn_ntk.reporting.files import replacing, write_summary, write_text
 from pinn_ntk.reporting.outcome import finite
 from pinn_ntk.reporting.study_page import study_html
 from pinn_ntk.reporting.tables import write_table
+from pinn_ntk.studies.cells import Attempt, attempts, read
 from pinn_ntk.studies.study import Cell, Document, Measured, Results, Row, Study
-
-ROWS, ARRAYS = "rows.json", "arrays.npz"
 
 
 @dataclass(frozen=True)
@@ -60,6 +55,7 @@ def run_study(
     context: str = "",
     on_cell: Callable[[Progress], None] | None = None,
     config: Mapping[str, Any] | None = None,
+    workers: int = 1,
 ) -> Finished:
     """Measure the cells that have no result yet and write table.csv, figures/, report.html and summary.json.
 
@@ -69,6 +65,7 @@ def run_study(
         context: what all cells depend on beside their parameters, such as the base configuration; another one is another cell.
         on_cell: called after every cell.
         config: kept in the report.
+        workers: processes that measure cells at the same time; a study that takes times has one.
 
     Returns:
         Where the report is, and which cells failed: a cell that raises is a row of the table, and the others go on.
@@ -76,61 +73,25 @@ def run_study(
     """
     path, begin = Path(folder), time.perf_counter()
     path.mkdir(parents=True, exist_ok=True)
-    found: list[tuple[Cell, Measured]] = []
-    failed: list[tuple[Cell, str]] = []
     context = f"{study.name}\n{versions()['pinn_ntk']}\n{context}"
+    folders = [path / "cells" / cell.identity(context) for cell in study.cells]
+    done: dict[int, Attempt] = {}
     interrupted = False
     try:
-        for cell in study.cells:
-            start = time.perf_counter()
-            state = _measure(study, cell, path / "cells" / cell.identity(context), found, failed)
+        for attempt in attempts(study, folders, 1 if study.timed else workers):
+            done[attempt.index] = attempt
             if on_cell is not None:
-                on_cell(Progress(len(found) + len(failed), len(study.cells), cell, state, time.perf_counter() - start))
+                on_cell(Progress(len(done), len(study.cells), study.cells[attempt.index], attempt.state, attempt.seconds))
     except KeyboardInterrupt:
         interrupted = True
+    order = [done[index] for index in sorted(done)]
+    failed = [(study.cells[a.index], a.reason) for a in order if a.state == "failed"]
+    found = [(study.cells[a.index], kept) for a in order if a.state != "failed" and (kept := read(folders[a.index])) is not None]
     rows = [_joined(cell, row) for cell, measured in found for row in measured.rows]
     document = study.document(Results(rows, [(cell, m.arrays) for cell, m in found])) if rows else Document((), ())
     status = "INTERRUPTED" if interrupted else "FAILED" if not rows else "PARTIAL" if failed else "DONE"
     summary = _summary(study, document, status, found, failed, time.perf_counter() - begin)
     return Finished(_write(study, path, document, rows, summary, failed, config), summary, tuple(failed))
-
-
-def _measure(study: Study, cell: Cell, folder: Path, found: list[tuple[Cell, Measured]], failed: list[tuple[Cell, str]]) -> str:
-    """One cell: read where it is finished, measured and kept otherwise."""
-    kept = _read(folder)
-    if kept is not None:
-        found.append((cell, kept))
-        return "kept"
-    try:
-        measured = study.measure(cell)
-    except (ValueError, ArithmeticError, MemoryShortageError, MemoryError) as error:
-        failed.append((cell, f"{type(error).__name__}: {error}"))
-        return "failed"
-    _keep(folder, cell, measured)
-    found.append((cell, measured))
-    return "measured"
-
-
-def _read(folder: Path) -> Measured | None:
-    """A finished cell; None where there is none that can be read whole."""
-    try:
-        rows: list[Row] = json.loads((folder / ROWS).read_text(encoding="utf-8"))["rows"]
-        if not (folder / ARRAYS).exists():
-            return Measured(rows)
-        with np.load(folder / ARRAYS, allow_pickle=False) as stored:
-            return Measured(rows, {name: stored[name] for name in stored.files})
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _keep(folder: Path, cell: Cell, measured: Measured) -> None:
-    """Arrays first: a cell with rows is a finished one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if measured.arrays:
-        with replacing(folder / ARRAYS) as aside, aside.open("wb") as file:
-            np.savez_compressed(file, **dict(measured.arrays))  # type: ignore[arg-type]
-    text = json.dumps({"parameters": dict(cell.parameters), "rows": measured.rows}, indent=1, ensure_ascii=False)
-    write_text(folder / ROWS, text + "\n")
 
 
 def _joined(cell: Cell, row: Row) -> Row:

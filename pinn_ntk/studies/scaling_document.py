@@ -44,8 +44,8 @@ _LAZIER = {
 }
 """Expected power of N, power of log N, tolerance."""
 _HEAVY = (
-    "With normal weights the terms of the kernel's change are heavy-tailed, |w|^{4} and more for operators of order two: their sum is seen to "
-    "grow like √N only once rare weights are no longer rare. Bounded weights (set-up uniform) reach the limit sooner."
+    "With normal weights the terms of the kernel's change are heavy-tailed, |w|^{4} and more for operators of order two: their sum grows "
+    "like √N only once rare weights are no longer rare. Bounded weights (set-up uniform) reach the limit sooner."
 )
 _REASONS = {
     ("lecture", "drift"): _HEAVY,
@@ -66,7 +66,7 @@ _REASONS = {
 
 def document(results: Results, widest: int, horizon: float) -> Document:
     """Pictures for each set-up, and the slopes and medians beside what was expected and published."""
-    setups = [s for s in SETUPS if results.where({"setup": s})]
+    setups = [s for s in WORDS if results.where({"setup": s})]
     sections = [_section(results, str(s), widest) for s in setups]
     sections.append(
         Section(

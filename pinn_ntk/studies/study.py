@@ -115,6 +115,7 @@ class Study:
         cells: the work.
         measure: a cell's rows; it may raise, and the study goes on with the other cells.
         document: made of whatever cells are finished.
+        timed: whether seconds are measured: cells then run one after another.
     """
 
     name: str
@@ -123,3 +124,4 @@ class Study:
     cells: tuple[Cell, ...]
     measure: Callable[[Cell], Measured]
     document: Callable[[Results], Document]
+    timed: bool = False

@@ -44,9 +44,9 @@ def figure1(results: Results) -> Document:
             for which in ("copied", "distinct")
         )
         sections.append(Section(f"Width {width}, {READINGS[reading].words}", "", pictures))
-    for reading in results.values("reading"):
-        for width in results.values("width"):
-            where = {"reading": reading, "width": width}
+    for each in results.values("reading"):
+        for wide in results.values("width"):
+            where: dict[str, Any] = {"reading": each, "width": wide}
             if results.where(where):
                 findings += [
                     _ratio(results, where, which, of) for which, of in (("copied", "max"), ("distinct", "max"), ("distinct", "mean"))
@@ -195,7 +195,9 @@ def _error(results: Results, reading: str, weight: float) -> Finding:
     limit = float(np.max(results.column("step_over_limit", where)))
     reason = f"{len(values)} seeds; the step is at most {number(limit)} of the stability limit."
     if reading == "paper":
-        reason += " With the printed loss and factor N^{-1/2} the time 0.4 is too short to learn anything: the published errors are those of the code."
+        reason += (
+            " With the printed loss and factor N^{-1/2} the time 0.4 is too short to learn; the published errors are those of the code."
+        )
     else:
         reason += " One network was published, its seed unknown."
     return Finding(

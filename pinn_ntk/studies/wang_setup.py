@@ -1,4 +1,7 @@
-"""The model problem of Wang, Yu & Perdikaris (2022), J. Comput. Phys. 449, 110768 (arXiv:2007.14527): u'' = f on (0, 1), as printed and as coded."""
+"""The model problem u'' = f on (0, 1) of Wang, Yu & Perdikaris (2022), as printed and as coded.
+
+J. Comput. Phys. 449, 110768 (arXiv:2007.14527); the code is that of github.com/PredictiveIntelligenceLab/PINNsNTK, PINNsNTK_Poisson.ipynb.
+"""
 
 import dataclasses
 import math
@@ -48,8 +51,8 @@ READINGS = {
         2e-5,
     ),
 }
-"""In the code the input is standardised (its deviation is 0.29, so every derivative of a neuron is 3.4 times larger), and a_k ~ N(0, 1/N) is
-trained as it is: the kernel JJᵀ of the a_k is N times that of the printed network."""
+"""In the code the input is standardised (its deviation is 0.29, so every derivative of a neuron is 3.4 times larger), and a_k ~ N(0, 1/N)
+is trained as it is: the kernel JJᵀ of the a_k is N times that of the printed network."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ def their_kernel(net: TwoLayer, problem: Problem) -> dict[str, Tensor]:
 
 def descending(kernel: Tensor) -> Tensor:
     """Eigenvalues, largest first; what rounding makes negative is 0."""
-    return torch.linalg.eigvalsh(kernel).flip(0).clamp_min(0.0)
+    values: Tensor = torch.linalg.eigvalsh(kernel).flip(0).clamp_min(0.0)
+    return values
 
 
 def limit_ratio(net: TwoLayer, problem: Problem) -> float:

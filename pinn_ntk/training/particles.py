@@ -115,6 +115,7 @@ def _adaptive(cloud: _Cloud, times: Sequence[float], rtol: float, atol: float) -
         return _flat(cloud.velocity(weights, cloud.gradient(weights)[1]))
 
     def advance(k: int, _: Weights, __: Push) -> _Move:
+        """On to the next of the times."""
         nonlocal solver, taken
         if solver is None:  # here, not above: its first act is to evaluate the slope
             solver = DOP853(slope, 0.0, _flat(start.displacement), times[-1], rtol=rtol, atol=atol)

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pinn_ntk.comparison.finding import slope_finding
 from pinn_ntk.comparison.slopes import fit_slope
@@ -92,3 +95,31 @@ def test_a_study_without_any_result_says_so(tmp_path: Path) -> None:
     finished = run_study(powers(1.0, [], (2,), broken=2), tmp_path)
     assert finished.summary["status"] == "FAILED"
     assert finished.report.exists()
+
+
+def test_several_processes_give_the_same_document(tmp_path: Path) -> None:
+    one = run_study(powers(-0.5, []), tmp_path / "one")
+    two = run_study(powers(-0.5, []), tmp_path / "two", workers=3)
+    assert (tmp_path / "one" / "table.csv").read_bytes() == (tmp_path / "two" / "table.csv").read_bytes()
+    assert one.summary["findings"] == two.summary["findings"]
+
+
+def test_a_failing_cell_and_a_bug_are_told_by_their_process(tmp_path: Path) -> None:
+    finished = run_study(powers(1.0, [], broken=4), tmp_path / "a", workers=2)
+    assert [why for _, why in finished.failed] == ["ValueError: too narrow"]
+
+    def wrong(cell: Cell) -> Measured:
+        raise KeyError("a bug")
+
+    with pytest.raises(RuntimeError, match="KeyError: 'a bug', in the cell width="):
+        run_study(replace(powers(1.0, []), measure=wrong), tmp_path / "b", workers=2)
+
+
+def test_a_process_that_dies_is_a_failed_cell(tmp_path: Path) -> None:
+    def die(cell: Cell) -> Measured:
+        os._exit(9)
+
+    finished = run_study(replace(powers(1.0, []), measure=die), tmp_path, workers=2)
+    assert finished.summary["status"] == "FAILED"
+    assert all("ended by the system" in why for _, why in finished.failed)
+    assert len(finished.failed) == 3
