@@ -43,7 +43,10 @@ from pinn_ntk.reporting.record import Record
 from pinn_ntk.theory.linear_model import LinearModel, LinearState, linearise
 from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.training.descent import gradient_descent, step_limit
+from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import gradient_flow
+from pinn_ntk.training.gauss_newton import levenberg_marquardt
+from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.states import State, Status, StopRule
 
 __version__ = "0.1.0"
@@ -74,6 +77,7 @@ __all__ = [
     "Status",
     "StopRule",
     "TwoLayer",
+    "adam",
     "advection_diffusion",
     "autograd_kernel",
     "black_scholes",
@@ -90,6 +94,8 @@ __all__ = [
     "infinite_width_kernel",
     "kernel_spectrum",
     "laplacian",
+    "lbfgs",
+    "levenberg_marquardt",
     "lift_bias",
     "linearise",
     "normal_derivative",
@@ -98,6 +104,7 @@ __all__ = [
     "robin",
     "run",
     "run_ensemble",
+    "sgd",
     "solution_kernel",
     "step_limit",
     "tangent_kernel",

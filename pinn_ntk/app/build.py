@@ -10,8 +10,9 @@ from torch import nn
 
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.faults import BadInputError, Fault
+from pinn_ntk.app.key import SUFFICIENT, Key, whole
 from pinn_ntk.app.plugins import Tables, tracker
-from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, STUDY_OPTIONS, SUFFICIENT, Key, check, keys_of, whole
+from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, STUDY_OPTIONS, check, keys_of
 from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment.checks import check_smoothness
 from pinn_ntk.experiment.ensemble import check_ensemble

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from pinn_ntk.comparison.certificate_statement import certificate_statements
 from pinn_ntk.comparison.envelope import e_folds, envelope, safe_exp
 from pinn_ntk.comparison.lazy_statements import forecast_band, linearised_loss
 from pinn_ntk.comparison.statements import Comparable, Statement, at_least, at_most, silent
@@ -37,6 +38,7 @@ def compare(run: Comparable) -> tuple[Statement, ...]:
         stopping_time(lazy, history, prediction.unavailable),
         linearised_loss(prediction, history),
         forecast_band(prediction, history),
+        *certificate_statements(prediction, history),
     ]
     if guarantee is None:
         reason = prediction.verdict.reason

@@ -92,14 +92,16 @@ def run_ensemble(
         on_prediction(predict(problem, start, shared=shared))
     predicted = time.perf_counter() - begin
     histories = _trained(problem, start, seeds, settings, trackers, on_state)
+    ended = time.perf_counter()
+    histories = [_with_errors(history, problem) for history in histories]
     trained = time.perf_counter()
     run = _Run(problem, settings, shared, config)
     members, guarantees = run.members(histories, notes)
-    middle = members[median_index(histories)].history
     seconds = {name: sum(h.seconds[name] for h in histories) for name in histories[0].seconds}
+    seconds["kernel"] += trained - ended
     seconds |= {"theory": predicted + time.perf_counter() - trained, "report": 0.0, "total": time.perf_counter() - begin}
     return EnsembleRecord(
-        median=run.record(middle, seconds),
+        median=run.record(histories[median_index(histories)], seconds),
         members=tuple(members),
         coverage=coverage([member.statements for member in members], promises(guarantees, start.width)),
         seconds=seconds,
@@ -145,6 +147,15 @@ def _trained(
     )
 
 
+def _with_errors(history: History, problem: Problem) -> History:
+    """The history with the errors of its last state."""
+    if history.status is Status.NON_FINITE or not len(history.columns["step"]):
+        return history
+    missing = np.full(len(history.columns["step"]) - 1, math.nan)
+    last = error_tracker(problem)(history.final)
+    return replace(history, columns={**history.columns, **{name: np.append(missing, float(value)) for name, value in last.items()}})
+
+
 def median_index(histories: Sequence[History]) -> int:
     """Which member has the median final loss (the lower one of two); what is not finite is the largest."""
     finals = [float(h.losses[-1]) for h in histories]
@@ -164,21 +175,13 @@ class _Run:
     def members(self, histories: Sequence[History], notes: list[str]) -> tuple[list[Member], list[Guarantee | None]]:
         """Every seed compared with its own prediction, which is not kept: n² numbers each."""
         found, guarantees, own = [], [], []
-        for history in map(self._with_errors, histories):
+        for history in histories:
             outcome = self.outcome(history, fields=False)
             found.append(Member(_network(history).seed, history, outcome.statements, outcome.summary()))
             guarantees.append(outcome.prediction.guarantee if outcome.prediction else None)
             own.append(list(history.notes))
         notes += _counted(own)
         return found, guarantees
-
-    def _with_errors(self, history: History) -> History:
-        """The history with the errors of its last state."""
-        if history.status is Status.NON_FINITE or not len(history.columns["step"]):
-            return history
-        missing = np.full(len(history.columns["step"]) - 1, math.nan)
-        last = error_tracker(self.problem)(history.final)
-        return replace(history, columns={**history.columns, **{name: np.append(missing, float(value)) for name, value in last.items()}})
 
     def outcome(self, history: History, fields: bool) -> Outcome:
         """One member beside its prediction."""

@@ -66,7 +66,7 @@ def run(
     begin = time.perf_counter()
     problem, network = placed(problem, model_of(network, problem.dim), settings)
     notes, limit = checked(problem, network, settings)
-    prediction = _predicted(problem, network, settings, notes)
+    prediction = _predicted(problem, network, settings, notes, limit)
     if prediction is not None and on_prediction is not None:
         on_prediction(prediction)
     predicted = time.perf_counter()
@@ -98,12 +98,14 @@ def placed(problem: Problem, network: Model, settings: Settings) -> tuple[Proble
     return problem.to(dtype, device), network.with_weights(network.weights).to(device=device, dtype=dtype)
 
 
-def _predicted(problem: Problem, network: Model, settings: Settings, notes: list[str]) -> Prediction | None:
+def _predicted(problem: Problem, network: Model, settings: Settings, notes: list[str], limit: float | None) -> Prediction | None:
     """The prediction; None where it is not wanted, or where the kernel is not finite: training then stops at once and says so."""
     if not settings.theory:
         return None
+    dynamics = next(_states(problem, network, settings, limit)[0]).dynamics  # the first state knows how θ will move
     try:
-        return predict(problem, network, settings.delta, settings.forecast_draws, int(network.about.facts.get("seed") or 0))
+        seed = int(network.about.facts.get("seed") or 0)
+        return predict(problem, network, settings.delta, settings.forecast_draws, seed, dynamics=dynamics)
     except NonFiniteError as error:
         notes.append(f"no prediction: {error}")
         return None

@@ -60,9 +60,7 @@ def _losses(outcome: EnsembleOutcome) -> Picture:
     log_y(axes, *drawn, low=least / 100.0 if np.isfinite(least) else 0.0, high=most * 100.0 if most else np.inf)
     progress_x(axes, at)
     legend(axes, "lower left")
-    words = (
-        "The losses of all seeds over time, each with its own step. The two bands agree where networks are as lazy as the limit"
-    )
+    words = "The losses of all seeds over time, each with its own step. The two bands agree where networks are as lazy as the limit"
     return Picture("ensemble_loss", f"{words}; the bound starts at the median of R_S(0).", render(figure), wide=True)
 
 

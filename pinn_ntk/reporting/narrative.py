@@ -134,19 +134,24 @@ def theorem_words(record: Outcome) -> str:
 
 
 def widths(record: Outcome) -> Pairs:
-    """The three terms, the least width and the sharper ones; empty where no theorem applies."""
-    guarantee = record.prediction.guarantee if record.prediction else None
-    if guarantee is None:
-        return []
-    terms = guarantee.terms
-    return [
-        ("first term, for λ_min(K̂^(a)) ≥ ¾λ_S at the start", number(terms.first)),
-        ("second term, so that the weights stay close", number(terms.second)),
-        ("third term, so that t* = ∞", number(terms.third)),
-        ("least width of the theorem, with the expected R_S at the start", number(guarantee.least.width)),
-        *((f"least width with the sharper first term '{name}'", number(w.width)) for name, w in guarantee.sharper.items()),
-        ("width of this network", number(record.network.width)),
-    ]
+    """The three terms, the least width and the sharper ones, and the certificate's; empty where there are neither."""
+    prediction = record.prediction
+    guarantee, certificate = (prediction.guarantee, prediction.certificate) if prediction else (None, None)
+    rows: Pairs = []
+    if guarantee is not None:
+        terms = guarantee.terms
+        rows += [
+            ("first term, for λ_min(K̂^(a)) ≥ ¾λ_S at the start", number(terms.first)),
+            ("second term, so that the weights stay close", number(terms.second)),
+            ("third term, so that t* = ∞", number(terms.third)),
+            ("least width of the theorem, with the expected R_S at the start", number(guarantee.least.width)),
+            *((f"least width with the sharper first term '{name}'", number(w.width)) for name, w in guarantee.sharper.items()),
+        ]
+    if certificate is not None and certificate.ball is not None:
+        held = "held here" if certificate.certified else "missed here"
+        rows.append((f"certificate for this seed, an estimate; {held}", number(certificate.estimated_width)))
+        rows.append(("the same in a ball alone: σ_min² against 2L‖e₀‖", number(certificate.width * certificate.ball_factor)))
+    return [*rows, ("width of this network", number(record.network.width))] if rows else []
 
 
 def provenance(record: Outcome, summary: Mapping[str, Any]) -> Pairs:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pinn_ntk.comparison.certificate_statement import certificate_summary
 from pinn_ntk.comparison.compare import exit_time, least_ratio
 from pinn_ntk.comparison.envelope import envelope, safe_exp
 from pinn_ntk.comparison.statements import Statement
@@ -148,6 +149,7 @@ def _theory(record: Outcome) -> dict[str, Any] | None:
         "least_width": guarantee.least.width if guarantee else None,
         "least_width_sharper": {name: w.width for name, w in guarantee.sharper.items()} if guarantee else None,
         "width_ratio": least_ratio(guarantee, record.network.width),
+        "certificate": certificate_summary(prediction.certificate, history.dynamics),
         "statements": [
             {key: getattr(s, key) for key in STATEMENT_KEYS}
             for s in record.statements

@@ -60,7 +60,7 @@ def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
     ]
     if rows := widths(record):
         parts.append(
-            section("Width", paragraph("What the theorem asks of the number of neurons N."), two_columns(("condition", "N ≥"), rows))
+            section("Width", paragraph("What the theorem and the certificate ask of the number of neurons N."), two_columns(("condition", "N ≥"), rows))
         )
     parts.append(section("How this was made", definitions(provenance(record, record.summary())), _configuration(record)))
     return page(f"{name} · {asked.equation or record.status}", parts)

@@ -15,7 +15,7 @@ from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
 from pinn_ntk.studies.lazy_runs import Training, lazy_runs, member_seeds
 from pinn_ntk.studies.scaling_document import document
-from pinn_ntk.studies.study import Cell, Factory, Measured, Study
+from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
 from pinn_ntk.training.ensemble import member_network
 
 ELEVEN = (
@@ -37,16 +37,17 @@ SETUPS: dict[str, dict[str, object]] = {
     "sum": {"network.init": "lecture", "network.scaling": "sum", "network.gamma": "inv_sqrt_width"},
 }
 """The first two are h = N^{-1/2} Σ a_k σ(w_k·x) with normal and with uniform weights, the last is the lecture's own scaling."""
+_NARROW = 4096  # up to which every seed is trained
 
 
 def kernel_scaling(
     factory: Factory,
     *,
     problems: Sequence[str] = ELEVEN,
-    widths: Sequence[int] = (16, 64, 256, 1024, 4096),
-    untrained: Sequence[int] = (16384,),
+    widths: Sequence[int] = (16, 64, 256, 1024, 4096, 16384),
     sum_widths: Sequence[int] = (16, 64, 256, 1024),
     seeds: int = 10,
+    wide_seeds: int = 3,
     points: int = 8,
     steps: int = 1000,
     step_size: float = 0.3,
@@ -57,10 +58,10 @@ def kernel_scaling(
     Args:
         factory: configuration → experiment.
         problems: the PDEs.
-        widths: N of the trained networks.
-        untrained: further widths at which only the kernel at θ⁰ is measured.
+        widths: N.
         sum_widths: N under the lecture's own scaling.
         seeds: runs per PDE and width.
+        wide_seeds: how many of them are trained above N = 4096; of the others only the kernel at θ⁰ is measured.
         points: n of each PDE, hard conditions.
         steps: of gradient descent.
         step_size: fraction of 2n/(s²Nλ_max).
@@ -70,12 +71,12 @@ def kernel_scaling(
     common = {
         "seeds": whole_number("seeds", seeds),
         "points": whole_number("points", points, 2),
-        "steps": whole_number("steps", steps, 0),
+        "steps": whole_number("steps", steps),
         "step_size": positive_number("step_size", step_size),
     }
-    plan = [(setup, width, common) for setup in ("lecture", "uniform") for width in whole_numbers("widths", widths)]
-    plan += [(setup, width, {**common, "steps": 0}) for setup in ("lecture", "uniform") for width in untrained]
-    plan += [("sum", width, common) for width in whole_numbers("sum_widths", sum_widths)]
+    fewer = {**common, "trained": min(whole_number("wide_seeds", wide_seeds), seeds)}
+    plan = [(s, n, common if n <= _NARROW else fewer) for s in ("lecture", "uniform") for n in whole_numbers("widths", widths)]
+    plan += [("sum", n, common if n <= _NARROW else fewer) for n in whole_numbers("sum_widths", sum_widths)]
     cells = tuple(Cell({"setup": setup, "problem": p, "width": width, **how}) for setup, width, how in plan for p in equations)
     return Study(
         "kernel_scaling",
@@ -90,7 +91,7 @@ def kernel_scaling(
 
 
 def measure(factory: Factory, cell: Cell) -> Measured:
-    """One row per seed: kernel_error, and with steps > 0 everything of `lazy_runs`."""
+    """One row per seed: kernel_error, and for those that are trained everything of `lazy_runs`."""
     p: dict[str, Any] = dict(cell.parameters)
     made = factory(
         {
@@ -106,10 +107,9 @@ def measure(factory: Factory, cell: Cell) -> Measured:
     limit = limit_kernel(network, made.problem)
     problem = of_size(made.problem, limit.a)
     errors = kernel_errors(network, problem, seeds, limit.total)
-    if p["steps"] == 0:
-        return Measured([{"seed": seed, "kernel_error": error} for seed, error in zip(seeds, errors, strict=True)])
-    rows = lazy_runs(network, problem, seeds, Training(p["steps"], p["step_size"]))
-    return Measured([{"kernel_error": error, **row} for error, row in zip(errors, rows, strict=True)])
+    rows: list[Row] = [{"seed": seed, "kernel_error": error} for seed, error in zip(seeds, errors, strict=True)]
+    trained = lazy_runs(network, problem, seeds[: p.get("trained", p["seeds"])], Training(p["steps"], p["step_size"]))
+    return Measured([row | (trained[i] if i < len(trained) else {}) for i, row in enumerate(rows)])
 
 
 @dataclass(frozen=True)

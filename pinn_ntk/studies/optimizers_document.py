@@ -10,7 +10,6 @@ from pinn_ntk.comparison.finding import Finding
 from pinn_ntk.reporting.scaling_plots import Series, scaling_picture
 from pinn_ntk.reporting.style import Picture, Section, number
 from pinn_ntk.studies.study import Document, Results
-from pinn_ntk.training.methods import METHODS
 
 FIRST, QUASI, SECOND = "first order", "quasi-second order", "second order"
 CLASSES = {
@@ -30,6 +29,15 @@ COLOURS = {
     "sgd": "#8a8f98",
     "lbfgs": "#009e73",
     "levenberg_marquardt": "#d55e00",
+}
+NAMES = {
+    "gradient_descent": "gradient descent",
+    "heavy_ball": "heavy ball",
+    "nesterov": "Nesterov",
+    "adam": "Adam",
+    "sgd": "SGD",
+    "lbfgs": "L-BFGS",
+    "levenberg_marquardt": "Levenberg–Marquardt",
 }
 _GRID = 30
 _DRIFT = "relative drift of the kernel"
@@ -60,7 +68,7 @@ def document(results: Results) -> Document:
 def _end(results: Results, method: str) -> str:
     where = {"method": method}
     error, steps = (float(np.nanmedian(results.column(name, where))) for name in ("error", "steps_taken"))
-    return f"{METHODS[method].words} {number(error)} in {number(round(steps))} steps"
+    return f"{NAMES[method]} {number(error)} in {number(round(steps))} steps"
 
 
 def _best(results: Results, methods: Sequence[str]) -> str | None:
@@ -88,10 +96,10 @@ def _picture(runs: dict[str, list[Any]], along: str, column: str, label: str) ->
         x = np.geomspace(max(c[along][c[along] > 0.0][0] for c in kept), max(c[along][-1] for c in kept), _GRID)
         values = np.stack([_at(c[along], c[column], x) for c in kept])
         middle, low, high = (np.nanquantile(values, q, axis=0) for q in (0.5, 0.0, 1.0))
-        series.append(Series(METHODS[method].words.split(" (")[0], x, middle, low=low, high=high, colour=COLOURS[method]))
+        series.append(Series(NAMES[method], x, middle, low=low, high=high, colour=COLOURS[method]))
     title, xlabel, words = _WORDS[along, column]
     caption = f"{words} Medians over seeds, their range shaded."
-    return scaling_picture(f"{column}_by_{along}", title, xlabel, label, series, caption, wide=column == "error")
+    return scaling_picture(f"{column}_by_{along}", title, xlabel, label, series, caption, wide=True)
 
 
 def _at(along: Any, values: Any, x: Any) -> Any:
@@ -124,7 +132,7 @@ def _error_ratio(results: Results, other: str | None, first: str | None, kind: s
     if not logs:
         return Finding(name, claim, None, None, None, expected, "vacuous", "no seed has both errors")
     value, low, high = _interval(np.array(logs))
-    words = f"{METHODS[first].words} against {METHODS[other].words}, {len(logs)} seeds; few rows, all in every step, favour costly steps."
+    words = f"{NAMES[first]} against {NAMES[other]}, {len(logs)} seeds; few rows, all in every step, favour costly steps."
     return Finding(name, claim, value, low, high, expected, "holds" if value <= 1.0 else "fails", words)
 
 
@@ -144,9 +152,9 @@ def _time_ratio(runs: dict[str, list[Any]], other: str | None, first: str | None
     times = [_reached(c, goal) for c in runs[other]]
     good = [t for t in times if t is not None]
     if not good:
-        return Finding(name, claim, None, None, None, expected, "fails", f"no seed of {METHODS[other].words} reached {number(goal)}")
+        return Finding(name, claim, None, None, None, expected, "fails", f"no seed of {NAMES[other]} reached {number(goal)}")
     value, low, high = _interval(np.log(spent / np.array(good)))
-    words = f"{METHODS[other].words} reached {number(goal)} with {len(good)} of {len(times)} seeds."
+    words = f"{NAMES[other]} reached {number(goal)} with {len(good)} of {len(times)} seeds."
     return Finding(name, claim, value, low, high, expected, "holds" if value > 1.0 else "fails", words)
 
 

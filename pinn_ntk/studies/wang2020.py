@@ -40,7 +40,7 @@ def wang2020_fig1(
         "wang2020_fig1",
         "Eigenvalues of the blocks of the kernel at the start",
         "u'' = f on (0, 1) with 100 points and 50 copies of each end, a network of one layer of tanh: are the eigenvalues of K_rr, the "
-        "block of the equation, far above those of K_uu, the block of the boundary? Then the equation is learnt long before its boundary values. "
+        "block of the equation, far above those of K_uu, the block of the boundary? Then the equation is learnt long before the latter. "
         "The kernel at θ⁰ does not know the solution sin aπx: one figure serves a = 1, 2 and 4.",
         tuple(cells),
         _initial_spectra,

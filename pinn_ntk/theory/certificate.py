@@ -54,6 +54,7 @@ class Certificate:
         modes: the way through the modes; None with a reason.
         width_factor: estimate of ν such that a network ν times as wide would be certified; at most 1 where this one is, ∞ where more neurons do
             not help.
+        ball_factor: the same of the ball alone.
         drift_a: bound on ‖K̂^(a)(t) − K̂^(a)(0)‖_F for all t, ∞ where not certified.
         stopping_radius: λ_S/4, None where λ_S is not known.
     """
@@ -68,6 +69,7 @@ class Certificate:
     ball: BallCertificate | None
     modes: ModeCertificate | None
     width_factor: float
+    ball_factor: float
     drift_a: float
     stopping_radius: float | None
 
@@ -147,15 +149,16 @@ def certify(
         least, most = (float(singular[-1]) if singular.shape[0] == n else 0.0) - rounding, float(singular[0])
         reason = _spectral_reason(least, rounding, dynamics.step * most**2 / n)
     if reason:
-        return Certificate(dynamics, reason, n, width, max(least, 0.0), most, size, None, None, math.inf, math.inf, radius)
+        return Certificate(dynamics, reason, n, width, max(least, 0.0), most, size, None, None, math.inf, math.inf, math.inf, radius)
     system, weights = problem.system(network), network.weights
     neurons = Whitened.of(system, weights, (singular - rounding).flip(0), right.mT.flip(1))
     ball = ball_certificate(system, weights, (least, most), size, dynamics, neurons.gradient_norms)
     modes = mode_certificate(neurons, e, e + system.target, dynamics, scaling_powers(network))
-    wider = min(_ball_factor(ball, network), modes.width_factor, 1.0 if ball.certified or modes.certified else math.inf)
+    alone = _ball_factor(ball, network)
+    wider = min(alone, modes.width_factor, 1.0 if ball.certified or modes.certified else math.inf)
     moved = min(modes.feature_drift, ball.lipschitz * ball.radius / abs(system.scale) if ball.certified else math.inf)
     drift = _drift(system, weights, moved)
-    return Certificate(dynamics, "", n, width, least, most, size, ball, modes, wider, drift, radius)
+    return Certificate(dynamics, "", n, width, least, most, size, ball, modes, wider, alone, drift, radius)
 
 
 def _spectral_reason(least: float, rounding: float, fastest: float) -> str:

@@ -26,7 +26,7 @@ from pinn_ntk.networks.features import CHUNK_ELEMENTS, System, feature_gradients
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.operators.rows import Rows
 
-CACHED_ELEMENTS = 1 << 13
+CACHED_ELEMENTS = 1 << 14
 """Rows × neurons at a time on the CPU: what is made of so many small arrays should stay in its cache."""
 
 

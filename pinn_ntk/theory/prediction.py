@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.tangent import solution_tangent, tangent_factor
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.applicability import Applicability
 from pinn_ntk.theory.bounds import cut_time
+from pinn_ntk.theory.certificate import FLOW, Certificate, certify
 from pinn_ntk.theory.linearised import Linearisation
 from pinn_ntk.theory.shared import Guarantee, Lazy, Shared, in_double, shared_prediction
 
@@ -33,6 +35,7 @@ class Prediction:
         unavailable: why not.
         verdict: which theorem applies, or why none does.
         guarantee: the theorem's promises, None when none applies.
+        certificate: what is proved about this network's own run; None of a module, or where it was not asked for.
     """
 
     initial_loss: float
@@ -46,6 +49,7 @@ class Prediction:
     unavailable: str
     verdict: Applicability
     guarantee: Guarantee | None
+    certificate: Certificate | None = None
 
     def solution_after(self, k: int, step: float) -> Tensor | None:
         """u at the test points after k steps of size τ, as the linearised network has it."""
@@ -68,6 +72,7 @@ def predict(
     seed: int = 0,
     shared: Shared | None = None,
     fields: bool = True,
+    dynamics: Dynamics | None = FLOW,
 ) -> Prediction:
     """λ_S, rate, widths, lemmas, linearised loss and forecast, all before training; of a module the linearised loss only.
 
@@ -79,6 +84,7 @@ def predict(
         seed: of those draws.
         shared: `shared_prediction` of the same problem and shape of network, where it is known; δ and the draws are then its own.
         fields: whether u at the test points is predicted.
+        dynamics: of which the certificate is to speak; None leaves it out.
 
     Raises:
         ValueError: δ outside (0, 1).
@@ -92,18 +98,23 @@ def predict(
         guarantee = guarantee.realised(network.width, network.gamma, initial_loss)
     rate = lazy.rate if lazy else 0.0
     cross, start = _at_test_points(problem, network) if fields else (None, None)
+    factor = tangent_factor(network, problem)
+    certificate = None
+    if dynamics is not None and isinstance(network, TwoLayer):
+        certificate = certify(problem, network, dynamics, lazy.lambda_s if lazy else None, factor, e)
     return Prediction(
         initial_loss,
         network.kernel_scale,
         problem.points,
         cut_time(initial_loss, rate, problem.points, float(problem.target.abs().max())),
-        Linearisation.from_jacobian_factor(tangent_factor(network, problem), e),
+        Linearisation.from_jacobian_factor(factor, e),
         cross,
         start,
         lazy,
         shared.unavailable,
         shared.verdict,
         guarantee,
+        certificate,
     )
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinn_ntk.app.faults import Fault
-from pinn_ntk.app.schema import KEYS, OPTIONS, Key, check, flatten, keys_of, positive, whole
+from pinn_ntk.app.key import Key, positive, whole
+from pinn_ntk.app.schema import KEYS, OPTIONS, check, flatten, keys_of
 
 NOT_NUMBERS = st.one_of(st.text(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.none())
 
