@@ -99,6 +99,11 @@ STUDY_OPTIONS = {
     "step_size": positive("fraction of the step limit"),
     "momentum": Key("β of the methods with momentum", "number", 0.0, 1.0, below=True),
     "learning_rate": positive("of Adam"),
+    "e_folds": positive("by which the bound has to fall"),
+    "smallest": whole("width to begin with", 1),
+    "widest": whole("width to end with", 1),
+    "trained": whole("widest network that is trained too", 1),
+    "most_steps": whole("a case that needs more is not trained", 1),
 }
 
 

@@ -122,7 +122,7 @@ def certificate_summary(found: Certificate | None, dynamics: Dynamics) -> dict[s
         "estimated_width": found.estimated_width,
         "drift_a": found.drift_a,
         "stopping_time_infinite": found.never_leaves,
-        "modes": {"certified": modes.certified, "rho": modes.rho, "gap": modes.gap, "width_factor": modes.width_factor} if modes else None,
+        "modes": {"certified": modes.certified, "turn": modes.turn, "gap": modes.gap, "width_factor": modes.width_factor} if modes else None,
         "ball": {
             "certified": ball.certified,
             "lipschitz": ball.lipschitz,

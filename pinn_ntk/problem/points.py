@@ -20,7 +20,7 @@ UNIT_VECTORS = ((1.0, 0.0), (0.0, 1.0))
 def given_points(
     *,
     operator: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] = "identity",
-    points: Sequence[Any] = UNIT_VECTORS,
+    points: Sequence[Any] | Tensor = UNIT_VECTORS,
     target: float | str | Sequence[float | str] | None = None,
     exact: float | str | None = None,
     low: float | Sequence[float] = 0.0,
@@ -72,7 +72,7 @@ def given_points(
     )
 
 
-def _table(points: Sequence[Any]) -> Tensor:
+def _table(points: Sequence[Any] | Tensor) -> Tensor:
     """The points as (n, d) numbers."""
     if isinstance(points, Tensor):
         return points.to(torch.float64)

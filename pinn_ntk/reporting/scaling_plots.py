@@ -115,7 +115,7 @@ def _draw(axes: "Axes", one: Series, colour: str, marker: str, logarithmic: bool
     if one.low is not None and one.high is not None:
         low, high = (positive(b) if logarithmic else np.asarray(b, dtype=np.float64) for b in (one.low, one.high))
         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
-    axes.plot(x, shown, one.style, marker=marker, ms=4.5, color=colour, lw=1.4, label=words or None)
+    axes.plot(x, shown, linestyle=one.style or "None", marker=marker, ms=4.5, color=colour, lw=1.4, label=words or None)
     if one.slope is not None and one.slope.points > 1 and len(x):
         ends = np.array([x.min(), x.max()])
         axes.plot(ends, [one.slope.at(float(e)) for e in ends], "--", color=colour, lw=0.9, alpha=0.8)

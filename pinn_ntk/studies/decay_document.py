@@ -61,8 +61,12 @@ def _pictures(activation: str, spectra: list[tuple[dict[str, Any], Arrays]]) -> 
         ]
         caption = "All eigenvalues, largest first. The flatter the curve, the more modes are learnt in a given time."
         name = f"spectrum_{activation}_{conditions}"
-        made.append(scaling_picture(name, f"{conditions} conditions", "index j", "eigenvalue of the limit kernel", series, caption))
+        made.append(scaling_picture(name, f"{_shown(conditions)} conditions", "index j", "eigenvalue of the limit kernel", series, caption))
     return tuple(made)
+
+
+def _shown(conditions: str) -> str:
+    return "no" if conditions == "none" else conditions
 
 
 def _laws(results: Results, activation: str, spectra: list[tuple[dict[str, Any], Arrays]]) -> list[Finding]:
@@ -95,7 +99,7 @@ def _above(eigenvalues: np.ndarray, row: Row, part: str) -> np.ndarray:
 def _power(activation: str, degree: int, p: dict[str, Any], part: str, eigenvalues: np.ndarray) -> Finding:
     fitted = fit_power_law(eigenvalues, _FIRST, max(2 * _FIRST, p["points"] // 8))
     expected = -2.0 * (degree - p["order"]) - (2.0 if part == "a" else 0.0)
-    name = f"{activation}, {ORDERS[p['order']]}, {p['conditions']} conditions: power of {'K^(a)' if part == 'a' else 'K^∞'}"
+    name = f"{activation}, {ORDERS[p['order']]}, {_shown(p['conditions'])} conditions: power of {'K^(a)' if part == 'a' else 'K^∞'}"
     claim = "λ_j ~ (j − δ)^{−2(p − o)}" if part == "total" else "λ_j ~ (j − δ)^{−2(p − o) − 2}"
     why = f"{fitted.slope.points} eigenvalues, δ = {number(fitted.shift)} by search."
     return slope_finding(name, claim, fitted.slope, expected, _TOLERANCE, why)

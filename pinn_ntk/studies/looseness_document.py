@@ -25,10 +25,11 @@ _SHARPER = ("variance", "whitened")
 def document(results: Results) -> Document:
     """One picture of all least widths, one of shares against width, one finding for each case."""
     groups = _groups(results)
-    shares = [_shares(group[1], f"shares_{i}") for i, group in enumerate(_by_gamma(groups))]
+    trained = [rows for rows in groups if rows[0].get("width") is not None]
+    shares = [_shares(group[1], f"shares_{i}") for i, group in enumerate(_by_gamma(trained))]
     words = (
-        "Black: the first width from which on the conclusion held in 1 − δ of the seeds. Blue: what the theorem asks for; green: the same with "
-        "its sharper first term; orange: from where on the kernel also stayed within λ_S/4 throughout (t* = ∞), where a width did."
+        "Black: the first width from which on the conclusion held in 1 − δ of the seeds. Blue: what the theorem asks for; green: the same "
+        "with its sharper first term; orange: from where on the kernel also stayed within λ_S/4 throughout (t* = ∞)."
     )
     sections = (
         Section("Least widths", words, (_picture(groups),)),
@@ -113,6 +114,9 @@ def _finding(rows: list[Row]) -> Finding:
     if before is not None:
         expected = f"{' to '.join(str(v) for v in dict.fromkeys(before))} within a factor of 2"
         holds = before[0] / 2 <= first <= 2 * before[1]
+    if head.get("width") is None:
+        steps = f"not measured: it would take about {number(_value(head, 'steps'))} steps, λ_max/λ_S being so large"
+        return Finding(_name(head), "first width with the conclusion", None, None, None, expected, "not_applicable", f"{steps}.")
     still = head["first_still_width"]
     reason = f"The theorem asks for {number(asked)} ({head['binding']} term), with a sharper first term {number(_sharpest(head))}; "
     reason += f"t* = ∞ as well from {number(_value(head, 'first_still_width'))} on." if still is not None else "t* = ∞ at none of them."
@@ -134,6 +138,7 @@ def _factors(groups: Sequence[list[Row]]) -> tuple[Finding, ...]:
     factors = [f for f in factors if math.isfinite(f)]
     if not factors:
         return ()
-    claim, middle = "width that the theorem asks for over the measured one; the median, least and greatest over all cases", float(np.median(factors))
-    verdict, expected = "holds" if min(factors) >= 1.0 else "fails", "10² … 10¹² was measured before, on fewer cases"
-    return (Finding("looseness factor", claim, middle, min(factors), max(factors), expected, verdict),)
+    claim = "width that the theorem asks for over the measured one; the median, least and greatest over all cases"
+    middle = float(np.median(factors))
+    expected = "10² … 10¹² was measured before, on fewer cases"
+    return (Finding("looseness factor", claim, middle, min(factors), max(factors), expected, "holds" if min(factors) >= 1.0 else "fails"),)

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from pinn_ntk.comparison.finding import Finding, slope_finding
 from pinn_ntk.reporting.scaling_plots import Series, scaling_picture
 from pinn_ntk.reporting.style import QUIET, Picture, Section, number
 from pinn_ntk.studies.study import Document, Results
-from pinn_ntk.studies.width_statistics import medians, slope_of
+from pinn_ntk.studies.width_statistics import local_slopes, medians, slope_of
 
 WORDS = {
-    "lecture": "h = N^{-1/2} Σ a_k tanh(w_k·x), a_k and w_k normal",
-    "uniform": "h = N^{-1/2} Σ a_k tanh(w_k·x), a_k and w_k uniform on [−1, 1]",
-    "sum": "h = Σ a_k tanh(w_k·x), a_k ~ N(0, 1/N), w_k normal",
+    "lecture": "h = (1/√N) Σ aₖ tanh(wₖ·x), aₖ and wₖ normal",
+    "uniform": "h = (1/√N) Σ aₖ tanh(wₖ·x), aₖ and wₖ uniform on [−1, 1]",
+    "sum": "h = Σ aₖ tanh(wₖ·x), aₖ ~ N(0, 1/N), wₖ normal",
 }
 PUBLISHED: dict[str, dict[int, float]] = {
     "kernel_error": {256: 0.0546, 4096: 0.0156, 16384: 0.00809},
@@ -31,7 +29,7 @@ _LABELS = {
 _NORMS = {
     "kernel_error": "‖K̂₀ − K^∞‖/‖K^∞‖",
     "drift": "max_t ‖K̂_t − K̂₀‖/‖K̂₀‖",
-    "residual_gap": "max_t ‖e_t − e_t^lin‖/‖e₀‖",
+    "residual_gap": "max_t ‖e_t − e_t^{lin}‖/‖e₀‖",
 }
 _FACTOR = 3.0  # within which a median agrees with one of other equations on other points
 _LAZY = {"kernel_error": (-0.5, 0.0, 0.1), "drift": (-1.0, 0.0, 0.1), "residual_gap": (-1.0, 0.0, 0.1)}
@@ -60,7 +58,7 @@ _REASONS = {
     (
         "",
         "max_delta_w",
-    ): "∇_{w_k}R carries a_k = O(N^{-1/2}): half a power better than the lecture's O(1/N); the largest of N adds (log N)^{3/2}.",
+    ): "The gradient in w_k carries a_k = O(N^{-1/2}): half a power better than the lecture's O(1/N); the largest of N adds (log N)^{3/2}.",
 }
 
 
@@ -90,7 +88,7 @@ def _series(results: Results, setup: str, columns: Sequence[str], widest: int) -
 
 
 def _section(results: Results, setup: str, widest: int) -> Section:
-    words = f"Medians over all equations and seeds, with the quartiles shaded; slopes are those of the {widest} widest."
+    words = f"Medians over all equations and seeds, with the quartiles shaded; slopes are those of the {widest} greatest widths."
     kernel = _series(results, setup, list(_NORMS), widest)
     if setup == "uniform":
         kernel += [Series(f"published: {_LABELS[c]}", list(v), list(v.values()), colour=QUIET, style=":") for c, v in PUBLISHED.items()]
@@ -123,11 +121,8 @@ def _slopes(results: Results, setup: str, widest: int) -> list[Finding]:
 
 def _why(results: Results, setup: str, column: str) -> str:
     """What the expected slope rests on, and how the slope changes with width."""
-    widths, q = medians(results, column, {"setup": setup})
-    local = np.diff(np.log(q[1])) / np.diff(np.log(widths)) if len(widths) > 1 else np.array([])
-    steps = "Local slopes of the medians, from the narrowest on: " + ", ".join(number(float(v)) for v in local) + "."
     words = _REASONS.get((setup, column)) or _REASONS.get(("", column), "")
-    return f"{words} {steps}".strip()
+    return f"{words} {local_slopes(results, column, {'setup': setup})}".strip()
 
 
 def _beside_published(results: Results, horizon: float) -> list[Finding]:

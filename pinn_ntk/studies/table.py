@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 
+from pinn_ntk.studies.certificate import certificate
 from pinn_ntk.studies.eigenvalue_decay import eigenvalue_decay
 from pinn_ntk.studies.kernel_scaling import kernel_scaling
 from pinn_ntk.studies.lazy_to_rich import lazy_to_rich
 from pinn_ntk.studies.linearisation_gap import linearisation_gap
+from pinn_ntk.studies.looseness import looseness
 from pinn_ntk.studies.mean_field import mean_field
 from pinn_ntk.studies.optimizers import optimizers
 from pinn_ntk.studies.study import Study
 from pinn_ntk.studies.wang2020 import wang2020_fig1, wang2020_fig2, wang2020_fig4
 
 STUDIES: dict[str, Callable[..., Study]] = {
+    "certificate": certificate,
     "kernel_scaling": kernel_scaling,
     "linearisation_gap": linearisation_gap,
     "eigenvalue_decay": eigenvalue_decay,
@@ -20,5 +23,6 @@ STUDIES: dict[str, Callable[..., Study]] = {
     "wang2020_fig4": wang2020_fig4,
     "lazy_to_rich": lazy_to_rich,
     "mean_field": mean_field,
+    "looseness": looseness,
     "optimizers": optimizers,
 }

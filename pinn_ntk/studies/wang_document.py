@@ -48,9 +48,7 @@ def figure1(results: Results) -> Document:
         for wide in results.values("width"):
             where: dict[str, Any] = {"reading": each, "width": wide}
             if results.where(where):
-                findings += [
-                    _ratio(results, where, which, of) for which, of in (("copied", "max"), ("distinct", "max"), ("distinct", "mean"))
-                ]
+                findings += [_ratio(results, where, which, of) for which, of in (("copied", "max"), ("distinct", "mean"))]
     return Document(tuple(sections), tuple(findings))
 
 
@@ -193,11 +191,9 @@ def _error(results: Results, reading: str, weight: float) -> Finding:
     middle = float(np.median(values)) if len(values) else float("nan")
     agrees = published is not None and published / _FACTOR <= middle <= _FACTOR * published
     limit = float(np.max(results.column("step_over_limit", where)))
-    reason = f"{len(values)} seeds; the step is at most {number(limit)} of the stability limit."
+    reason = f"{len(values)} seed{'s' * (len(values) > 1)}; the step is at most {number(limit)} of the stability limit."
     if reading == "paper":
-        reason += (
-            " With the printed loss and factor N^{-1/2} the time 0.4 is too short to learn; the published errors are those of the code."
-        )
+        reason += " With the printed loss and factor 1/√N the time 0.4 is too short to learn; the published errors are those of the code."
     else:
         reason += " One network was published, its seed unknown."
     return Finding(

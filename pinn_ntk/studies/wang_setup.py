@@ -42,9 +42,9 @@ class Reading:
 
 
 READINGS = {
-    "paper": Reading("as printed: u = N^{-1/2} Σ a_k tanh(w_k x + β_k) + β₀, input x, loss with the factor ½", "ntk", 1.0, False, 1e-5),
+    "paper": Reading("as printed: u = (1/√N) Σ aₖ tanh(wₖx + βₖ) + β₀, loss with the factor ½", "ntk", 1.0, False, 1e-5),
     "code": Reading(
-        "as in the authors' code: a_k ~ N(0, 1/N) without a factor before the sum, standardised input, loss without the factor ½",
+        "as in the authors' code: u = Σ aₖ tanh(wₖx + βₖ) + β₀, aₖ ~ N(0, 1/N), standardised x, no factor ½",
         "sum",
         "inv_sqrt_width",
         True,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ntk.comparison.slopes import Slope, fit_slope
+from pinn_ntk.reporting.style import number
 from pinn_ntk.studies.study import Results
 
 
@@ -30,3 +31,10 @@ def slope_of(results: Results, column: str, where: dict[str, Any], widest: int |
     rows = [row for row in rows if row["width"] in kept]
     x = np.array([float(row["width"]) for row in rows])  # type: ignore[arg-type]
     return fit_slope(x, np.array([float(row[column]) for row in rows]) / np.log(x) ** logs)  # type: ignore[arg-type]
+
+
+def local_slopes(results: Results, column: str, where: dict[str, Any]) -> str:
+    """The slopes of the medians between neighbouring widths, in words: whether the power law is already there."""
+    widths, quartiles = medians(results, column, where)
+    slopes = np.diff(np.log(quartiles[1])) / np.diff(np.log(widths)) if len(widths) > 1 else np.array([])
+    return "Local slopes of the medians, from the narrowest on: " + (", ".join(number(float(s)) for s in slopes) or "–") + "."

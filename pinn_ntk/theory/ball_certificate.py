@@ -38,7 +38,8 @@ class BallCertificate:
         lipschitz: L on the ball of that radius.
         sigma: κ ≤ σ_min(J(t)) for all t; 0 where not certified.
         rate: R_S(t) ≤ e^{−rate·t}R_S(0), t = kτ for descent; 0 where not certified.
-        margin: 2L‖e₀‖/σ₀² (flow) or 4L‖e₀‖/(μσ₀²): below 1 when certified, else the factor by which σ₀² falls short.
+        margin: 2L‖e₀‖/σ₀² (flow) or 4L‖e₀‖/(μσ₀²): below 1 when certified, else the factor by which σ₀² falls short, with the μ of wide
+            networks, 1 − τσ_max²/(2n).
     """
 
     certified: bool
@@ -70,9 +71,11 @@ def ball_certificate(
     for _ in range(_ROUNDS):
         lipschitz = jacobian_lipschitz(system, weights, radius, known)
         share = _share(sigma_max + lipschitz * radius, lipschitz * residual, n, dynamics)
-        need = (2.0 if dynamics.kind == "flow" else 4.0 / share if share > 0.0 else math.inf) * lipschitz * residual
-        margin = need / sigma_min**2
+        need = 2.0 if dynamics.kind == "flow" else 4.0 / share if share > 0.0 else math.inf
+        margin = need * lipschitz * residual / sigma_min**2
         if not margin < 1.0:
+            wide = 2.0 if dynamics.kind == "flow" else 4.0 / _share(sigma_max, 0.0, n, dynamics)
+            margin = wide * lipschitz * residual / sigma_min**2
             break
         left = sigma_min * math.sqrt(1.0 - margin)
         way = 2.0 * residual / (sigma_min + left) * (1.0 if dynamics.kind == "flow" else 1.0 / share)

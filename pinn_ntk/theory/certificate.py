@@ -6,7 +6,7 @@ flow θ' = −∇R_S and for its Euler steps, or says by which factor it misses.
 operator, block weights, scaling, initialisation and fixed functions. Two ways, derived in their modules:
 
     ball    2L‖e₀‖ < σ_min²            R_S(t) ≤ exp(−2(σ_min² − 2L‖e₀‖)t/n) R_S(0)        `ball_certificate`
-    modes   T̂ > M∘(|ẽ₀| + Ē(T̂)T̂)       R_S(t) ≤ exp(−2(1 − ρ)²σ_min² t/n) R_S(0)          `mode_certificate`
+    modes   T̂ > M∘(|ẽ₀| + Ē(T̂)T̂)       R_S(t) ≤ exp(−2(1 − ε)σ_min² t/n) R_S(0)          `mode_certificate`
 
 Stopping time. With ‖Φ(t) − Φ(0)‖_F ≤ d from either way, ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ (2‖Φ(0)‖₂d + d²)/N: t* = ∞ when that is at most λ_S/4.
 
@@ -109,7 +109,7 @@ class Certificate:
         if not known or not dynamics.gradient_flow or dynamics.step * self.sigma_max**2 > self.points * (1.0 + 1e-9):
             return None
         assert self.modes is not None
-        return mode_rate(self.sigma_min, self.sigma_max, self.modes.rho, self.points, dynamics)
+        return mode_rate(self.sigma_min, self.sigma_max, self.modes.turn, self.points, dynamics)
 
 
 def scaling_powers(network: TwoLayer) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Linear convergence mode by mode: a certificate that does not pay 1/λ_min; R_S = ‖e‖²/(2n).
 
-Notation of `whitened`: J₀ = U diag(σ)Vᵀ, J̃ = diag(1/σ)UᵀJ, ẽ = diag(1/σ)Uᵀe, T_i the way of mode i. Wherever the rows of J̃ stay within ᾱ of
-those of J̃₀, |J̄̃J̃ᵀ − I|_ij ≤ Ē_ij = ᾱ_i + ᾱ_j + ᾱ_iᾱ_j, for rows of J̃₀ have length 1; J̄ is a segment average, J itself for the flow.
+Notation of `whitened`: J₀ = U diag(σ)Vᵀ, J̃ = diag(1/σ)UᵀJ, ẽ = diag(1/σ)Uᵀe, T_i the way of mode i, |J̄̃J̃ᵀ − I|_ij ≤ Ē_ij(T), where J̄ is a
+segment average (J itself for the flow).
 
 Flow: m = g' obeys m' = −(σ²/n)∘(m + (J̃J̃ᵀ − I)m), so |m_i|' ≤ −(σ_i²/n)(|m_i| − Σ_jĒ_ij|m_j|); integrated, T ≤ |ẽ₀| + ĒT.
 Descent: with s_i = τσ_i²/n < 2, |ẽ_i⁺| ≤ |1 − s_i||ẽ_i| + Σ_jĒ_ij|γ_j|; summed, since γ_i = s_iẽ_i,
@@ -9,17 +9,18 @@ Descent: with s_i = τσ_i²/n < 2, |ẽ_i⁺| ≤ |1 − s_i||ẽ_i| + Σ_jĒ_i
     T ≤ M∘(|ẽ₀| + ĒT),   M_i = 1 for the flow, max(1, s_i/(2 − s_i)) for descent.                                          (∗)
 
 Let T̂ > 0 with F(T̂) = M∘(|ẽ₀| + Ē(T̂)T̂) < T̂. While the neurons are in the balls of T̂, (∗) holds with Ē(T̂), whose spectral radius under M is
-below 1, so T ≤ T̂ and the neurons are strictly inside these balls: they never leave. With ρ = ‖ᾱ(T̂)‖ < 1 and ε = 2ρ + ρ², for all times
+below 1, so T ≤ T̂ and the neurons are strictly inside these balls: they never leave. With ε = ‖Ē(T̂)‖₂ < 1, for all times
 
-    JJᵀ ⪰ (1 − ρ)²J₀J₀ᵀ,   R_S(t) ≤ exp(−2(1 − ρ)²σ_min²t/n) R_S(0),
+    (1 − ε)J₀J₀ᵀ ⪯ JJᵀ ⪯ (1 + ε)J₀J₀ᵀ,   R_S(t) ≤ exp(−2(1 − ε)σ_min²t/n) R_S(0),
     R_S⁺ ≤ q R_S,   q = max_{s∈{s_min, s_max}} (1 − s)² + (2ε + s_max ε²)s     (one step is (I − S)ê − S^½ES^½ê in the basis U, S = diag(s)),
     |(Uᵀ(e(t) − e^lin(t)))_i| ≤ σ_i M_i(Ē(T̂)T̂)_i                              (the difference obeys the recursion with the forcing alone).
 
 e₀ enters as √(e₀ᵀ(JJᵀ)⁻¹e₀)-like numbers, not as ‖e₀‖/σ_min. F is monotone, so it is iterated upwards from M∘|ẽ₀|; F(T̂) < T̂ is checked.
 
-Width. For one mode F(T) = b + qT² has T̂ iff 4qb ≤ 1, that is iff F'(2b) ≤ 1: with all modes, iff the spectral radius of M∘Ē(2M∘|ẽ₀|) is about
-½ at most. Where that happens among networks of other widths whose neurons have the same law (`Whitened.replicated`) is the estimate: φ̃, G
-and η/σ fall like N^{−½}, the part f of ẽ₀ like 1/(s√N), its part h₀ like γ.
+Width. Where Ē ~ T², for one mode F(T) = b + qT³ has T̂ iff qT² ≤ 1/3 at T = 3b/2 (with Ē ~ T the same test asks for an eighth more): with
+all modes, about iff the spectral radius of M∘Ē(3M∘|ẽ₀|/2) is 1/3 at most. Where that happens among networks of other widths whose
+neurons have the same law (`Whitened.replicated`) is the estimate: φ̃, G and η/σ fall like N^{−½}, the part f of ẽ₀ like 1/(s√N), its part h₀
+like γ.
 """
 
 import math
@@ -36,6 +37,7 @@ _ROUNDS_STREAMED = 8
 _ROOM = 1.02  # F(T̂) < T̂ is checked at this factor above the iterate
 _NARROWEST, _WIDEST, _PRECISION = 1e-6, 1e30, 1.05  # of the width factor
 _HOPELESS = 4.0
+_ALL = 1.0 - 1e-16  # a step that takes everything
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ModeCertificate:
 
     Attributes:
         certified: whether it does.
-        rho: ρ, (1 − ρ)²J₀J₀ᵀ ⪯ J(t)J(t)ᵀ ⪯ (1 + ρ)²J₀J₀ᵀ for all t; 1 where not certified.
+        turn: ε, (1 − ε)J₀J₀ᵀ ⪯ J(t)J(t)ᵀ ⪯ (1 + ε)J₀J₀ᵀ for all t; 1 where not certified.
         rate: R_S(t) ≤ e^{−rate·t}R_S(0), t = kτ for descent; 0 where not certified.
         width_factor: estimate of ν such that a network ν times as wide would be certified; ∞ where more neurons do not help.
         gap: bound on ‖e(t) − e^lin(t)‖ for all t; ∞ where not certified.
@@ -53,7 +55,7 @@ class ModeCertificate:
     """
 
     certified: bool
-    rho: float
+    turn: float
     rate: float
     width_factor: float
     gap: float
@@ -83,10 +85,10 @@ def mode_certificate(
     if found is None:
         return ModeCertificate(False, 1.0, 0.0, factor, math.inf, math.inf, math.inf)
     way, travel = found
-    rho = float(torch.linalg.vector_norm(travel.rows))
-    gap = float(torch.linalg.vector_norm(sigma * gain * coupled(travel.rows, way)))
-    rate = mode_rate(float(sigma.min()), float(sigma.max()), rho, n, dynamics)
-    return ModeCertificate(True, rho, rate, min(factor, 1.0), gap, travel.longest, travel.feature_drift)
+    turn = spectral_radius(torch.ones_like(gain), travel.coupling)
+    gap = float(torch.linalg.vector_norm(sigma * gain * (travel.coupling @ way)))
+    rate = mode_rate(float(sigma.min()), float(sigma.max()), turn, n, dynamics)
+    return ModeCertificate(True, turn, rate, min(factor, 1.0), gap, travel.longest, travel.feature_drift)
 
 
 def _gain(sigma: Tensor, n: int, dynamics: Dynamics) -> Tensor:
@@ -97,26 +99,19 @@ def _gain(sigma: Tensor, n: int, dynamics: Dynamics) -> Tensor:
     return torch.ones_like(s) if dynamics.kind == "flow" else (s / (2.0 - s)).clamp_min(1.0)
 
 
-def mode_rate(sigma_min: float, sigma_max: float, rho: float, n: int, dynamics: Dynamics) -> float:
-    """2(1 − ρ)²σ_min²/n for the flow, −log(q)/τ for descent; 0 where q ≥ 1."""
+def mode_rate(sigma_min: float, sigma_max: float, turn: float, n: int, dynamics: Dynamics) -> float:
+    """2(1 − ε)σ_min²/n for the flow, −log(q)/τ for descent; 0 where q ≥ 1."""
     if dynamics.kind == "flow":
-        return 2.0 * ((1.0 - rho) * sigma_min) ** 2 / n
+        return 2.0 * (1.0 - turn) * sigma_min**2 / n
     low, high = (dynamics.step * sigma**2 / n for sigma in (sigma_min, sigma_max))
-    epsilon = 2.0 * rho + rho * rho
-    fall = min(s * (2.0 - s - 2.0 * epsilon - high * epsilon**2) for s in (low, high))  # 1 − q
-    return -math.log1p(-min(fall, 1.0 - 1e-16)) / dynamics.step if fall > 0.0 else 0.0
+    fall = min(s * (2.0 - s - 2.0 * turn - high * turn**2) for s in (low, high))  # 1 − q
+    return -math.log1p(-min(fall, _ALL)) / dynamics.step if fall > 0.0 else 0.0
 
 
-def coupled(rows: Tensor, way: Tensor) -> Tensor:
-    """ĒT with Ē_ij = ᾱ_i + ᾱ_j + ᾱ_iᾱ_j."""
-    return rows * way.sum() + (1.0 + rows) * (rows @ way)
-
-
-def spectral_radius(gain: Tensor, rows: Tensor) -> float:
-    """Of diag(M)Ē: Ē = (1 + ᾱ)(1 + ᾱ)ᵀ − 11ᵀ has rank two, so it is the larger root of λ² − λΣM(2ᾱ + ᾱ²) + (ΣMᾱ)² − ΣM·ΣMᾱ²."""
-    trace = float((gain * rows * (2.0 + rows)).sum())
-    product = float((gain * rows).sum()) ** 2 - float(gain.sum()) * float((gain * rows * rows).sum())
-    return 0.5 * (trace + math.sqrt(max(trace * trace - 4.0 * product, 0.0)))
+def spectral_radius(gain: Tensor, coupling: Tensor) -> float:
+    """Of diag(M)Ē, which is similar to a symmetric matrix."""
+    root = gain.sqrt()
+    return float(torch.linalg.eigvalsh(root[:, None] * coupling * root)[-1])
 
 
 def _closed_way(neurons: Whitened, gain: Tensor, start: Tensor) -> tuple[Tensor, Travel] | None:
@@ -125,9 +120,9 @@ def _closed_way(neurons: Whitened, gain: Tensor, start: Tensor) -> tuple[Tensor,
     for _ in range(_ROUNDS if neurons.held is not None else _ROUNDS_STREAMED):
         trial = _ROOM * way
         travel = neurons.travel(trial)
-        if not travel.closed or not float(torch.linalg.vector_norm(travel.rows)) < 1.0 or spectral_radius(gain, travel.rows) >= 1.0:
+        if not travel.closed or not spectral_radius(gain, travel.coupling) < 1.0:
             return None
-        image = gain * (start + coupled(travel.rows, trial))
+        image = gain * (start + travel.coupling @ trial)
         if bool((image < trial).all()):
             return trial, travel
         way = torch.maximum(way, image)
@@ -144,8 +139,8 @@ def _width_factor(sample: Whitened, gain: Tensor, initial: Tensor, rest: Tensor,
     def enough(factor: float) -> bool:
         wider = sample.replicated(factor, scaling, fall)
         start = wider.residual(initial * factor ** (0.5 - scaling - fall) + rest)
-        travel = wider.travel(2.0 * gain * start)
-        return travel.closed and spectral_radius(gain, travel.rows) <= 0.5
+        travel = wider.travel(1.5 * gain * start)
+        return travel.closed and 3.0 * spectral_radius(gain, travel.coupling) <= 1.0
 
     low, high = _NARROWEST, _WIDEST
     if not enough(high):

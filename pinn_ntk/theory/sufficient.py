@@ -17,7 +17,7 @@ from pinn_ntk.theory.applicability import Setting, applicability
 from pinn_ntk.theory.bounds import Premises
 from pinn_ntk.theory.widths import LeastWidth, gamma_at, least_width, width_terms
 
-ARRAYS = 12
+ARRAYS = 10
 """Arrays of the size of θ that live at once in a tracked run at its peak: θ⁰, Δ, their sum, gradient, step, and copies of the network."""
 _ROUNDS = 100
 

@@ -9,11 +9,16 @@ Taylor's formula with the plain remainder (|(Wξ)_i| ≤ ‖ξ‖/σ_i) bounds t
 
     |Δa_k| ≤ A_k = Σ_iT_i|φ̃_ik| + B_kΣ_iT_iG_ik + ½B_k²η_ku,   ‖Δw_k‖ ≤ B_k = (|a_k⁰| + A_k)(Σ_iT_iG_ik + B_kη_ku),
 
-and the rows of the Jacobian, everywhere in that product of balls and hence for segment averages too,
+and how far the rows of J̃ turn in the columns of a and in those of w, everywhere in that product of balls, hence for segment averages too,
 
-    ‖J̃_i − J̃₀_i‖² ≤ ᾱ_i² = Σ_k (B_kG_ik + ½B_k²η_k/σ_i)² + (A_kG_ik + (A_k + |a_k⁰|)B_kη_k/σ_i)².
+    α_i² = Σ_k (B_kG_ik + ½B_k²η_k/σ_i)²,   β_i² = Σ_k (A_kG_ik + (A_k + |a_k⁰|)B_kη_k/σ_i)².
 
-Directions in which the features are small are small in ∇φ as well: this is why ᾱ does not pay 1/σ_min, as ‖J − J₀‖/σ_min does.
+J̃₀ has rows of length 1, and of length ω_i = (Σ_k |a_k⁰|²G_ik²)^½ in the columns of w, so by Cauchy and Schwarz in either set of columns
+
+    |J̃'J̃ᵀ − I|_ij ≤ Ē_ij = α_i + α_j + α_iα_j + β_iω_j + ω_iβ_j + β_iβ_j
+
+for any two Jacobians J', J met there. Directions in which the features are small are small in ∇φ as well: this is why Ē does not pay
+1/σ_min, as ‖J − J₀‖/σ_min does; and where a is small ω is, so that β, the larger of the two, enters squared.
 """
 
 import math
@@ -66,16 +71,26 @@ class Travel:
     """What a way T allows.
 
     Attributes:
-        rows: ᾱ_i, (n,).
+        outer: α_i, (n,), in the columns of a.
+        inner: β_i, (n,), in the columns of w.
+        share: ω_i, (n,).
         feature_drift: bound on ‖Φ(t) − Φ(0)‖_F.
         longest: the largest B_k.
         closed: whether the balls could be found within `CAP`.
     """
 
-    rows: Tensor
+    outer: Tensor
+    inner: Tensor
+    share: Tensor
     feature_drift: float
     longest: float
     closed: bool
+
+    @property
+    def coupling(self) -> Tensor:
+        """Ē, (n, n)."""
+        sides = self.outer[:, None] + self.inner[:, None] * self.share
+        return sides + sides.mT + self.outer[:, None] * self.outer + self.inner[:, None] * self.inner
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ class Whitened:
         weights: θ⁰.
         sigma: σ_i, (n,), all positive.
         modes: U, (n, n).
-        slack: relative rounding of the singular directions, nεσ_max/σ_i (n,); it is added to ᾱ.
+        slack: relative rounding of the singular directions, nεσ_max/σ_i (n,); it is added to α.
         held: all neurons, when they fit; else None.
         copies: how many neurons each one stands for.
         shrink: what φ̃ and G are multiplied by.
@@ -170,28 +185,33 @@ class Whitened:
         return replace(self, sigma=sigma, held=tuple(groups), copies=factor * self.copies, shrink=self.shrink * factor**-0.5)
 
     def travel(self, way: Tensor) -> Travel:
-        """ᾱ and the displacements that a way T allows.
+        """Turns and displacements that a way T allows.
 
         Args:
             way: T ≥ 0, (n,).
         """
         inverse = 1.0 / self.sigma
         u, shrunk = float((way * inverse).sum()), way * self.shrink
-        square, drift, longest = torch.zeros_like(way), 0.0, 0.0
+        outer, inner, share = torch.zeros_like(way), torch.zeros_like(way), torch.zeros_like(way)
+        drift, longest = 0.0, 0.0
         for group in self.groups():
             A, B, closed = _balls(group, shrunk, u)
             if not closed:
-                return Travel(square, math.inf, math.inf, False)
+                return Travel(outer, inner, share, math.inf, math.inf, False)
             eta = group.curvature
-            first = (A + group.outer) * B * eta
-            second = 0.5 * B * B * eta
-            square = square + self.shrink**2 * (group.squares @ (A * A + B * B))
-            square = square + 2.0 * self.shrink * inverse * (group.gradients @ (B * second + A * first))
-            square = square + inverse.square() * float((second.square() + first.square()).sum())
+            outer = outer + self._squares(group, inverse, B, 0.5 * B * B * eta)
+            inner = inner + self._squares(group, inverse, A, (A + group.outer) * B * eta)
+            share = share + self._squares(group, inverse, group.outer, torch.zeros_like(B))
             moved = B * (group.plain + 0.5 * B * eta / abs(self.system.scale))
             drift += float(moved.square().sum())
             longest = max(longest, float(B.max()))
-        return Travel((self.copies * square).sqrt() + self.slack, math.sqrt(self.copies * drift), longest, True)
+        outer, inner, share = ((self.copies * square).clamp_min(0.0).sqrt() for square in (outer, inner, share))
+        return Travel(outer + self.slack, inner, share, math.sqrt(self.copies * drift), longest, True)
+
+    def _squares(self, group: NeuronGroup, inverse: Tensor, first: Tensor, rest: Tensor) -> Tensor:
+        """Σ_k (x_kG_ik + y_k/σ_i)², (n,)."""
+        mixed = 2.0 * self.shrink * inverse * (group.gradients @ (first * rest))
+        return self.shrink**2 * (group.squares @ first.square()) + mixed + inverse.square() * float(rest.square().sum())
 
 
 def _balls(group: NeuronGroup, way: Tensor, u: float) -> tuple[Tensor, Tensor, bool]:

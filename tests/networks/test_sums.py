@@ -94,3 +94,23 @@ def test_residual_is_what_the_module_computes() -> None:
     problem, net = problem_of("hard", 2), moved(network_of("sin", 2, extra=EXTRA))
     h = torch.cat([s * b.operator.apply(net, b.x) for s, b in zip(problem.row_scales, problem.blocks, strict=True)])
     torch.testing.assert_close(problem.residual(net), (h - problem.target).detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_very_wide_networks_go_in_chunks_of_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, net = problem_of("full", 3), moved(network_of("gelu", 3, width=50, extra=EXTRA))
+    system = problem.system(net)
+    whole = residual_and_gradient(system, net.weights)
+    for name, value in (("CHUNK_ELEMENTS", 10), ("CACHED_ELEMENTS", 1), ("_FEWEST", 7)):
+        monkeypatch.setattr(sums, name, value)
+    e, gradient = residual_and_gradient(system, net.weights)
+    torch.testing.assert_close(e, whole[0], rtol=1e-13, atol=1e-13)
+    for mine, theirs in zip(gradient, whole[1], strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-13)
+
+
+def test_the_gradient_is_the_pullback_of_the_residual() -> None:
+    problem, net = problem_of("robin", 2), moved(network_of("tanh", 2, extra=EXTRA))
+    system = problem.system(net)
+    e, gradient = residual_and_gradient(system, net.weights)
+    for mine, theirs in zip(sums.pullback(system, net.weights, e), gradient, strict=True):
+        torch.testing.assert_close(mine, theirs)

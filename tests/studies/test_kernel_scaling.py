@@ -1,4 +1,4 @@
-"""The study of the kernel against width, at small sizes: slopes −½ and −1, targets of the size of outputs, medians beside published ones."""
+"""The study of the kernel against width, at small sizes: slopes −½ and −1, targets of the size of outputs."""
 
 import pytest
 import torch
@@ -9,7 +9,6 @@ from pinn_ntk.studies.kernel_scaling import ELEVEN, kernel_scaling, limit_kernel
 from pinn_ntk.studies.runner import run_study
 from pinn_ntk.studies.study import Results
 from pinn_ntk.studies.width_statistics import medians, slope_of
-
 
 SMALL = {"problems": ["transport_1d"], "widths": [16, 64, 256], "sum_widths": [16, 64, 256], "points": 5, "seeds": 20, "steps": 20}
 

@@ -1,4 +1,4 @@
-"""The study of network against linearisation, at small sizes: steeper where theory says so, and kinked activations only where they are allowed."""
+"""The study of network against linearisation, at small sizes: steeper where theory says so, kinks only where they are allowed."""
 
 import pytest
 
