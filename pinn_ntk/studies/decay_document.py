@@ -21,7 +21,7 @@ _TOLERANCE = 0.2
 _SAME = 0.06  # relative spread of c over the orders
 _FAST = 3.0  # steps: a faster mode is gone before it can be timed
 _SHARE = 0.05  # of the residual: what other modes leave behind hides a fainter one
-_WITHIN = 2.0  # factor
+_WITHIN = 1.1  # factor
 
 
 def document(results: Results) -> Document:

@@ -28,7 +28,7 @@ from pinn_ntk.training.trackers import History, tracked_steps
 
 CONDITIONS = ("none", "hard", "soft")
 _STEP = 0.5  # of the stability limit
-_AMPLITUDE = 1e-3  # of the target beside features: small, so that the kernel stands still, also for modes of nearly equal speed
+_AMPLITUDE = 1e-5  # of the target beside features: small, so that the kernel stands still, also for modes of nearly equal speed
 _TRACKED = 250
 
 

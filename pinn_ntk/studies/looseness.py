@@ -1,7 +1,7 @@
 """How loose the theorem is: the width that it asks for beside the first one at which its conclusion holds in 1 − δ of the seeds.
 
     R_S(t) ≤ e^{−Nλ_S t/n} R_S(0) for 0 ≤ t ≤ E·n/(Nλ_S),
-gradient descent in fine steps from the lecture's start, E e-folds of the bound.
+gradient flow, or gradient descent in fine steps, from the lecture's start; E e-folds of the bound.
 """
 
 import math
@@ -10,29 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pinn_ntk.comparison.coverage import clopper_pearson
-from pinn_ntk.kernels.batched import batched_kernel
 from pinn_ntk.kernels.moments import feature_variance_sum, whitened_fourth_moment
-from pinn_ntk.networks.features import System
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
+from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.studies.arguments import names, positive_number, whole_number
 from pinn_ntk.studies.lazy_runs import member_seeds
 from pinn_ntk.studies.looseness_document import document
+from pinn_ntk.studies.looseness_runs import FINEST, Trial, judged, kinked
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
-from pinn_ntk.theory.bounds import convergence_rate, lambda_min_lemma, stopping_radius
+from pinn_ntk.theory.bounds import lambda_min_lemma
 from pinn_ntk.theory.sufficient import Promise, promise, resized
 from pinn_ntk.theory.widths import variance_term, whitened_term
-from pinn_ntk.training.ensemble import batch_size, step_limits
-from pinn_ntk.training.ensemble_states import member_network, selected, stacked
 
 MOMENT_DRAWS = 200_000
-_FINEST = 0.05  # e-folds of the bound in one step at most: the slow modes then fall as they would under the flow
 _FURTHER = 2  # widths at which t* = ∞ is still looked for
-_LOOKS = 1.3  # ratio of the steps at which the kernel is looked at
 
 
 @dataclass(frozen=True)
@@ -91,8 +84,8 @@ def looseness(
     e_folds: float = 10.0,
     smallest: int = 4,
     widest: int = 4096,
-    step_size: float = 0.25,
-    most_steps: int = 60_000,
+    step_size: float = 0.5,
+    most_steps: int = 30_000,
 ) -> Study:
     """Least widths: by the theorem, by its sharper first terms, and measured, over problems and γ.
 
@@ -105,8 +98,8 @@ def looseness(
         e_folds: E, over which the bound has to hold.
         smallest: width to begin with; it is doubled until two widths in a row hold.
         widest: to end with.
-        step_size: τ as a share of each network's limit 2n/(s²Nλ_max(K̂)).
-        most_steps: a case that needs about Eλ_max/(2·step_size·λ_S) steps, more than this, is not trained.
+        step_size: τ of ReLU networks as a share of their limit 2n/(s²Nλ_max(K̂)).
+        most_steps: a ReLU case that needs about Eλ_max/(2·step_size·λ_S) steps, more than this, is not trained.
     """
     chosen = names("cases", cases, CASES)
     further = names("gamma_cases", gamma_cases, CASES) if len(gamma_cases) else []
@@ -123,9 +116,9 @@ def looseness(
     pairs = [(case, gammas[0]) for case in chosen] + [(case, g) for g in gammas[1:] for case in chosen if case in further]
     question = (
         "From which width on does the conclusion hold, R_S(t) ≤ e^{−Nλ_S t/n} R_S(0) for all t until the bound has fallen by "
-        f"{e_folds:g} e-folds, in at least 1 − δ of {seeds} seeds? Widths are doubled until two in a row pass; gradient descent takes "
-        f"steps of at most {step_size:g} of the stability limit and {_FINEST:g} e-folds of the bound. Beside it stand the width that the "
-        "theorem asks for, and the same with its sharper first terms."
+        f"{e_folds:g} e-folds, in at least 1 − δ of {seeds} seeds? Widths are doubled until two in a row pass. ReLU networks take steps of "
+        f"gradient descent, at most {step_size:g} of the stability limit and {FINEST:g} e-folds of the bound; ReLU³ networks follow the "
+        "flow by exponential Euler steps. Beside it stand the width that the theorem asks for, and the same with its sharper first terms."
     )
     cells = tuple(Cell({"case": case, "gamma": gamma, **common}) for case, gamma in pairs)
     title = "How loose the linear-convergence theorems are"
@@ -146,7 +139,7 @@ def measure(factory: Factory, cell: Cell) -> Measured:
     about |= _asked(made.problem, network, promised)
     steps = p["e_folds"] * float(torch.linalg.eigvalsh(promised.kernel)[-1]) / (2 * p["step_size"] * promised.premises.lambda_s)
     about["steps"] = steps
-    if steps > p["most_steps"]:
+    if steps > p["most_steps"] and kinked(network):
         return Measured([{**about, "first_width": None, "first_still_width": None}])
     rows = list(_widths(made.problem, network, promised, p))
     first = next((a["width"] for a, b in zip(rows, rows[1:], strict=False) if a["enough"] and b["enough"]), None)
@@ -186,9 +179,10 @@ def _widths(problem: Problem, network: TwoLayer, promised: Promise, p: dict[str,
 
 
 def _at_width(problem: Problem, network: TwoLayer, promised: Promise, p: dict[str, Any]) -> Row:
-    judges = _trained(problem, network, promised, p)
+    trial = Trial(promised.premises.lambda_s, p["e_folds"], p["step_size"])
+    judges = judged(problem, network, member_seeds(network.width, p["seeds"]), trial)
     seeds, least = p["seeds"], math.ceil((1.0 - promised.premises.delta) * p["seeds"] - 1e-9)
-    held, still, start = (sum(counts) for counts in zip(*(judge.counts() for judge in judges), strict=True))
+    held, still, start, given_up = (sum(counts) for counts in zip(*(judge.counts() for judge in judges), strict=True))
     low, high = clopper_pearson(held, seeds)
     return {
         "width": network.width,
@@ -200,86 +194,5 @@ def _at_width(problem: Problem, network: TwoLayer, promised: Promise, p: dict[st
         "still_share": still / seeds,
         "still_enough": still >= least,
         "start_share": start / seeds,
+        "given_up": given_up,
     }
-
-
-class Judge:
-    """Who has broken the bound, left the ball of radius λ_S/4, or begun below ¾λ_S.
-
-    Attributes:
-        held: whether the bound has held so far, (S,).
-        still: whether ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ λ_S/4 so far.
-        start: whether λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S.
-    """
-
-    def __init__(self, loss: Tensor, kernel_a: Tensor, lambda_s: float, e_folds: float) -> None:
-        self.loss, self.kernel, self.lambda_s, self.e_folds = loss, kernel_a, lambda_s, e_folds
-        self.held, self.still = torch.ones_like(loss, dtype=torch.bool), torch.ones_like(loss, dtype=torch.bool)
-        self.start = torch.linalg.eigvalsh(kernel_a)[:, 0] >= 0.75 * lambda_s
-
-    def counts(self) -> tuple[int, int, int]:
-        """In how many the bound held, t* = ∞ as well, and λ_min at the start was large enough."""
-        return int(self.held.sum()), int((self.held & self.still).sum()), int(self.start.sum())
-
-    def ended(self, members: Tensor, loss: Tensor, folds: Tensor) -> Tensor:
-        """Who needs no further step: the bound is broken, has fallen by all its e-folds, or will stay above a loss that falls on.
-
-        Args:
-            members: (S,) whose losses these are.
-            loss: R_S(t).
-            folds: rate·t.
-        """
-        logs = torch.log(loss / self.loss[members])
-        broken = ~(logs <= 1e-9 - folds)
-        self.held[members] &= ~broken
-        return broken | (logs <= -self.e_folds) | (folds >= self.e_folds)
-
-    def drifted(self, members: Tensor, kernel_a: Tensor) -> None:
-        """Look how far part (a) of the kernel is from where it was."""
-        drift = torch.linalg.matrix_norm(kernel_a - self.kernel[members])
-        self.still[members] &= drift <= stopping_radius(self.lambda_s)
-
-
-def _trained(problem: Problem, network: TwoLayer, promised: Promise, p: dict[str, Any]) -> list[Judge]:
-    """All seeds, trained and judged batch by batch."""
-    system, lambda_s = problem.system(network), promised.premises.lambda_s
-    rate = convergence_rate(network.kernel_scale, lambda_s, problem.points)
-    size, seeds = batch_size(problem.points, network.width, network.device), member_seeds(network.width, p["seeds"])
-    judges = []
-    for begin in range(0, len(seeds), size):
-        weights = stacked([member_network(network, seed) for seed in seeds[begin : begin + size]])
-        folds = (rate * p["step_size"] * step_limits(system, weights)).clamp(max=_FINEST)
-        judges.append(_descended(system, weights, folds / rate, folds, lambda_s, p["e_folds"]))
-    return judges
-
-
-def _descended(system: System, weights: Weights, tau: Tensor, folds: Tensor, lambda_s: float, e_folds: float) -> Judge:
-    """Gradient descent until every member has ended.
-
-    Args:
-        system: the rows, shared.
-        weights: θ⁰ of S networks.
-        tau: (S,) steps.
-        folds: (S,) rate·τ, e-folds of the bound in each step.
-        lambda_s: λ_S.
-        e_folds: E.
-    """
-    members, k, look = torch.arange(len(tau)), 0, 1
-    e, gradient = residual_and_gradient(system, weights)
-    judge = Judge(_losses(e), batched_kernel(system, weights)[1], lambda_s, e_folds)
-    while len(members):
-        weights = weights.moved(*(g * -tau[members].reshape(-1, *[1] * (g.ndim - 1)) for g in gradient))
-        e, gradient = residual_and_gradient(system, weights)
-        k += 1
-        ended = judge.ended(members, _losses(e), k * folds[members])
-        if k >= look or bool(ended.any()):
-            judge.drifted(members, batched_kernel(system, weights)[1])
-            look = math.ceil(_LOOKS * k)
-            on = ~ended
-            members, weights, gradient = members[on], selected(weights, on), (gradient[0][on], gradient[1][on], gradient[2][on])
-    return judge
-
-
-def _losses(e: Tensor) -> Tensor:
-    """R_S = ‖e‖²/(2n), (S,)."""
-    return (e * e).sum(-1) / (2 * e.shape[-1])

@@ -6,7 +6,7 @@ from pinn_ntk.comparison.finding import Finding, slope_finding
 from pinn_ntk.reporting.scaling_plots import Series, scaling_picture
 from pinn_ntk.reporting.style import QUIET, Picture, Section, number
 from pinn_ntk.studies.study import Document, Results
-from pinn_ntk.studies.width_statistics import local_slopes, medians, slope_of
+from pinn_ntk.studies.width_statistics import local_slopes, median_slope, medians, slope_of
 
 WORDS = {
     "lecture": "h = (1/√N) Σ aₖ tanh(wₖ·x), aₖ and wₖ normal",
@@ -82,13 +82,13 @@ def _series(results: Results, setup: str, columns: Sequence[str], widest: int) -
     for column in columns:
         widths, q = medians(results, column, {"setup": setup})
         if widths:
-            slope = slope_of(results, column, {"setup": setup}, widest)
+            slope = median_slope(results, column, {"setup": setup}, widest)
             made.append(Series(_LABELS[column], widths, q[1], slope, q[0], q[2]))
     return made
 
 
 def _section(results: Results, setup: str, widest: int) -> Section:
-    words = f"Medians over all equations and seeds, with the quartiles shaded; slopes are those of the {widest} greatest widths."
+    words = f"Medians over all equations and seeds, quartiles shaded; slopes are those of the medians at the {widest} greatest widths."
     kernel = _series(results, setup, list(_NORMS), widest)
     if setup == "uniform":
         kernel += [Series(f"published: {_LABELS[c]}", list(v), list(v.values()), colour=QUIET, style=":") for c, v in PUBLISHED.items()]
@@ -111,11 +111,13 @@ def _slopes(results: Results, setup: str, widest: int) -> list[Finding]:
     """The slopes of one set-up beside the expected ones."""
     made = []
     for column, (value, logs, tolerance) in (_LAZIER if setup == "sum" else _LAZY).items():
-        slope = slope_of(results, column, {"setup": setup}, widest, logs)
+        runs = slope_of(results, column, {"setup": setup}, widest, logs)
+        slope = runs if logs else median_slope(results, column, {"setup": setup}, widest)
         factor = f"(log N)^{{{number(logs)}}} " if logs else ""
         claim = f"{_NORMS.get(column, _LABELS[column])} ~ {factor}N^{{{number(value)}}}"
         name = f"{setup}: slope of {_LABELS[column]}" + (f" over (log N)^{{{number(logs)}}}" if logs else "")
-        made.append(slope_finding(name, claim, slope, value, tolerance, _why(results, setup, column)))
+        words = f"{_why(results, setup, column)} The line through all runs has the slope {runs}."
+        made.append(slope_finding(name, claim, slope, value, tolerance, words))
     return made
 
 

@@ -33,6 +33,35 @@ def slope_of(results: Results, column: str, where: dict[str, Any], widest: int |
     return fit_slope(x, np.array([float(row[column]) for row in rows]) / np.log(x) ** logs)  # type: ignore[arg-type]
 
 
+def median_slope(results: Results, column: str, where: dict[str, Any], widest: int, draws: int = 400) -> Slope:
+    """The slope of the medians over all runs of a width, the statistic that is published, with a bootstrap interval over seeds.
+
+    Args:
+        results: rows with a width and a seed.
+        column: y.
+        where: entries that the rows have to have.
+        widest: how many of the widest networks are used.
+        draws: of seeds, with replacement, whole seeds at a time: runs of one seed share their weights across problems.
+    """
+    rows = [row for row in results.where(where) if row.get(column) is not None]
+    widths = sorted({int(row["width"]) for row in rows})[-widest:]  # type: ignore[arg-type]
+    by_seed: list[dict[Any, list[float]]] = []
+    for width in widths:
+        groups: dict[Any, list[float]] = {}
+        for row in (r for r in rows if r["width"] == width):
+            groups.setdefault(row["seed"], []).append(float(row[column]))  # type: ignore[arg-type]
+        by_seed.append(groups)
+    middle = fit_slope(widths, [float(np.median([v for g in groups.values() for v in g])) for groups in by_seed])
+    if middle.points < 3 or min(map(len, by_seed)) < 2:
+        return middle
+    rng, slopes = np.random.default_rng(0), []
+    for _ in range(draws):
+        picked = [[list(g.values())[i] for i in rng.integers(len(g), size=len(g))] for g in by_seed]
+        slopes.append(fit_slope(widths, [float(np.median(np.concatenate(p))) for p in picked]).value)
+    low, high = np.quantile(slopes, (0.025, 0.975))
+    return Slope(middle.value, float(low), float(high), middle.intercept, middle.points)
+
+
 def local_slopes(results: Results, column: str, where: dict[str, Any]) -> str:
     """The slopes of the medians between neighbouring widths, in words: whether the power law is already there."""
     widths, quartiles = medians(results, column, where)

@@ -53,6 +53,7 @@ def test_sizes_without_sense_are_refused_with_their_range(ran) -> None:
 
 def test_small_runs_take_one_thread_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
+    monkeypatch.setattr("pinn_ntk.devices._THREADS", 2)
     try:
         torch.set_num_threads(2)
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
