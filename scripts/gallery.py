@@ -18,7 +18,7 @@ BEGIN, END = "<!-- gallery: written by scripts/gallery.py -->", "<!-- end of gal
 # experiment → its picture, its findings that are quoted, by the beginnings of their names (none: the first two)
 EXPERIMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "theorem_width": ("bound", ()),
-    "looseness": ("", ()),
+    "looseness": ("widths", ("looseness factor", "u = f, x_i = e_i, n = 2, γ = 1/√N", "Δu = f, x_i = e_i, n = 2, γ = 1/√N")),
     "certificate": ("rates_poisson_3d", ("poisson_3d: certified width", "poisson_3d: share of the rate")),
     "kernel_scaling": (
         "kernel_uniform",

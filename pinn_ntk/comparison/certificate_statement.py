@@ -111,6 +111,27 @@ def certificate_summary(found: Certificate | None, dynamics: Dynamics) -> dict[s
     if found is None:
         return None
     modes, ball = found.modes, found.ball
+    through_modes = (
+        {
+            "certified": modes.certified,
+            "turn": modes.turn,
+            "gap": modes.gap,
+            "width_factor": modes.width_factor,
+        }
+        if modes
+        else None
+    )
+    in_a_ball = (
+        {
+            "certified": ball.certified,
+            "lipschitz": ball.lipschitz,
+            "radius": ball.radius,
+            "margin": ball.margin,
+            "width_factor": found.ball_factor,
+        }
+        if ball
+        else None
+    )
     return {
         "certified": bool(found.rate_under(dynamics)),
         "reason": found.reason,
@@ -122,16 +143,8 @@ def certificate_summary(found: Certificate | None, dynamics: Dynamics) -> dict[s
         "estimated_width": found.estimated_width,
         "drift_a": found.drift_a,
         "stopping_time_infinite": found.never_leaves,
-        "modes": {"certified": modes.certified, "turn": modes.turn, "gap": modes.gap, "width_factor": modes.width_factor} if modes else None,
-        "ball": {
-            "certified": ball.certified,
-            "lipschitz": ball.lipschitz,
-            "radius": ball.radius,
-            "margin": ball.margin,
-            "width_factor": found.ball_factor,
-        }
-        if ball
-        else None,
+        "modes": through_modes,
+        "ball": in_a_ball,
     }
 
 

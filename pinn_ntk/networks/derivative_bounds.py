@@ -80,7 +80,15 @@ _SMOOTH: dict[str, _Smooth] = {
         lambda t: None if (z := _inverse_tanh(t)) is None else 2.0 * z,
         {},
     ),
-    "gaussian": _Smooth(0, Polynomial([1.0]), lambda q: q.deriv() - _T * q, lambda z: torch.exp(-0.5 * z * z), lambda z: z, lambda t: t, {}),
+    "gaussian": _Smooth(
+        0,
+        Polynomial([1.0]),
+        lambda q: q.deriv() - _T * q,
+        lambda z: torch.exp(-0.5 * z * z),
+        lambda z: z,
+        lambda t: t,
+        {},
+    ),
     "gelu": _Smooth(
         2,
         Polynomial([2.0, 0.0, -1.0]) / math.sqrt(2.0 * math.pi),
@@ -216,4 +224,5 @@ def unbounded(activation: Activation, order: int) -> str:
     p = activation.degree
     if p is None or p >= order + 2:
         return ""
-    return f"the Jacobian is not Lipschitz: {activation.name} has no bounded derivative of order {order + 2}, which an operator of order {order} needs"
+    need = f"which an operator of order {order} needs"
+    return f"the Jacobian is not Lipschitz: {activation.name} has no bounded derivative of order {order + 2}, {need}"

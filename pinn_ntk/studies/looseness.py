@@ -99,7 +99,8 @@ def looseness(
         smallest: width to begin with; it is doubled until two widths in a row hold.
         widest: to end with.
         step_size: τ of ReLU networks as a share of their limit 2n/(s²Nλ_max(K̂)).
-        most_steps: a ReLU case that needs about Eλ_max/(2·step_size·λ_S) steps, more than this, is not trained.
+        most_steps: a ReLU case that needs about Eλ_max/(2·step_size·λ_S) steps, more than this, is not trained; nor are ReLU³ networks
+            that the exponential steps cannot follow.
     """
     chosen = names("cases", cases, CASES)
     further = names("gamma_cases", gamma_cases, CASES) if len(gamma_cases) else []
@@ -141,7 +142,7 @@ def measure(factory: Factory, cell: Cell) -> Measured:
     about["steps"] = steps
     if steps > p["most_steps"] and kinked(network):
         return Measured([{**about, "first_width": None, "first_still_width": None}])
-    rows = list(_widths(made.problem, network, promised, p))
+    rows = list(_widths(made.problem, network, promised, {**p, "descend": steps <= p["most_steps"]}))
     first = next((a["width"] for a, b in zip(rows, rows[1:], strict=False) if a["enough"] and b["enough"]), None)
     still = next((a["width"] for a, b in zip(rows, rows[1:], strict=False) if a["still_enough"] and b["still_enough"]), None)
     return Measured([{**about, **row, "first_width": first, "first_still_width": still} for row in rows])
@@ -179,11 +180,11 @@ def _widths(problem: Problem, network: TwoLayer, promised: Promise, p: dict[str,
 
 
 def _at_width(problem: Problem, network: TwoLayer, promised: Promise, p: dict[str, Any]) -> Row:
-    trial = Trial(promised.premises.lambda_s, p["e_folds"], p["step_size"])
+    trial = Trial(promised.premises.lambda_s, p["e_folds"], p["step_size"], p["descend"])
     judges = judged(problem, network, member_seeds(network.width, p["seeds"]), trial)
     seeds, least = p["seeds"], math.ceil((1.0 - promised.premises.delta) * p["seeds"] - 1e-9)
     held, still, start, given_up = (sum(counts) for counts in zip(*(judge.counts() for judge in judges), strict=True))
-    low, high = clopper_pearson(held, seeds)
+    low, high = clopper_pearson(held, seeds)[0], clopper_pearson(held + given_up, seeds)[1]  # whoever was given up may have held
     return {
         "width": network.width,
         "held": held,

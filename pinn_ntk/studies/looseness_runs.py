@@ -30,11 +30,13 @@ class Trial:
         lambda_s: λ_S.
         e_folds: E, over which the bound has to hold.
         step_size: of gradient descent, as a share of each network's limit.
+        descend: whether gradient descent is affordable for those whose flow was given up.
     """
 
     lambda_s: float
     e_folds: float
     step_size: float
+    descend: bool = True
 
 
 class Judge:
@@ -44,18 +46,20 @@ class Judge:
         held: whether the bound has held so far, (S,).
         still: whether ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ λ_S/4 so far.
         start: whether λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S.
-        given_up: members whose flow did not get to its end; they count as broken.
+        given_up: members whose flow did not get to its end; of them nothing is known.
     """
 
     def __init__(self, loss: Tensor, kernel_a: Tensor, trial: Trial) -> None:
         self.loss, self.kernel, self.lambda_s, self.e_folds = loss, kernel_a, trial.lambda_s, trial.e_folds
-        self.given_up = 0
+        self.given_up = torch.zeros_like(loss, dtype=torch.bool)
         self.held, self.still = torch.ones_like(loss, dtype=torch.bool), torch.ones_like(loss, dtype=torch.bool)
         self.start = torch.linalg.eigvalsh(kernel_a)[:, 0] >= 0.75 * self.lambda_s
 
     def counts(self) -> tuple[int, int, int, int]:
         """In how many the bound held, t* = ∞ as well, λ_min at the start was large enough; and how many were given up."""
-        return int(self.held.sum()), int((self.held & self.still).sum()), int(self.start.sum()), self.given_up
+        masks = (self.held & ~self.given_up, self.held & self.still & ~self.given_up, self.start, self.given_up)
+        held, still, start, given_up = (int(mask.sum()) for mask in masks)
+        return held, still, start, given_up
 
     def ended(self, members: Tensor, loss: Tensor, folds: Tensor) -> Tensor:
         """Who needs no further step: the bound is broken, has fallen by all its e-folds, or will stay above a loss that falls on.
@@ -98,7 +102,7 @@ def kinked(network: TwoLayer) -> bool:
 
 
 def _flowed(system: System, weights: Weights, rate: float, trial: Trial) -> Judge:
-    """Gradient flow until every member has ended; whoever is given up on the way counts as broken."""
+    """Gradient flow until every member has ended; whoever is given up on the way descends by small steps, where that is affordable."""
     judge = Judge(_losses(residual(system, weights)), batched_kernel(system, weights)[1], trial)
 
     def ended(state: FlowState) -> Tensor:
@@ -106,7 +110,11 @@ def _flowed(system: System, weights: Weights, rate: float, trial: Trial) -> Judg
         return judge.ended(state.members, _losses(state.residual), rate * state.time)
 
     left = exponential_flow(system, weights, torch.full_like(judge.loss, trial.e_folds / rate), ended)
-    judge.held[left], judge.given_up = False, len(left)
+    if len(left) and trial.descend:
+        again = _descended(system, selected(weights, left), rate, trial)
+        judge.held[left], judge.still[left] = again.held, again.still
+    else:
+        judge.given_up[left] = True
     return judge
 
 

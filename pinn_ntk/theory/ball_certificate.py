@@ -7,8 +7,8 @@ s* = (σ₀ − √(σ₀² − 2L‖e₀‖))/L. If 2L‖e₀‖ < σ₀² and 
 
     ‖θ(t) − θ⁰‖ ≤ s*,   σ_min(J(t)) ≥ κ,   R_S(t) ≤ exp(−2κ²t/n) R_S(0).
 
-Descent θ⁺ = θ − τ∇R_S: β = ((σ_max + Lr)² + L‖e₀‖)/n bounds ∇²R_S in the ball while ‖e‖ ≤ ‖e₀‖. Let μ = 1 − τβ/2 > 0. As long as the ball is
-not left, R_S⁺ ≤ R_S − τμ‖∇R_S‖² and ‖∇R_S‖ ≥ κ√(2R_S/n), so √R_S − √R_S⁺ ≥ μκ‖θ⁺ − θ‖/√(2n) and the way is at most ‖e₀‖/(μκ), κ = σ₀ − Lr.
+Descent θ⁺ = θ − τ∇R_S: β = ((σ_max + Lr)² + L‖e₀‖)/n bounds ∇²R_S in the ball while ‖e‖ ≤ ‖e₀‖. Let μ = 1 − τβ/2 > 0, κ = σ₀ − Lr. As long
+as the ball is not left, R_S⁺ ≤ R_S − τμ‖∇R_S‖² and ‖∇R_S‖ ≥ κ√(2R_S/n), so √R_S − √R_S⁺ ≥ μκ‖θ⁺ − θ‖/√(2n): the way is at most ‖e₀‖/(μκ).
 If 4L‖e₀‖/μ < σ₀² and s* = (σ₀ − √(σ₀² − 4L‖e₀‖/μ))/(2L) ≤ r, then with κ = σ₀ − Ls* the same holds with R_S⁺ ≤ (1 − 2τμκ²/n) R_S.
 
 The margin 2L‖e₀‖/σ₀² (4L‖e₀‖/(μσ₀²)) falls with the width: σ₀² ~ s²N λ_min(K^∞) while L does not grow with N.

@@ -52,8 +52,8 @@ class Certificate:
         residual: ‖e₀‖.
         ball: the way through σ_min and L; None with a reason.
         modes: the way through the modes; None with a reason.
-        width_factor: estimate of ν such that a network ν times as wide would be certified; at most 1 where this one is, ∞ where more neurons do
-            not help.
+        width_factor: estimate of ν such that a network ν times as wide would be certified; at most 1 where this one is, ∞ where more
+            neurons do not help.
         ball_factor: the same of the ball alone.
         drift_a: bound on ‖K̂^(a)(t) − K̂^(a)(0)‖_F for all t, ∞ where not certified.
         stopping_radius: λ_S/4, None where λ_S is not known.

@@ -4,7 +4,7 @@ With z = w·x, Q = wᵀAw, ℓ = b·w the gradient of a feature changes by
 
     ∇²_wφ = 2Aσ'' + 2σ'''(Aw xᵀ + x wᵀA) + σ''(b xᵀ + x bᵀ) + (Qσ'''' + ℓσ''' + cσ'') x xᵀ,
 
-so on ‖w − w⁰‖ ≤ r, with S_k = sup |σ⁽ᵏ⁾| over the reachable z ∈ [z⁰ − r‖x‖, z⁰ + r‖x‖] of that neuron and that point (‖x‖ the largest of the block),
+so on ‖w − w⁰‖ ≤ r, with S_k = sup |σ⁽ᵏ⁾| over the reachable z ∈ [z⁰ − r‖x‖, z⁰ + r‖x‖] of that neuron and point (‖x‖ the block's largest),
 
     ‖∇²φ‖₂ ≤ H = 2‖A‖S₂ + 4‖x‖(‖Aw⁰‖ + r‖A‖)S₃ + (‖b‖‖x‖ + |b·x|)S₂
                + ‖x‖²((|Q⁰| + 2r‖Aw⁰‖ + r²‖A‖)S₄ + (|ℓ⁰| + r‖b‖)S₃ + |c|S₂).
@@ -51,11 +51,11 @@ def curvature_bound(rows: Rows, activation: Activation, radius: float) -> Callab
 
     def bound(w: Tensor) -> Tensor:
         """H of these neurons."""
-        z = rows.x @ w.mT
+        z: Tensor = rows.x @ w.mT
         S = {k: look_up(z) for k, look_up in sup.items()}
         total = torch.zeros_like(z)
         inner = total if rows.c is None else rows.c.abs()[:, None] * S[2]
-        if rows.b is not None and cross is not None:
+        if rows.b is not None and cross is not None and length is not None:
             total = total + cross * S[2]
             inner = inner + ((rows.b @ w.mT).abs() + radius * length) * S[3]
         if second is not None:
@@ -63,7 +63,7 @@ def curvature_bound(rows: Rows, activation: Activation, radius: float) -> Callab
             Aw, Q = forms(w)
             total = total + 2.0 * norm * S[2] + 4.0 * size * (Aw + radius * norm) * S[3]
             inner = inner + (Q.abs() + 2.0 * radius * Aw + radius * radius * norm) * S[4]
-        return total + size * size * inner
+        return torch.addcmul(total, size * size, inner)
 
     return bound
 

@@ -12,7 +12,7 @@ Let T̂ > 0 with F(T̂) = M∘(|ẽ₀| + Ē(T̂)T̂) < T̂. While the neurons a
 below 1, so T ≤ T̂ and the neurons are strictly inside these balls: they never leave. With ε = ‖Ē(T̂)‖₂ < 1, for all times
 
     (1 − ε)J₀J₀ᵀ ⪯ JJᵀ ⪯ (1 + ε)J₀J₀ᵀ,   R_S(t) ≤ exp(−2(1 − ε)σ_min²t/n) R_S(0),
-    R_S⁺ ≤ q R_S,   q = max_{s∈{s_min, s_max}} (1 − s)² + (2ε + s_max ε²)s     (one step is (I − S)ê − S^½ES^½ê in the basis U, S = diag(s)),
+    R_S⁺ ≤ q R_S,   q = max_{s∈{s_min, s_max}} (1 − s)² + (2ε + s_max ε²)s     (a step is (I − S)ê − S^½ES^½ê in the basis U, S = diag(s)),
     |(Uᵀ(e(t) − e^lin(t)))_i| ≤ σ_i M_i(Ē(T̂)T̂)_i                              (the difference obeys the recursion with the forcing alone).
 
 e₀ enters as √(e₀ᵀ(JJᵀ)⁻¹e₀)-like numbers, not as ‖e₀‖/σ_min. F is monotone, so it is iterated upwards from M∘|ẽ₀|; F(T̂) < T̂ is checked.

@@ -4,8 +4,8 @@ J₀ = U diag(σ) Vᵀ, W = diag(1/σ)Uᵀ, J̃ = WJ with rows i = 1…n (J̃₀
 
     θ' = −J̃ᵀg',   g' = (σ²/n)∘ẽ,   ẽ' = −J̃J̃ᵀg',   and with increments γ_j of g: θ_{j+1} = θ_j − J̃_jᵀγ_j,   ẽ_{j+1} = ẽ_j − J̄̃_jJ̃_jᵀγ_j.
 
-Let T_i be the way that mode i travels, ∫|g_i'|dt or Σ_j|γ_j,i|. With φ̃_ik = s(Wφ_k)_i, G_ik = ‖s(W∇φ_k)_i‖ at θ⁰ and η_k ≥ s(Σ_i sup‖∇²φ_ik‖²)^½,
-Taylor's formula with the plain remainder (|(Wξ)_i| ≤ ‖ξ‖/σ_i) bounds the displacement of each neuron, u = Σ_i T_i/σ_i,
+Let T_i be the way that mode i travels, ∫|g_i'|dt or Σ_j|γ_j,i|. With φ̃_ik = s(Wφ_k)_i and G_ik = ‖s(W∇φ_k)_i‖ at θ⁰, and with
+η_k ≥ s(Σ_i sup‖∇²φ_ik‖²)^½, Taylor's formula with the plain remainder (|(Wξ)_i| ≤ ‖ξ‖/σ_i) bounds the way of each neuron; u = Σ_i T_i/σ_i,
 
     |Δa_k| ≤ A_k = Σ_iT_i|φ̃_ik| + B_kΣ_iT_iG_ik + ½B_k²η_ku,   ‖Δw_k‖ ≤ B_k = (|a_k⁰| + A_k)(Σ_iT_iG_ik + B_kη_ku),
 
@@ -136,7 +136,9 @@ class Whitened:
         """|ẽ_i| = |(Uᵀe)_i|/σ_i with what rounding may have taken away, (n,)."""
         n, eps = self.sigma.shape[0], torch.finfo(self.sigma.dtype).eps
         size = torch.linalg.vector_norm(e) + torch.linalg.vector_norm(self.system.target)
-        return (self.modes.mT @ e).abs() / self.sigma + n * eps * size / self.sigma
+        seen: Tensor = (self.modes.mT @ e).abs()
+        found: Tensor = (seen + n * eps * size) / self.sigma
+        return found
 
     @property
     def gradient_norms(self) -> Tensor | None:

@@ -74,7 +74,7 @@ def test_row_5_the_quoted_form_is_accepted(refused) -> None:
     [
         ("problem=posson_2d", "poisson_2d"),
         ("activation=tnah", "did you mean tanh?"),
-        ("optimizer=adam", "gradient_descent"),
+        ("optimizer=adamw", "gradient_descent"),
         ("experiment=x", "quick"),
     ],
 )

@@ -1,12 +1,12 @@
-"""The certificate: what it proves holds in every run, on all operators, activations, scalings and steps, and it says when it proves nothing."""
+"""The certificate: what it proves holds in every run, on all operators, activations, scalings and steps; else it says why it is silent."""
 
 import math
 
 import pytest
 import torch
+from cases import OPERATORS, network_of, points, problem_of
 
 import pinn_ntk.theory.whitened as module
-from cases import OPERATORS, network_of, points, problem_of
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor
 from pinn_ntk.networks.features import jacobian_columns
@@ -186,7 +186,7 @@ def test_travel_bounds_every_jacobian_of_its_balls():
 
 
 def test_neurons_that_are_not_held_give_the_same(monkeypatch):
-    problem, network, held = whitened_network(100)
+    _, _, held = whitened_network(100)
     monkeypatch.setattr(module, "HELD_ELEMENTS", 10)
     monkeypatch.setattr(module, "_GROUP", 30)
     _, _, streamed = whitened_network(100)
@@ -244,7 +244,9 @@ def test_wide_mean_field_networks_are_never_certified():
     assert found.width_factor == math.inf
 
 
-@pytest.mark.parametrize(("scaling", "gamma", "powers"), [("sum", "inv_width", (0.0, 1.0)), ("ntk", 1.0, (0.5, 0.0)), (0.7, "inv_sqrt_width", (0.7, 0.5))])
+@pytest.mark.parametrize(
+    ("scaling", "gamma", "powers"), [("sum", "inv_width", (0.0, 1.0)), ("ntk", 1.0, (0.5, 0.0)), (0.7, "inv_sqrt_width", (0.7, 0.5))]
+)
 def test_powers_of_a_scaling(scaling, gamma, powers):
     assert scaling_powers(TwoLayer(1, 4, gamma=gamma, scaling=scaling)) == powers
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from cases import CASES, OPERATORS, network_of, problem_of
 
 import pinn_ntk.theory.lipschitz as module
-from cases import CASES, OPERATORS, network_of, problem_of
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.kernels.closed_form import kernel_factor
 from pinn_ntk.networks.derivative_bounds import unbounded
@@ -59,7 +59,10 @@ def test_curvature_bound_of_a_point_is_tight_for_values():
     assert bool((bound <= exact + 0.05 * size).all())  # a third derivative of 2 at most, over a cell of 1/64
 
 
-@pytest.mark.parametrize(("name", "activation", "d"), [c for c in LIPSCHITZ if c.values[2] == 2 and c.values[1] in ("tanh", "gelu", "relu3")])
+SOME = [c for c in LIPSCHITZ if c.values[2] == 2 and c.values[1] in ("tanh", "gelu", "relu3")]
+
+
+@pytest.mark.parametrize(("name", "activation", "d"), SOME)
 def test_jacobian_lipschitz_sandwich(name, activation, d):
     """Random pairs of the ball are never further apart than L allows; one neuron, moved the worst way, reaches a fair share of L."""
     network, problem = network_of(activation, d, width=12), problem_of(name, d)
