@@ -16,7 +16,7 @@ from pinn_ntk.training.states import Status
 SILENT = {
     "inequality (2)", "linear convergence", "λ_min at initialisation", "λ_min during training", "stopping time",
     "forecast before training", "initial loss lemma", "outer weights stay", "inner weights stay", "initial outer weights",
-    "initial inner weights", "sufficient width",
+    "initial inner weights", "sufficient width", "certificate", "certified drift", "certified linearisation",
 }  # fmt: skip
 
 

@@ -59,9 +59,8 @@ def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
         section("Theory beside measurement", paragraph(theorem_words(record)), statements_table(record.statements)),
     ]
     if rows := widths(record):
-        parts.append(
-            section("Width", paragraph("What the theorem and the certificate ask of the number of neurons N."), two_columns(("condition", "N ≥"), rows))
-        )
+        lead = paragraph("What the theorem and the certificate ask of the number of neurons N.")
+        parts.append(section("Width", lead, two_columns(("condition", "N ≥"), rows)))
     parts.append(section("How this was made", definitions(provenance(record, record.summary())), _configuration(record)))
     return page(f"{name} · {asked.equation or record.status}", parts)
 

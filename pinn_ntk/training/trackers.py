@@ -27,7 +27,8 @@ class History:
     """What was measured.
 
     Attributes:
-        columns: name → one number per tracked step (`step`, `time`, `loss`, `seconds` of training so far, `loss.<block>`, `lambda_min`, …), NaN where not available.
+        columns: name → one number per tracked step (`step`, `time`, `loss`, `loss.<block>`, `lambda_min`, …), NaN where not
+            available; `seconds` is the time spent in training so far.
         arrays: name → one array per tracked step, stacked, (T, …).
         losses: R_S at every step, tracked or not.
         status: why training stopped.
