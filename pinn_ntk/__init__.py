@@ -11,6 +11,7 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.experiment.ensemble import run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment, Settings
+from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.kernels.autograd import autograd_kernel
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, solution_kernel
 from pinn_ntk.kernels.gram import Kernel
@@ -35,13 +36,13 @@ from pinn_ntk.operators.library import (
     wave,
 )
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint, lift_bias
-from pinn_ntk.problem.domains import Box, box
 from pinn_ntk.problem.from_text import problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.theory.linear_model import LinearModel, LinearState, linearise
 from pinn_ntk.theory.prediction import Prediction, predict
+from pinn_ntk.theory.sufficient import sufficient_width
 from pinn_ntk.training.descent import gradient_descent, step_limit
 from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import gradient_flow
@@ -107,6 +108,7 @@ __all__ = [
     "sgd",
     "solution_kernel",
     "step_limit",
+    "sufficient_width",
     "tangent_kernel",
     "tangent_spectrum",
     "time_derivative",

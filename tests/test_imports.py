@@ -7,8 +7,8 @@ import pinn_ntk
 
 ROOT = Path(pinn_ntk.__file__).parent
 FLOORS = {
-    "_openmp": 0, "expressions": 0, "activations": 0, "devices": 0, "dynamics": 0,
-    "operators": 1,
+    "_openmp": 0, "expressions": 0, "activations": 0, "arguments": 0, "devices": 0, "dynamics": 0,
+    "geometry": 1, "operators": 1,
     "networks": 2,
     "problem": 3,
     "kernels": 4,

@@ -100,10 +100,10 @@ def misses(found: Certificate, history: History) -> str:
         return found.reason
     if found.certified:
         return f"it was written for {found.dynamics.kind} with step {found.dynamics.step:.3g}, and does not cover this step"
-    ball = f"σ_min² falls short by a factor {found.ball.margin:.2g}" if found.ball is not None else ""
+    ball = f"σ_min² falls short of 2L‖e₀‖ by a factor {found.ball.margin:.2g}" if found.ball is not None else ""
     if not math.isfinite(found.width_factor):
         return f"it misses: {ball}; more neurons do not help at this scaling"
-    return f"it misses by a factor of about {found.width_factor:.2g} in width (N = {found.estimated_width:.1e}); in the ball alone, {ball}"
+    return f"it misses by a factor of about {found.width_factor:.2g} in width (N = {found.estimated_width:.1e}); in a ball, {ball}"
 
 
 def certificate_summary(found: Certificate | None, dynamics: Dynamics) -> dict[str, Any] | None:
@@ -127,7 +127,7 @@ def certificate_summary(found: Certificate | None, dynamics: Dynamics) -> dict[s
             "lipschitz": ball.lipschitz,
             "radius": ball.radius,
             "margin": ball.margin,
-            "width_factor": found.ball_factor,
+            "width_factor": ball.width_factor,
         }
         if ball
         else None

@@ -31,11 +31,7 @@ def step_warnings(settings: Settings, limit: float | None) -> list[str]:
     if limit is None:
         return []
     tau = settings.step_size if settings.absolute else settings.step_size * limit
-    return (
-        []
-        if tau <= limit
-        else [f"step size {tau:.4g} is above the stability limit {limit:.4g} at θ⁰: training may diverge"]
-    )
+    return [] if tau <= limit else [f"step size {tau:.4g} is above the stability limit {limit:.4g} at θ⁰: training may diverge"]
 
 
 def growth_warnings(history: History) -> list[str]:

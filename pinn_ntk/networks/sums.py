@@ -20,6 +20,7 @@ CACHED_ELEMENTS: Final = 1 << 16
 """Rows × neurons at a time where there are several chunks on a CPU: the few arrays alive, 512 KiB each, then stay in a core's cache."""
 _FEWEST = 64  # neurons in a chunk, however many rows: a product with fewer columns is no matrix product
 
+
 @overload
 def residual(system: System, weights: Weights) -> Tensor: ...
 @overload

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from pinn_ntk.problem.domains import Box
+from pinn_ntk.geometry.box import Box
 from pinn_ntk.problem.residual import Ansatz, Function
 
 MAX_BLENDED = 5  # axes between whose faces data are interpolated: seconds there, three times as long with each more

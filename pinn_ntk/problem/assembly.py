@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import MAX_SEED, choose, count, nearest, number
+from pinn_ntk.geometry.box import Box
+from pinn_ntk.geometry.sampling import SAMPLINGS
 from pinn_ntk.operators.library import identity, time_derivative
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.ansatz import dirichlet_box, evolution_box
-from pinn_ntk.problem.arguments import MAX_SEED, choose, count, nearest, number
-from pinn_ntk.problem.domains import SAMPLINGS, Box
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem
 
 BOUNDARIES = {"hard": "hard", "soft": "soft"}

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import choose, count, number
 from pinn_ntk.expressions import Expression, variable_names
+from pinn_ntk.geometry.box import Box, Face
 from pinn_ntk.operators.library import identity, normal_derivative, robin, time_derivative
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.arguments import choose, count, number
 from pinn_ntk.problem.assembly import boundary_faces, transformed
 from pinn_ntk.problem.data import read_points
-from pinn_ntk.problem.domains import Box, Face
 from pinn_ntk.problem.formulas import Formulas, constant
 from pinn_ntk.problem.residual import Ansatz, Block
 

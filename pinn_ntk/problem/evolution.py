@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import number
+from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import black_scholes as black_scholes_operator
 from pinn_ntk.operators.library import heat, time_derivative, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.arguments import number
 from pinn_ntk.problem.assembly import Collocation, Equation, pose
-from pinn_ntk.problem.domains import box
 from pinn_ntk.problem.residual import Problem
 
 Weights = Mapping[str, float]

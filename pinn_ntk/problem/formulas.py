@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import choose, nearest, number
 from pinn_ntk.expressions import Expression, check_finite, parse
+from pinn_ntk.geometry.box import Box
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.arguments import choose, nearest, number
-from pinn_ntk.problem.domains import Box
 
 T = TypeVar("T")
 OperatorTable = Mapping[str, Callable[..., SecondOrderOperator]]

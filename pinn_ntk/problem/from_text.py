@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import count
 from pinn_ntk.expressions import Expression
+from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.operators.library import OPERATORS
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.ansatz import check_blendable
-from pinn_ntk.problem.arguments import count
 from pinn_ntk.problem.assembly import Collocation, Equation, assemble, impose, interior, soft_conditions, weighted
 from pinn_ntk.problem.conditions import Condition, read_conditions
-from pinn_ntk.problem.domains import Box, box
 from pinn_ntk.problem.formulas import Faults, Formulas, OperatorTable, SpecError, constant
 from pinn_ntk.problem.residual import Block, Function, Problem
 

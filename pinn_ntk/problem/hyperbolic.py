@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import number
+from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import identity, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.arguments import number
 from pinn_ntk.problem.assembly import Collocation, Equation, assemble, interior, pose
-from pinn_ntk.problem.domains import box
 from pinn_ntk.problem.evolution import sines
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
 

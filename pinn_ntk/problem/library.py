@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import number
+from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.operators.library import advection_diffusion, helmholtz, laplacian
 from pinn_ntk.operators.library import elliptic as elliptic_operator
-from pinn_ntk.problem.arguments import number
 from pinn_ntk.problem.assembly import Collocation, Equation, pose
-from pinn_ntk.problem.domains import Box, box
 from pinn_ntk.problem.evolution import black_scholes, fokker_planck_1d, heat_1d, sines, wave_1d
 from pinn_ntk.problem.hyperbolic import klein_gordon_1d, transport_1d
 from pinn_ntk.problem.points import given_points

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import MAX_DIM
 from pinn_ntk.expressions import Expression
+from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.operators.library import OPERATORS
-from pinn_ntk.problem.arguments import MAX_DIM
 from pinn_ntk.problem.assembly import weighted
-from pinn_ntk.problem.domains import Box, box
 from pinn_ntk.problem.formulas import Faults, Formulas, SpecError, constant
 from pinn_ntk.problem.residual import Block, Problem
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import MAX_DIM, MAX_SEED, choose, count
 from pinn_ntk.expressions import Expression, check_finite, parse
+from pinn_ntk.geometry.box import Box, box
+from pinn_ntk.geometry.sampling import SAMPLINGS
 from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.arguments import MAX_DIM, MAX_SEED, choose, count
 from pinn_ntk.problem.assembly import weighted
 from pinn_ntk.problem.data import read_points
-from pinn_ntk.problem.domains import SAMPLINGS, Box, box
 from pinn_ntk.problem.residual import Block, Function, Problem
 
 _TARGET = "sin(2*pi*x1)"

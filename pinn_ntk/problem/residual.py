@@ -8,6 +8,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
+from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.networks.features import System
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual
@@ -15,7 +16,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.domains import Box
+from pinn_ntk.problem.posed import Condition
 
 Function = Callable[[Tensor], Tensor]
 
@@ -90,6 +91,11 @@ class Block:
         return self.x.shape[0]
 
 
+def drawn(condition: Condition, n: int, seed: int = 0) -> Block:
+    """The condition as a block on n points of its region."""
+    return Block(condition.operator, condition.region.sample(n, seed), condition.target, condition.name, condition.weight)
+
+
 @dataclass(frozen=True)
 class Problem:
     """Blocks that one function has to satisfy, R_S = Σ_b λ_b/(2n_b)‖e_b‖² = ‖e‖²/(2n) with e = S(𝓛h − f), s_b = √(λ_b n/n_b), n = Σ n_b.
@@ -104,17 +110,19 @@ class Problem:
         conditions: boundary and initial conditions in Unicode.
         time: whether the last coordinate is time.
         test_points: (m, d) points at which errors are measured.
+        posed: what the blocks were drawn from, about u itself, so that a solver may draw more; empty where only the points are known.
     """
 
     blocks: tuple[Block, ...]
     name: str = "problem"
     exact: Function | None = None
     ansatz: Ansatz | None = None
-    domain: Box | None = None
+    domain: Domain | None = None
     equation: str = ""
     conditions: tuple[str, ...] = field(default=())
     time: bool = False
     test_points: Tensor | None = None
+    posed: tuple[Condition, ...] = field(default=())
 
     def __init__(
         self,
@@ -122,11 +130,12 @@ class Problem:
         name: str = "problem",
         exact: Function | None = None,
         ansatz: Ansatz | None = None,
-        domain: Box | None = None,
+        domain: Domain | None = None,
         equation: str = "",
         conditions: Sequence[str] = (),
         time: bool = False,
         test_points: Tensor | None = None,
+        posed: Sequence[Condition] = (),
     ) -> None:
         if not blocks:
             raise ValueError("blocks: got none, expected at least one Block(operator, points, target)")
@@ -135,7 +144,7 @@ class Problem:
             raise ValueError(f"blocks: got the names {names}, expected distinct ones; pass name= to Block")
         if len(dims) > 1:
             raise ValueError(f"blocks: got operators on {sorted(dims)} coordinates, expected one dimension for all")
-        values = (tuple(blocks), name, exact, ansatz, domain, equation, tuple(conditions), time, test_points)
+        values = (tuple(blocks), name, exact, ansatz, domain, equation, tuple(conditions), time, test_points, tuple(posed))
         for key, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, key, value)
 

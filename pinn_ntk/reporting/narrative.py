@@ -150,7 +150,7 @@ def widths(record: Outcome) -> Pairs:
     if certificate is not None and certificate.ball is not None:
         held = "held here" if certificate.certified else "missed here"
         rows.append((f"certificate for this seed, an estimate; {held}", number(certificate.estimated_width)))
-        rows.append(("the same in a ball alone: σ_min² against 2L‖e₀‖", number(certificate.width * certificate.ball_factor)))
+        rows.append(("the same in a ball alone: σ_min² against 2L‖e₀‖", number(certificate.width * certificate.ball.width_factor)))
     return [*rows, ("width of this network", number(record.network.width))] if rows else []
 
 

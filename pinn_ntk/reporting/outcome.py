@@ -150,10 +150,7 @@ def _theory(record: Outcome) -> dict[str, Any] | None:
         "least_width_sharper": {name: w.width for name, w in guarantee.sharper.items()} if guarantee else None,
         "width_ratio": least_ratio(guarantee, record.network.width),
         "certificate": certificate_summary(prediction.certificate, history.dynamics),
-        "statements": [
-            {key: getattr(s, key) for key in STATEMENT_KEYS}
-            for s in record.statements
-        ],
+        "statements": [{key: getattr(s, key) for key in STATEMENT_KEYS} for s in record.statements],
     }
 
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.activations import ACTIVATIONS, smoothness_verdict
+from pinn_ntk.geometry.box import box
 from pinn_ntk.kernels.closed_form import kernel_spectrum
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel, infinite_width_spectrum
 from pinn_ntk.kernels.spectrum import spectrum_of_gram
 from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
-from pinn_ntk.problem.domains import box
 from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.studies.arguments import names, whole_number
 from pinn_ntk.studies.decay_document import document

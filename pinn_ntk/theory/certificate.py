@@ -10,7 +10,7 @@ operator, block weights, scaling, initialisation and fixed functions. Two ways, 
 
 Stopping time. With ‖Φ(t) − Φ(0)‖_F ≤ d from either way, ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ (2‖Φ(0)‖₂d + d²)/N: t* = ∞ when that is at most λ_S/4.
 
-Width. The ball's margin 2L‖e₀‖/σ_min² falls like ‖e₀‖/(sN), the modes have an estimate of their own of their own; `first_certified_width`
+Width. Either way estimates how much wider the network would have to be, if its neurons kept their law: N·ν; `first_certified_width`
 draws wider networks instead.
 
 Rounding. The bounds are evaluated in float64 without interval arithmetic; σ_min enters less nεσ_max, whitened quantities with nεσ_max/σ_i
@@ -54,7 +54,6 @@ class Certificate:
         modes: the way through the modes; None with a reason.
         width_factor: estimate of ν such that a network ν times as wide would be certified; at most 1 where this one is, ∞ where more
             neurons do not help.
-        ball_factor: the same of the ball alone.
         drift_a: bound on ‖K̂^(a)(t) − K̂^(a)(0)‖_F for all t, ∞ where not certified.
         stopping_radius: λ_S/4, None where λ_S is not known.
     """
@@ -69,7 +68,6 @@ class Certificate:
     ball: BallCertificate | None
     modes: ModeCertificate | None
     width_factor: float
-    ball_factor: float
     drift_a: float
     stopping_radius: float | None
 
@@ -149,16 +147,16 @@ def certify(
         least, most = (float(singular[-1]) if singular.shape[0] == n else 0.0) - rounding, float(singular[0])
         reason = _spectral_reason(least, rounding, dynamics.step * most**2 / n)
     if reason:
-        return Certificate(dynamics, reason, n, width, max(least, 0.0), most, size, None, None, math.inf, math.inf, math.inf, radius)
+        return Certificate(dynamics, reason, n, width, max(least, 0.0), most, size, None, None, math.inf, math.inf, radius)
     system, weights = problem.system(network), network.weights
     neurons = Whitened.of(system, weights, (singular - rounding).flip(0), right.mT.flip(1))
-    ball = ball_certificate(system, weights, (least, most), size, dynamics, neurons.gradient_norms)
-    modes = mode_certificate(neurons, e, e + system.target, dynamics, scaling_powers(network))
-    alone = _ball_factor(ball, network)
-    wider = min(alone, modes.width_factor, 1.0 if ball.certified or modes.certified else math.inf)
+    powers = scaling_powers(network)
+    ball = ball_certificate(system, weights, (least, most), e, dynamics, neurons.gradient_norms, powers)
+    modes = mode_certificate(neurons, e, e + system.target, dynamics, powers)
+    wider = min(ball.width_factor, modes.width_factor, 1.0 if ball.certified or modes.certified else math.inf)
     moved = min(modes.feature_drift, ball.lipschitz * ball.radius / abs(system.scale) if ball.certified else math.inf)
     drift = _drift(system, weights, moved)
-    return Certificate(dynamics, "", n, width, least, most, size, ball, modes, wider, alone, drift, radius)
+    return Certificate(dynamics, "", n, width, least, most, size, ball, modes, wider, drift, radius)
 
 
 def _spectral_reason(least: float, rounding: float, fastest: float) -> str:
@@ -166,14 +164,6 @@ def _spectral_reason(least: float, rounding: float, fastest: float) -> str:
     if not least > rounding:
         return "σ_min(J₀) is below its rounding floor nεσ_max: no rate can be proved in float64"
     return "" if fastest < 2.0 else "the step is at or beyond the stability limit 2n/σ_max²"
-
-
-def _ball_factor(ball: BallCertificate, network: TwoLayer) -> float:
-    """margin^{1/p}, p the power with which ‖e₀‖/(sN) falls: 1 − q for the part f, ½ + g for the part h₀."""
-    q, g = scaling_powers(network)
-    p = 1.0 - q if network.init == "centred" else min(1.0 - q, 0.5 + g)
-    log = math.log(ball.margin) / p if p > 0.0 else math.inf
-    return math.exp(log) if log < 700.0 else math.inf
 
 
 def _drift(system: System, weights: Weights, moved: float) -> float:

@@ -31,11 +31,11 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.theory.whitened import Travel, Whitened
+from pinn_ntk.theory.width_estimate import least_factor
 
 _ROUNDS = 60
 _ROUNDS_STREAMED = 8
 _ROOM = 1.02  # F(T̂) < T̂ is checked at this factor above the iterate
-_NARROWEST, _WIDEST, _PRECISION = 1e-6, 1e30, 1.05  # of the width factor
 _HOPELESS = 4.0
 _ALL = 1.0 - 1e-16  # a step that takes everything
 
@@ -142,10 +142,4 @@ def _width_factor(sample: Whitened, gain: Tensor, initial: Tensor, rest: Tensor,
         travel = wider.travel(1.5 * gain * start)
         return travel.closed and 3.0 * spectral_radius(gain, travel.coupling) <= 1.0
 
-    low, high = _NARROWEST, _WIDEST
-    if not enough(high):
-        return math.inf
-    while high > _PRECISION * low:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return least_factor(enough)

@@ -31,15 +31,13 @@ from torch import Tensor
 from pinn_ntk.networks.features import CHUNK_ELEMENTS, System
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.theory.lipschitz import cached_chunks, curvature_norms, gradient_parts
+from pinn_ntk.theory.width_estimate import SAMPLE
 
 CAP = 0.25
 """Largest ‖Δw_k‖ for which η_k is evaluated; a certificate with a longer way is not attempted."""
 
 HELD_ELEMENTS = 4 * CHUNK_ELEMENTS
 """Rows × neurons whose whitened features are kept; beyond it they are computed anew in every pass."""
-
-SAMPLE = 2048
-"""Neurons from which other widths are estimated."""
 
 _GROUP = 8192  # neurons of one group
 _INNER = 40

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
+from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import laplacian, wave
 from pinn_ntk.operators.second_order import hard_constraint
 from pinn_ntk.problem.ansatz import MAX_BLENDED, dirichlet_box, evolution_box
-from pinn_ntk.problem.domains import box
 
 BOXES = {1: box(-1.0, 2.0), 2: box([0.0, -1.0], [2.0, 1.0]), 3: box([0.0, 1.0, -1.0], [1.0, 3.0, 1.0]), 4: box([0.0] * 4, [1.0] * 4)}
 

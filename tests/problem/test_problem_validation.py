@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.ansatz import dirichlet_box, evolution_box
-from pinn_ntk.problem.domains import box
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
 from pinn_ntk.problem.validation import check_problem

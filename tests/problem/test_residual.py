@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
+from pinn_ntk.geometry.box import box
 from pinn_ntk.networks.features import features
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian, normal_derivative
 from pinn_ntk.problem.ansatz import dirichlet_box
-from pinn_ntk.problem.domains import box
 from pinn_ntk.problem.residual import Block, Problem
 
 SQUARE = box([0.0, 0.0], [1.0, 1.0])

@@ -9,9 +9,9 @@ import torch
 
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Settings
+from pinn_ntk.geometry.box import box
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.domains import box
 from pinn_ntk.problem.library import heat_1d, poisson_1d, poisson_3d
 from pinn_ntk.problem.regression import regression
 from pinn_ntk.problem.residual import Block, Problem

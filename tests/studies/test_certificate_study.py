@@ -7,7 +7,7 @@ from pinn_ntk.studies.runner import run_study
 
 
 def test_certified_from_some_width_on(factory, tmp_path):
-    options = {"problems": ["poisson_3d"], "widths": [32, 2048], "seeds": 2, "points": 4, "steps": 15, "trained": 2048}
+    options = {"problems": ["poisson_3d"], "widths": [32, 2048], "seeds": 2, "points": 4, "steps": 200, "trained": 2048}
     finished = run_study(certificate(factory(), **options), tmp_path)
     assert not finished.failed
     found = {f["name"].split(": ")[1]: f for f in finished.summary["findings"]}

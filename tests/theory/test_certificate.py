@@ -117,8 +117,8 @@ def test_ball_conditions_are_those_of_the_formula():
     """σ_min(J) ≥ √(σ₀² − 2L‖e₀‖), s* = (σ₀ − √…)/L, and the margin is 2L‖e₀‖/σ₀²."""
     problem, network = problem_of("identity", 1, n=1), network_of("tanh", 1, 1024)
     singular = torch.linalg.svdvals(kernel_factor(network, problem))
-    system, e = problem.system(network), 1e-6
-    found = ball_certificate(system, network.weights, (float(singular[-1]), float(singular[0])), e, FLOW)
+    system, e, residual = problem.system(network), 1e-6, problem.residual(network)
+    found = ball_certificate(system, network.weights, (float(singular[-1]), float(singular[0])), e * residual / residual.norm(), FLOW)
     root = math.sqrt(float(singular[-1]) ** 2 - 2 * found.lipschitz * e)
     assert found.certified
     assert found.sigma == pytest.approx(root, rel=1e-9)
@@ -234,7 +234,7 @@ def test_the_modes_do_not_pay_for_a_small_eigenvalue():
 
     far, near = certificate(0.5), certificate(0.005)
     assert near.sigma_min**2 < 1e-3 * far.sigma_min**2
-    assert near.ball_factor > 100 * far.ball_factor
+    assert near.ball.width_factor > 100 * far.ball.width_factor
     assert near.modes.width_factor < 10 * far.modes.width_factor
 
 

@@ -11,13 +11,13 @@ from scipy.linalg import expm
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.geometry.box import box
 from pinn_ntk.kernels.autograd import row_jacobian
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.kernels.limit import NotAvailableError
 from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.domains import box
 from pinn_ntk.problem.library import poisson_1d, wave_1d
 from pinn_ntk.problem.regression import regression
 from pinn_ntk.problem.residual import Block, Problem

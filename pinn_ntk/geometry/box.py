@@ -1,19 +1,19 @@
 """Boxes: their points, faces and normals. A time axis is the last coordinate like any other."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pinn_ntk.problem.arguments import MAX_POINTS, MAX_SEED, choose, count
+from pinn_ntk.arguments import MAX_POINTS, choose, count
+from pinn_ntk.geometry.sampling import LAST_SEED, MARGIN, SAMPLINGS, apportion, sobol, tensor_grid
 
 Face = tuple[int, str]  # (axis, "low" or "high")
 _SHORTEST, _LONGEST = 1e-150, 1e150  # squares of lengths are floats
 _MAX_NUMBERS = 10**8  # coordinates drawn at once, 800 MB
-_MARGIN = 2.0**-31  # half a cell of the Sobol lattice: keeps every sampled point strictly inside
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Box:
             ValueError: n < 1 or too many to hold, a seed out of range, an unknown method, or an n that is no d-th power for the grid.
         """
         count("points", n, most=self._most)
-        count("seed", seed, 0, _LAST_SEED)
+        count("seed", seed, 0, LAST_SEED)
         return self._scale(choose("method of sampling", method, SAMPLINGS)(n, self.dim, seed))
 
     def test_points(self, n: int) -> Tensor:
@@ -74,7 +74,7 @@ class Box:
         """
         count("test_points", n, most=self._most)
         stream = np.random.SeedSequence(99, spawn_key=(1,))  # made anew, since scipy spawns from it; its words are more than a seed has
-        return self._scale(_sobol(n, self.dim, stream))
+        return self._scale(sobol(n, self.dim, stream))
 
     def boundary(self, n: int, seed: int = 0, faces: Sequence[Face] | None = None) -> Tensor:
         """{x_i} ⊂ ∂Ω, i = 1…n, or on some of its faces, shared out by measure; every face has one or more, no edge or corner has any.
@@ -92,12 +92,12 @@ class Box:
         """
         chosen = self.faces if faces is None else tuple(faces)
         count("boundary points", n, most=self._most)
-        count("seed", seed, 0, _LAST_SEED)
+        count("seed", seed, 0, LAST_SEED)
         if not chosen or n < len(chosen):
             raise ValueError(f"boundary points: got {n} for {len(chosen)} faces, expected at least one point on each; raise their number")
         shortest = min(self.lengths)
         measures = [shortest / self.lengths[self._axis(axis)] for axis, _ in chosen]  # up to a factor, which could overflow
-        shares = _apportion(n, measures)
+        shares = apportion(n, measures)
         return torch.cat([self.face(axis, side, m, seed) for (axis, side), m in zip(chosen, shares, strict=True)])
 
     def face(self, axis: int, side: str, n: int, seed: int = 0) -> Tensor:
@@ -107,7 +107,7 @@ class Box:
             ValueError: no such face, n < 1 or too many to hold, or a seed out of range.
         """
         count("face points", n, most=self._most)
-        count("seed", seed, 0, _LAST_SEED)
+        count("seed", seed, 0, LAST_SEED)
         value = {"low": self.low, "high": self.high}
         choose("side", side, value)
         if self.dim == 1:
@@ -116,14 +116,14 @@ class Box:
         x = torch.full((n, self.dim), value[side][axis], dtype=torch.float64)
         stream = (2 * axis + (side == "high") + 1) * 1_000_003 + seed  # so that opposite faces do not mirror each other
         side_box = Box(tuple(self.low[j] for j in rest), tuple(self.high[j] for j in rest))
-        x[:, rest] = side_box._scale(_sobol(n, side_box.dim, stream))
+        x[:, rest] = side_box._scale(sobol(n, side_box.dim, stream))
         return x
 
     def lattice(self, m: int) -> Tensor:
         """The m^d points low + (high − low)·i/(m−1), i = 0…m−1, corners included; m ≥ 2."""
         if m < 2:
             raise ValueError(f"lattice: got {m} points per axis, expected at least 2")
-        return self._scale(_tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64), self.dim))
+        return self._scale(tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64), self.dim))
 
     def normal(self, x: Tensor) -> Tensor:
         """ν(x), the outward unit normal at boundary points.
@@ -192,7 +192,7 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
     if not lo or len(lo) != len(hi):
         raise ValueError(f"box: got {len(lo)} lower and {len(hi)} upper ends, expected one of each per coordinate")
     for j, (a, b) in enumerate(zip(lo, hi, strict=True)):
-        if not (math.isfinite(a) and math.isfinite(b) and a + _MARGIN * (b - a) > a and b - _MARGIN * (b - a) < b):
+        if not (math.isfinite(a) and math.isfinite(b) and a + MARGIN * (b - a) > a and b - MARGIN * (b - a) < b):
             raise ValueError(f"box: got [{a}, {b}] for coordinate {j + 1}, expected finite low < high: the domain is empty otherwise")
         if not _SHORTEST <= b - a <= _LONGEST:
             raise ValueError(
@@ -200,55 +200,3 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
                 "measure the coordinate in another unit"
             )
     return Box(lo, hi)
-
-
-def _apportion(n: int, measures: Sequence[float]) -> list[int]:
-    """The n ≥ len(measures) points shared out by measure, one at least each, the rest to the largest remainders."""
-    free, total = n - len(measures), sum(measures)
-    exact = [free * m / total for m in measures]
-    shares = [1 + math.floor(e) for e in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda k: exact[k] - math.floor(exact[k]), reverse=True)
-    for k in by_remainder[: n - sum(shares)]:
-        shares[k] += 1
-    return shares
-
-
-def _tensor_grid(axis: Tensor, dim: int) -> Tensor:
-    return torch.cartesian_prod(*[axis] * dim).reshape(-1, dim)
-
-
-def _open(unit: Tensor) -> Tensor:
-    return unit * (1.0 - 2.0 * _MARGIN) + _MARGIN
-
-
-_LAST_SEED = 2 * MAX_SEED + 1  # blocks take the seeds that follow a problem's
-
-
-def _sobol(n: int, dim: int, seed: int | np.random.SeedSequence) -> Tensor:
-    from scipy.stats import qmc
-
-    engine = qmc.Sobol(dim, scramble=True, seed=np.random.default_rng(seed))
-    return _open(torch.from_numpy(engine.random_base2(max(n - 1, 0).bit_length())[:n]))
-
-
-def _halton(n: int, dim: int, seed: int) -> Tensor:
-    from scipy.stats import qmc
-
-    return _open(torch.from_numpy(qmc.Halton(dim, scramble=True, seed=np.random.default_rng(seed)).random(n)))
-
-
-def _uniform(n: int, dim: int, seed: int) -> Tensor:
-    return _open(torch.rand(n, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
-
-
-def _grid(n: int, dim: int, seed: int) -> Tensor:  # noqa: ARG001  every sampling takes a seed
-    m = round(n ** (1 / dim))
-    if m**dim != n:
-        lower = math.floor(n ** (1 / dim))
-        raise ValueError(
-            f"points: got {n}, expected m^{dim} points for a grid in {dim} dimensions; take {max(lower, 1) ** dim} or {(lower + 1) ** dim}"
-        )
-    return _tensor_grid(torch.arange(1, m + 1, dtype=torch.float64) / (m + 1), dim)
-
-
-SAMPLINGS: dict[str, Callable[[int, int, int], Tensor]] = {"sobol": _sobol, "halton": _halton, "uniform": _uniform, "grid": _grid}

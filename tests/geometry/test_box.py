@@ -5,8 +5,9 @@ import warnings
 import pytest
 import torch
 
-from pinn_ntk.problem.arguments import MAX_SEED
-from pinn_ntk.problem.domains import SAMPLINGS, box
+from pinn_ntk.arguments import MAX_SEED
+from pinn_ntk.geometry.box import box
+from pinn_ntk.geometry.sampling import SAMPLINGS
 
 BOXES = {
     "interval": box(-1.0, 3.0),
