@@ -36,6 +36,7 @@ from pinn_ntk.operators.library import (
     wave,
 )
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint, lift_bias
+from pinn_ntk.problem.answer import Answer
 from pinn_ntk.problem.from_text import problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
@@ -59,6 +60,7 @@ __all__ = [
     "PROBLEMS",
     "Activation",
     "Ansatz",
+    "Answer",
     "AnyModule",
     "Block",
     "Box",
