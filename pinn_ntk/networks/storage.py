@@ -1,0 +1,182 @@
+"""A network on disk: its tensors bit for bit in one safetensors file, and what they belong to as JSON in the header; no code is stored.
+
+A two-layer network is h(x;θ) = s Σ_k (a₀ + Δa)_k σ((w₀ + Δw)_k·x̃) + Σ_j β_j ψ_j(x): four tensors and β, the name of σ, and ψ_j as records.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pinn_ntk.activations import ACTIVATIONS, Activation
+from pinn_ntk.networks.extra import ExtraFunction, extra_function
+from pinn_ntk.networks.mlp import MLP
+from pinn_ntk.networks.model import Model
+from pinn_ntk.networks.module import AnyModule, model_of
+from pinn_ntk.networks.two_layer import TwoLayer, Weights
+
+NETWORK = "network.safetensors"
+"""The name of the file in a run's folder."""
+FORMAT, VERSION = "pinn_ntk.network", 1
+_TENSORS = ("a0", "w0", "delta_a", "delta_w", "extra_weights")
+_MLP = ("dim", "width", "depth", "bias", "scaling", "seed")
+_PROBES = (-1.7, -0.3, 0.6, 2.1)
+
+
+def save_network(network: Model | nn.Module, path: str | Path) -> None:
+    """Write a `TwoLayer`, an `MLP`, or the state of any module.
+
+    Args:
+        network: h.
+        path: of the file.
+
+    Raises:
+        ValueError: extra functions that are code, not records: what is left without them would be another function.
+    """
+    from safetensors.torch import save_file
+
+    module = network.module if isinstance(network, AnyModule) else network
+    if isinstance(module, TwoLayer):
+        about, tensors = _two_layer(module), {name: getattr(module, name) for name in _TENSORS}
+    elif isinstance(module, nn.Module):
+        about, tensors = _module(module, network), module.state_dict()
+    else:
+        raise ValueError(f"network: got a {type(network).__name__}, expected a TwoLayer, an MLP or any torch.nn.Module")
+    header = {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about, allow_nan=False)}
+    save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, path, header)
+
+
+def _two_layer(network: TwoLayer) -> dict[str, Any]:
+    foreign = [psi for psi in network.extra if not isinstance(psi, ExtraFunction)]
+    if foreign:
+        name = getattr(foreign[0], "__name__", type(foreign[0]).__name__)
+        raise ValueError(f"extra functions: got {name}, which is code and cannot be stored; expected records of networks.extra")
+    return {
+        "kind": "two_layer",
+        "dim": network.dim,
+        "width": network.width,
+        "bias": network.bias,
+        "gamma": network.gamma_name,
+        "init": network.init,
+        "scaling": network.scaling,
+        "seed": network.seed,
+        "extra": [asdict(psi) for psi in network.extra],  # type: ignore[call-overload]
+        **_activation(network.activation),
+    }
+
+
+def _module(module: nn.Module, network: Model | nn.Module) -> dict[str, Any]:
+    if isinstance(module, MLP):
+        return {"kind": "mlp", **{name: getattr(module, name) for name in _MLP}, **_activation(module.activation)}
+    return {"kind": "module", "class": type(module).__name__, "dim": getattr(network, "dim", None)}
+
+
+def _activation(activation: Activation) -> dict[str, Any]:
+    """Its name, and a few of its values: a person's own activation may change while it keeps its name."""
+    return {"activation": activation.name, "probes": _probed(activation)}
+
+
+def _probed(activation: Activation) -> list[float]:
+    values: list[float] = activation(torch.tensor(_PROBES, dtype=torch.float64)).tolist()
+    return values
+
+
+def load_network(path: str | Path, activations: Mapping[str, Activation] = ACTIVATIONS, template: Model | nn.Module | None = None) -> Model:
+    """The network of a file that `save_network` wrote.
+
+    Args:
+        path: of the file.
+        activations: by name, a person's own among them.
+        template: a module of the same class, for one that is neither a `TwoLayer` nor an `MLP`; it is not changed.
+
+    Raises:
+        ValueError: no such file, a truncated or foreign one, one of a later version, or names in it that are not known here.
+    """
+    about, tensors = _read(Path(path))
+    try:
+        kind = about["kind"]
+        if kind == "two_layer":
+            return _loaded_two_layer(about, tensors, activations)
+        if kind == "mlp":
+            options = {name: about[name] for name in _MLP}
+            return _filled(MLP(**options, activation=_known(about, activations)), tensors, about["dim"])
+        if kind != "module":
+            raise ValueError(f"got the kind {kind!r}, expected two_layer, mlp or module")
+        return _loaded_module(about, tensors, template)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"network: {path} is damaged ({type(error).__name__}: {str(error).splitlines()[0]})") from error
+    except ValueError as error:
+        raise ValueError(f"network: {path}: {error}") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """(the description, the tensors).
+
+    Raises:
+        ValueError: it cannot be read, or is no network of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ValueError(f"network: got {str(path)!r}, no such file; expected a {NETWORK}")
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"network: {path} is truncated or no safetensors file ({error})") from error
+    if header.get("format") != FORMAT:
+        raise ValueError(f"network: {path} holds other tensors (format {header.get('format')!r}), expected a network of pinn_ntk")
+    if header.get("version") != str(VERSION):
+        raise ValueError(
+            f"network: {path} is of version {header.get('version')!r}, expected {VERSION}; read it with the package it came from"
+        )
+    try:
+        about = json.loads(header["about"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"network: {path} has a damaged header ({error})") from error
+    if not isinstance(about, dict):
+        raise ValueError(f"network: {path} has a damaged header, expected a mapping")
+    return about, tensors
+
+
+def _loaded_two_layer(about: Mapping[str, Any], tensors: Mapping[str, Tensor], activations: Mapping[str, Activation]) -> TwoLayer:
+    extra = [extra_function(**entry) for entry in about["extra"]]
+    N, D = about["width"], about["dim"] + about["bias"]
+    for name, expected in zip(_TENSORS, ((N,), (N, D), (N,), (N, D), (len(extra),)), strict=True):
+        if name not in tensors or tuple(tensors[name].shape) != expected:  # before anything of that size is made
+            got = tuple(tensors[name].shape) if name in tensors else "none"
+            raise ValueError(f"tensor {name}: got shape {got}, expected {expected}")
+    options = {name: about[name] for name in ("dim", "width", "bias", "gamma", "scaling", "seed")}
+    network = TwoLayer(activation=_known(about, activations), extra=extra, **options)  # drawn, to be replaced
+    network.init = about["init"]
+    return network.with_weights(Weights(*(tensors[name] for name in _TENSORS)))
+
+
+def _loaded_module(about: Mapping[str, Any], tensors: Mapping[str, Tensor], template: Model | nn.Module | None) -> Model:
+    module = template.module if isinstance(template, AnyModule) else template
+    if type(module).__name__ != about["class"] or not isinstance(module, nn.Module):
+        got = "no module" if module is None else f"a {type(module).__name__}"
+        raise ValueError(f"holds the state of a {about['class']}, got {got} to fill; give the code that makes one")
+    return _filled(module, tensors, about["dim"])
+
+
+def _filled(module: nn.Module, tensors: Mapping[str, Tensor], dim: int) -> Model:
+    dtype = next((t.dtype for t in tensors.values() if t.is_floating_point()), torch.float64)
+    copied = AnyModule(module, dim).module.to(dtype=dtype)
+    copied.load_state_dict(dict(tensors))
+    return model_of(copied, dim)
+
+
+def _known(about: Mapping[str, Any], activations: Mapping[str, Activation]) -> Activation:
+    name = about["activation"]
+    if name not in activations:
+        raise ValueError(f"got the activation {name!r}, expected one of {', '.join(activations)}; give the file that defines it")
+    now, then = _probed(activations[name]), about["probes"]
+    if not torch.allclose(torch.tensor(now), torch.tensor(then), rtol=1e-6, atol=1e-9, equal_nan=True):
+        raise ValueError(f"the activation {name!r} has changed: σ({_PROBES[0]}) was {then[0]:.6g} and is {now[0]:.6g}")
+    return activations[name]
