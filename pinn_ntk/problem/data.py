@@ -21,17 +21,35 @@ def read_points(path: str | Path, dim: int | None = None) -> tuple[Tensor, Tenso
     Raises:
         ValueError: no such file, a wrong header, no rows, or a cell that is not a finite number (its line is given).
     """
+    lines = _lines(path)
+    _check_header(path, lines[0][1] if lines else [], dim)
+    table = _table(path, lines)
+    return table[:, :-1].contiguous(), table[:, -1].contiguous()
+
+
+def read_table(path: str | Path) -> tuple[list[str], Tensor]:
+    """The header and the rows (n, columns) of a CSV file of finite numbers.
+
+    Raises:
+        ValueError: no such file, no rows, or a cell that is not a finite number (its line is given).
+    """
+    lines = _lines(path)
+    return (lines[0][1] if lines else []), _table(path, lines)
+
+
+def _lines(path: str | Path) -> list[tuple[int, list[str]]]:
+    """The rows that are not empty, with their line numbers."""
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            lines = [(i, [cell.strip() for cell in row]) for i, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
+            return [(i, [cell.strip() for cell in row]) for i, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeError, csv.Error) as error:
         raise ValueError(f"csv: {path} cannot be read ({error}); expected a UTF-8 text file with the columns x1, …, xd, value") from error
-    header = lines[0][1] if lines else []
-    _check_header(path, header, dim)
+
+
+def _table(path: str | Path, lines: list[tuple[int, list[str]]]) -> Tensor:
     if len(lines) < 2:
         raise ValueError(f"csv: {path} has no rows below its header, expected one point and value each")
-    table = torch.tensor([_numbers(path, i, cells, len(header)) for i, cells in lines[1:]], dtype=torch.float64)
-    return table[:, :-1].contiguous(), table[:, -1].contiguous()
+    return torch.tensor([_numbers(path, i, cells, len(lines[0][1])) for i, cells in lines[1:]], dtype=torch.float64)
 
 
 def _check_header(path: str | Path, header: list[str], dim: int | None) -> None:

@@ -19,12 +19,14 @@ class Region:
         measure: of the region in its own dimension; the number of points where they are finitely many.
         dim: its dimension: d inside, d − 1 on the boundary, 0 for points.
         words: for a report, such as "on x = 0".
+        pieces: the names of the boundary pieces that it consists of; none inside and for points.
     """
 
     sample: Callable[[int, int], Tensor]
     measure: float
     dim: int
     words: str = ""
+    pieces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,16 @@ class Condition:
         name: of the block.
         kind: interior, dirichlet, neumann, robin, initial, velocity, periodic or data.
         operator: 𝓛_b.
-        target: f_b, a function of points or a number.
+        target: f_b: a function of points, a number, or (of data) one value for each point of the region.
         region: where.
         weight: λ_b.
+        words: for a report, such as "u = 0 on ∂Ω".
     """
 
     name: str
     kind: str
     operator: SecondOrderOperator
-    target: Function | float
+    target: Function | float | Tensor
     region: Region
     weight: float = 1.0
+    words: str = ""
