@@ -1,0 +1,143 @@
+"""Outer weights by linear least squares: min_c ‖Mc − y‖² + τ²‖Dc‖², D the column norms of M, so that every unknown counts alike.
+
+Features of random neurons are dependent to rounding. Householder QR of [MD⁻¹; τI] with τ near ε then loses fewer digits than singular
+values with a cut-off: it never has to say which directions count.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TIKHONOV = 1e-15
+"""τ beside unit columns in float64; coarser precisions take as many of their own epsilons."""
+_NEGLIGIBLE = 100.0
+"""Epsilons of the largest column within which a column is said to depend on those before it."""
+
+
+@dataclass(frozen=True)
+class OuterSolution:
+    """What a least-squares solve gave.
+
+    Attributes:
+        coefficients: c, (N,).
+        residual_norm: ‖Mc − y‖, computed from c.
+        rank: directions that are told apart: columns (rows, where these are fewer) that are farther than max(100ε, 10τ) of the largest
+            from the span of those before them, or singular values above the cut-off.
+    """
+
+    coefficients: Tensor
+    residual_norm: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """A = QR for a tall A, Q as Householder reflectors."""
+
+    reflectors: Tensor
+    tau: Tensor
+
+    @staticmethod
+    def of(tall: Tensor) -> "_Factor":
+        return _Factor(*torch.geqrf(tall))
+
+    @property
+    def triangle(self) -> Tensor:
+        """R."""
+        return self.reflectors[: self.reflectors.shape[1]].triu()
+
+    def rotated(self, v: Tensor, back: bool) -> Tensor:
+        """Qᵀv, or Qv with `back`."""
+        product: Tensor = torch.ormqr(self.reflectors, self.tau, v[:, None], left=True, transpose=not back)
+        return product[:, 0]
+
+    def smallest(self, right: Tensor) -> Tensor:
+        """The least-squares solution of Az = right."""
+        size = self.reflectors.shape[1]
+        return _back(self.triangle, self.rotated(right, back=False)[:size], upper=True)
+
+    def shortest(self, right: Tensor) -> Tensor:
+        """The solution of least norm of Aᵀz = right."""
+        rows, size = self.reflectors.shape
+        head = _back(self.triangle.mT, right, upper=False)
+        return self.rotated(torch.cat([head, head.new_zeros(rows - size)]), back=True)
+
+
+def _back(triangle: Tensor, right: Tensor, upper: bool) -> Tensor:
+    solved: Tensor = torch.linalg.solve_triangular(triangle, right[:, None], upper=upper)
+    return solved[:, 0]
+
+
+def solve_outer(matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None) -> OuterSolution:
+    """c = argmin ‖Mc − y‖² + τ²‖Dc‖², D = diag ‖m_j‖, by QR of [MD⁻¹; τI], or of its transpose where M is wide.
+
+    One step of refinement follows: it takes the residual from rounding in Q down to rounding in y. Two copies of M are alive at a time.
+
+    Args:
+        matrix: M, (n, N), tall or wide; columns that are zero get the coefficient 0.
+        right: y, (n,).
+        tikhonov: τ > 0, relative to columns of norm 1.
+        cutoff: drop the singular values of MD⁻¹ below this share of the largest, in the place of the term τ.
+
+    Raises:
+        ValueError: shapes that do not fit, no columns, τ that is not positive, or a cut-off outside (0, 1).
+    """
+    _check(matrix, right, tikhonov, cutoff)
+    sizes = torch.linalg.vector_norm(matrix, dim=0)
+    norms = torch.where(sizes > 0.0, sizes, 1.0)
+    if cutoff is not None:
+        scaled, rank = _truncated(matrix / norms, right, cutoff)
+    else:
+        eps = torch.finfo(matrix.dtype).eps
+        scaled, rank = _damped(matrix, norms, right, tikhonov * max(1.0, eps / torch.finfo(torch.float64).eps))
+    coefficients = torch.where(sizes > 0.0, scaled / norms, 0.0)
+    return OuterSolution(coefficients, float(torch.linalg.vector_norm(matrix @ coefficients - right)), rank)
+
+
+def _check(matrix: Tensor, right: Tensor, tikhonov: float, cutoff: float | None) -> None:
+    if matrix.ndim != 2 or not matrix.numel() or right.shape != matrix.shape[:1]:
+        got = f"{tuple(matrix.shape)} and {tuple(right.shape)}"
+        raise ValueError(f"matrix and right: got shapes {got}, expected (n, N) and (n,) with n ≥ 1 and N ≥ 1")
+    if not 0.0 < tikhonov < float("inf"):
+        raise ValueError(f"tikhonov: got {tikhonov}, expected a positive number, by default {TIKHONOV}")
+    if cutoff is not None and not 0.0 < cutoff < 1.0:
+        raise ValueError(f"cutoff: got {cutoff}, expected a number between 0 and 1, or None for the Tikhonov term")
+
+
+def _damped(matrix: Tensor, norms: Tensor, right: Tensor, tau: float) -> tuple[Tensor, int]:
+    """Dc and the rank."""
+    n, width = matrix.shape
+    tall = n >= width
+    stacked = matrix.new_empty(n + width, min(n, width))
+    body, tail = (stacked[:n], stacked[n:]) if tall else (stacked[:width], stacked[width:])
+    torch.div(matrix if tall else matrix.mT, norms if tall else norms[:, None], out=body)
+    tail.zero_().diagonal().fill_(tau)
+    factor = _Factor.of(stacked)
+    del stacked, body, tail
+    if tall:
+        scaled = factor.smallest(torch.cat([right, right.new_zeros(width)]))
+        scaled = scaled + factor.smallest(torch.cat([right - matrix @ (scaled / norms), -tau * scaled]))
+    else:
+        whole = factor.shortest(right)
+        whole = whole + factor.shortest(right - matrix @ (whole[:width] / norms) - tau * whole[width:])
+        scaled = whole[:width]
+    pivots = factor.reflectors.diagonal().abs()
+    least = max(_NEGLIGIBLE * torch.finfo(matrix.dtype).eps, 10.0 * tau) * pivots.max()
+    return scaled, int((pivots > least).sum())
+
+
+def _truncated(matrix: Tensor, right: Tensor, cutoff: float) -> tuple[Tensor, int]:
+    """A⁺y without the singular values below the cut-off, and how many are left."""
+    tall = matrix.shape[0] >= matrix.shape[1]
+    factor = _Factor.of(matrix if tall else matrix.mT)
+    size = min(matrix.shape)
+    left, singular, other = torch.linalg.svd(factor.triangle)
+    kept = singular > cutoff * singular[0]
+    inverse = torch.where(kept, 1.0 / singular, 0.0)
+    if tall:
+        solution = other.mT @ (inverse * (left.mT @ factor.rotated(right, back=False)[:size]))
+    else:
+        head = left @ (inverse * (other @ right))
+        solution = factor.rotated(torch.cat([head, head.new_zeros(matrix.shape[1] - size)]), back=True)
+    return solution, int(kept.sum())
