@@ -94,18 +94,18 @@ class Answer:
             ValueError: it is known only for h, or f is known only at the points of the problem.
         """
         posed = next((c for c in self.problem.posed if c.kind == "interior"), None)
-        if posed is not None:
-            return posed.operator, posed.target if self.source is None else self.source
-        block = next((b for b in self.problem.blocks if b.name == "interior"), None)
-        if block is None or self.problem.ansatz is not None:
-            why = "has no interior equation" if block is None else "has it for h of the ansatz only"
-            raise ValueError(f"residual: problem {self.problem.name!r} {why}; expected a Condition of kind 'interior' in Problem(posed=…)")
-        if self.source is None:
+        where = posed or next((b for b in self.problem.blocks if b.name == "interior"), None)
+        name, hidden = self.problem.name, posed is None and self.problem.ansatz is not None
+        if where is None or hidden:
+            why = "has no interior equation" if where is None else "has it for h of the ansatz only"
+            raise ValueError(f"residual: problem {name!r} {why}; expected a Condition of kind 'interior' in Problem(posed=…)")
+        known = posed.target if posed is not None and self.source is None else self.source
+        if known is None or isinstance(known, Tensor):
             raise ValueError(
-                f"residual: the source of problem {self.problem.name!r} is known at its {len(block)} points only, expected a function; "
+                f"residual: the source of problem {name!r} is known at its own points only, expected a function; "
                 "pass Answer(…, source=f), or a Condition in Problem(posed=…)"
             )
-        return block.operator, self.source
+        return where.operator, known
 
     @property
     def knows_residual(self) -> bool:

@@ -120,7 +120,7 @@ def test_a_source_that_is_known_at_the_points_only_is_not_invented() -> None:
     network, x = TwoLayer(2, 12, "tanh"), points(9, 2)
     unknown = Answer(problem(2, hard=False, known=False), network)
     assert not unknown.knows_residual
-    with pytest.raises(ValueError, match="known at its 8 points only.*source=f"):
+    with pytest.raises(ValueError, match="known at its own points only.*source=f"):
         unknown.residual(x)
     with pytest.raises(ValueError, match="for h of the ansatz only.*posed"):
         Answer(problem(2, hard=True, known=False), network).residual(x)
