@@ -18,6 +18,7 @@ from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.kernels.spectrum import Spectrum
 from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
+from pinn_ntk.networks.least_squares import OuterSolution, solve_outer
 from pinn_ntk.networks.mlp import MLP
 from pinn_ntk.networks.module import AnyModule
 from pinn_ntk.networks.two_layer import TwoLayer
@@ -48,6 +49,7 @@ from pinn_ntk.training.descent import gradient_descent, step_limit
 from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import gradient_flow
 from pinn_ntk.training.gauss_newton import levenberg_marquardt
+from pinn_ntk.training.least_squares import least_squares
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -69,6 +71,7 @@ __all__ = [
     "Kernel",
     "LinearModel",
     "LinearState",
+    "OuterSolution",
     "Prediction",
     "Problem",
     "Record",
@@ -98,6 +101,7 @@ __all__ = [
     "kernel_spectrum",
     "laplacian",
     "lbfgs",
+    "least_squares",
     "levenberg_marquardt",
     "lift_bias",
     "linearise",
@@ -109,6 +113,7 @@ __all__ = [
     "run_ensemble",
     "sgd",
     "solution_kernel",
+    "solve_outer",
     "step_limit",
     "sufficient_width",
     "tangent_kernel",

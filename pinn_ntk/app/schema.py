@@ -83,6 +83,16 @@ OPTIONS = {
     "batch_seed": whole("of the order of the rows", high=_LARGEST_SEED),
     "history_size": whole("pairs of steps and gradient changes that are kept", 1),
     "damping": Key("μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", "number", 0.0),
+    "tikhonov": positive("τ of the term τ²‖a‖² beside feature columns of norm 1"),
+    "cutoff": Key(
+        "drop the singular values below this share of the largest, in the place of τ",
+        "number",
+        0.0,
+        1.0,
+        above=True,
+        below=True,
+        optional=True,
+    ),
     "gradient_tolerance": Key("CONVERGED when the gradient is at most this share of its first norm", "number", 0.0),
     "step_tolerance": Key("STAGNATED when a step that fails is at most this share of the way so far", "number", 0.0),
 }

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pinn_ntk.networks.features import System, features, neuron_chunks
+
 TIKHONOV = 1e-15
 """τ beside unit columns in float64; coarser precisions take as many of their own epsilons."""
 _NEGLIGIBLE = 100.0
@@ -67,6 +69,22 @@ class _Factor:
 def _back(triangle: Tensor, right: Tensor, upper: bool) -> Tensor:
     solved: Tensor = torch.linalg.solve_triangular(triangle, right[:, None], upper=upper)
     return solved[:, 0]
+
+
+def outer_matrix(system: System, w: Tensor) -> Tensor:
+    """[sΦ, Ψ], (n, N + m): what S𝓛h is linear in the outer weights and the coefficients of the extra functions by.
+
+    Args:
+        system: n rows.
+        w: inner weights (N, D).
+    """
+    width, m = len(w), 0 if system.extra is None else system.extra.shape[1]
+    matrix = w.new_empty(system.points, width + m)
+    for part in neuron_chunks(system.points, width):
+        torch.mul(features(system, w[part]), system.scale, out=matrix[:, part])
+    if system.extra is not None:
+        matrix[:, width:] = system.extra
+    return matrix
 
 
 def solve_outer(matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None) -> OuterSolution:

@@ -11,6 +11,7 @@ from pinn_ntk.training.descent import gradient_descent, heavy_ball, momentum_dyn
 from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import flow_times, gradient_flow
 from pinn_ntk.training.gauss_newton import levenberg_marquardt
+from pinn_ntk.training.least_squares import least_squares
 from pinn_ntk.training.particles import particle_flow
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.states import State, StopRule
@@ -72,6 +73,7 @@ METHODS: dict[str, Method] = {
     "sgd": Method(sgd, "stochastic gradient descent, by epochs"),
     "lbfgs": Method(lbfgs, "L-BFGS"),
     "levenberg_marquardt": Method(levenberg_marquardt, "Levenberg–Marquardt"),
+    "least_squares": Method(least_squares, "least squares for the outer weights"),
 }
 
 

@@ -1,0 +1,74 @@
+"""Outer weights by one linear least-squares solve, inner weights frozen: min_{a,β} ‖sΦa + Ψβ − Sf‖, R_S = ‖e‖²/(2n)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from torch import Tensor
+
+from pinn_ntk.kernels.memory import require_bytes
+from pinn_ntk.networks.least_squares import TIKHONOV, OuterSolution, outer_matrix, solve_outer
+from pinn_ntk.networks.model import Model
+from pinn_ntk.networks.sums import residual_and_gradient
+from pinn_ntk.networks.two_layer import Weights, require_two_layer
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.path import Path, require_steps
+from pinn_ntk.training.states import State, Status, StopRule
+
+
+def least_squares(
+    network: Model,
+    problem: Problem,
+    tikhonov: float = TIKHONOV,
+    cutoff: float | None = None,
+    steps: int = 1,
+    stop: StopRule | None = None,
+) -> Iterator[State]:
+    """(a, β) = argmin ‖sΦa + Ψβ − Sf‖² + τ²‖D(a, β)‖² with D the norms of the columns and w at its start (see `solve_outer`).
+
+    Args:
+        network: two layers; it is not changed.
+        problem: the blocks.
+        tikhonov: τ.
+        cutoff: the singular values to drop, in the place of τ.
+        steps: 0 yields θ⁰ only; one solve is all there is to do.
+        stop: its tolerance tells CONVERGED.
+
+    Yields:
+        θ⁰ and the solution, whose note tells rank and residual; STAGNATED says that the minimum is above the tolerance.
+
+    Raises:
+        ValueError: another kind of network, or an option out of its range.
+        MemoryShortageError: the features do not fit.
+    """
+    require_steps(steps)
+    net = require_two_layer(network, "least_squares, which needs a network that is linear in its outer weights,")
+    system, weights = problem.system(net), net.weights
+    e, gradient = residual_and_gradient(system, weights)
+    path = Path(problem, network, min(steps, 1), stop or StopRule())
+    first = path.state(0, weights, e, gradient, 0.0)
+    yield first
+    if first.status is not Status.RUNNING:
+        return
+    columns = net.width + len(net.extra)
+    size = (3 * problem.points + 2 * columns) * columns * system.target.element_size()
+    require_bytes(size, system.target.device, f"the least-squares problem of {problem.points} rows by {columns} columns")
+    solution = solve_outer(outer_matrix(system, weights.w), system.target, tikhonov, cutoff)
+    solved = with_outer(weights, solution.coefficients)
+    e, gradient = residual_and_gradient(system, solved)
+    yield _ended(path.state(1, solved, e, gradient, 1.0), solution, system.target)
+
+
+def with_outer(weights: Weights, coefficients: Tensor) -> Weights:
+    """θ with those (a, β), (N + m,)."""
+    width = len(weights.a0)
+    return replace(weights, da=coefficients[:width] - weights.a0, extra=coefficients[width:].clone())
+
+
+def _ended(state: State, solution: OuterSolution, target: Tensor) -> State:
+    """The solution with its note."""
+    size = float(target.norm())
+    relative = f"‖e‖ = {solution.residual_norm:.3g}" + (f" = {solution.residual_norm / size:.3g} ‖Sf‖" if size > 0.0 else "")
+    found = f"the outer weights are at their least-squares minimum: rank {solution.rank} of {len(solution.coefficients)}, {relative}"
+    if state.status is Status.NON_FINITE:
+        return state
+    return replace(state, status=Status.CONVERGED if state.status is Status.CONVERGED else Status.STAGNATED, note=found)
