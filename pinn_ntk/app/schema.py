@@ -11,6 +11,7 @@ from pinn_ntk.app.faults import Fault, nearest
 from pinn_ntk.app.key import SUFFICIENT, Key, Kind, positive, whole
 from pinn_ntk.experiment.settings import DTYPES
 from pinn_ntk.networks.two_layer import GAMMAS, INITS, SCALINGS
+from pinn_ntk.training.damping import FORMS
 from pinn_ntk.training.methods import METHODS
 from pinn_ntk.training.particles import INTEGRATORS
 
@@ -83,6 +84,7 @@ OPTIONS = {
     "batch_seed": whole("of the order of the rows", high=_LARGEST_SEED),
     "history_size": whole("pairs of steps and gradient changes that are kept", 1),
     "damping": Key("μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", "number", 0.0),
+    "form": Key("which matrix is factored: JᵀJ (primal), JJᵀ, the tangent kernel (dual), or the smaller one", names=tuple(FORMS)),
     "tikhonov": positive("τ of the term τ²‖a‖² beside feature columns of norm 1"),
     "cutoff": Key(
         "drop the singular values below this share of the largest, in the place of τ",

@@ -19,7 +19,8 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.gauss_newton import DampedSteps, jacobian, levenberg_marquardt
+from pinn_ntk.training.damping import DampedSteps
+from pinn_ntk.training.gauss_newton import jacobian, levenberg_marquardt
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -129,6 +130,17 @@ def test_it_finds_the_same_minimum_as_lbfgs_where_one_neuron_is_too_few() -> Non
     assert ends[0].status is Status.STAGNATED
     assert ends[0].note
     assert ends[0].gradient_norm < 1e-8
+
+
+@pytest.mark.parametrize(("n", "width"), [(6, 20), (40, 4)])
+def test_primal_and_dual_take_the_same_steps(n: int, width: int) -> None:
+    problem, net = smooth_problem(n), TwoLayer(1, width, "tanh")
+    primal, dual, auto = (list(levenberg_marquardt(net, problem, 1e-4, 5, form=form)) for form in ("primal", "dual", "auto"))
+    for one, other, chosen in zip(primal, dual, auto, strict=True):
+        torch.testing.assert_close(one.weights.dw, other.weights.dw, rtol=1e-7, atol=1e-9)
+        assert torch.equal(chosen.weights.dw, (dual if n < 3 * width else primal)[chosen.step].weights.dw)
+    with pytest.raises(ValueError, match="form: got 'both', expected one of auto, primal, dual"):
+        next(levenberg_marquardt(net, problem, form="both"))
 
 
 def test_the_gradient_tolerance_ends_it() -> None:
