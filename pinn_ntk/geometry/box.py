@@ -3,13 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pinn_ntk.arguments import MAX_POINTS, choose, count
-from pinn_ntk.geometry.sampling import LAST_SEED, MARGIN, SAMPLINGS, apportion, sobol, tensor_grid
+from pinn_ntk.geometry.coordinates import axis_names, written
+from pinn_ntk.geometry.domain import Corner, Hole, Piece
+from pinn_ntk.geometry.pieces import named_pieces
+from pinn_ntk.geometry.sampling import LAST_SEED, MARGIN, SAMPLINGS, apportion, sobol, stream, tensor_grid, unseen_stream
 
 Face = tuple[int, str]  # (axis, "low" or "high")
 _SHORTEST, _LONGEST = 1e-150, 1e150  # squares of lengths are floats
@@ -48,13 +51,40 @@ class Box:
         """The 2d faces (axis, "low" | "high")."""
         return tuple((axis, side) for axis in range(self.dim) for side in ("low", "high"))
 
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The faces by name: x=0, x=1, y=0, …; of more than three coordinates x1=0, …."""
+        names, ends = axis_names(self.dim), [written(lo, hi) for lo, hi in zip(self.low, self.high, strict=True)]
+        measures = [math.prod(length for j, length in enumerate(self.lengths) if j != axis) for axis in range(self.dim)]
+        return tuple(
+            Piece(
+                f"{names[axis]}={ends[axis][side == 'high']}",
+                measures[axis],
+                partial(self._on_face, axis, side),
+                partial(self._face_normal, axis, side),
+                partial(self._face_contains, axis, side),
+            )
+            for axis, side in self.faces
+        )
+
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        """None."""
+        return ()
+
+    @property
+    def corners(self) -> tuple[Corner, ...]:
+        """None that is re-entrant."""
+        return ()
+
     def interior(self, n: int, seed: int = 0, method: str = "sobol") -> Tensor:
         """{x_i} ⊂ int Ω, i = 1…n.
 
         Args:
             n: how many.
             seed: the same seed gives the same points; of Sobol and Halton points fewer are the first ones of more.
-            method: sobol, halton (both scrambled), uniform (independent), or grid: low + (high − low)·i/(m+1), i = 1…m, m = n^(1/d).
+            method: sobol, halton (both scrambled), uniform (independent), latin (hypercube), grid: low + (high − low)·i/(m+1), i = 1…m,
+                m = n^(1/d), or chebyshev: the zeros of the Chebyshev polynomial of degree m on each axis.
 
         Returns:
             (n, d) points, float64.
@@ -62,9 +92,9 @@ class Box:
         Raises:
             ValueError: n < 1 or too many to hold, a seed out of range, an unknown method, or an n that is no d-th power for the grid.
         """
-        count("points", n, most=self._most)
+        count("points", n, most=self.most)
         count("seed", seed, 0, LAST_SEED)
-        return self._scale(choose("method of sampling", method, SAMPLINGS)(n, self.dim, seed))
+        return self.from_unit(choose("method of sampling", method, SAMPLINGS)(n, self.dim, seed))
 
     def test_points(self, n: int) -> Tensor:
         """{x_i} ⊂ int Ω, i = 1…n, always the same Sobol points, under a scrambling that no seed gives to the points of `interior`.
@@ -72,17 +102,17 @@ class Box:
         Raises:
             ValueError: n < 1 or too many to hold.
         """
-        count("test_points", n, most=self._most)
-        stream = np.random.SeedSequence(99, spawn_key=(1,))  # made anew, since scipy spawns from it; its words are more than a seed has
-        return self._scale(sobol(n, self.dim, stream))
+        count("test_points", n, most=self.most)
+        return self.from_unit(sobol(n, self.dim, unseen_stream()))
 
-    def boundary(self, n: int, seed: int = 0, faces: Sequence[Face] | None = None) -> Tensor:
+    def boundary(self, n: int, seed: int = 0, pieces: Sequence[str | Face] | None = None, *, faces: Sequence[Face] | None = None) -> Tensor:
         """{x_i} ⊂ ∂Ω, i = 1…n, or on some of its faces, shared out by measure; every face has one or more, no edge or corner has any.
 
         Args:
             n: how many, at least the number of faces; in one dimension a face is one point, and is returned once.
             seed: the same seed gives the same points.
-            faces: which (axis, side); None for all.
+            pieces: which, by name or as (axis, side); None for all.
+            faces: the same as (axis, side).
 
         Returns:
             (n, d) points, float64, face after face.
@@ -90,8 +120,8 @@ class Box:
         Raises:
             ValueError: fewer points than faces, or no such face.
         """
-        chosen = self.faces if faces is None else tuple(faces)
-        count("boundary points", n, most=self._most)
+        chosen = self._chosen(faces if pieces is None else pieces)
+        count("boundary points", n, most=self.most)
         count("seed", seed, 0, LAST_SEED)
         if not chosen or n < len(chosen):
             raise ValueError(f"boundary points: got {n} for {len(chosen)} faces, expected at least one point on each; raise their number")
@@ -106,24 +136,17 @@ class Box:
         Raises:
             ValueError: no such face, n < 1 or too many to hold, or a seed out of range.
         """
-        count("face points", n, most=self._most)
+        count("face points", n, most=self.most)
         count("seed", seed, 0, LAST_SEED)
-        value = {"low": self.low, "high": self.high}
-        choose("side", side, value)
-        if self.dim == 1:
-            return torch.tensor([value[side]], dtype=torch.float64)
-        rest = [j for j in range(self.dim) if j != self._axis(axis)]
-        x = torch.full((n, self.dim), value[side][axis], dtype=torch.float64)
-        stream = (2 * axis + (side == "high") + 1) * 1_000_003 + seed  # so that opposite faces do not mirror each other
-        side_box = Box(tuple(self.low[j] for j in rest), tuple(self.high[j] for j in rest))
-        x[:, rest] = side_box._scale(sobol(n, side_box.dim, stream))
-        return x
+        choose("side", side, {"low": self.low, "high": self.high})
+        self._axis(axis)
+        return self._on_face(axis, side, n, seed)
 
     def lattice(self, m: int) -> Tensor:
         """The m^d points low + (high − low)·i/(m−1), i = 0…m−1, corners included; m ≥ 2."""
         if m < 2:
             raise ValueError(f"lattice: got {m} points per axis, expected at least 2")
-        return self._scale(tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64), self.dim))
+        return self.from_unit(tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64), self.dim))
 
     def normal(self, x: Tensor) -> Tensor:
         """ν(x), the outward unit normal at boundary points.
@@ -151,6 +174,20 @@ class Box:
         low, high, slack = self._bounds(x)
         return ((x >= low - slack) & (x <= high + slack)).all(1)
 
+    def inside(self, x: Tensor) -> Tensor:
+        """Whether low < x < high, further from the faces than the rounding of x's dtype: (n,) booleans."""
+        low, high, slack = self._bounds(x)
+        return ((x > low + slack) & (x < high - slack)).all(1)
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        """low + (high − low)·u for points u of the unit cube."""
+        return torch.tensor(self.low, dtype=torch.float64) + unit * torch.tensor(self.lengths, dtype=torch.float64)
+
+    @property
+    def most(self) -> int:
+        """How many points can be held."""
+        return min(MAX_POINTS, _MAX_NUMBERS // self.dim)
+
     def __str__(self) -> str:
         return " × ".join(f"[{lo:g}, {hi:g}]" for lo, hi in zip(self.low, self.high, strict=True))
 
@@ -160,18 +197,38 @@ class Box:
         low, high = x.new_tensor(self.low), x.new_tensor(self.high)
         return low, high, 4 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
 
-    @property
-    def _most(self) -> int:
-        """How many points can be held."""
-        return min(MAX_POINTS, _MAX_NUMBERS // self.dim)
-
     def _axis(self, axis: int) -> int:
         if not 0 <= axis < self.dim:
             raise ValueError(f"axis: got {axis}, expected 0…{self.dim - 1} for {self}")
         return axis
 
-    def _scale(self, unit: Tensor) -> Tensor:
-        return torch.tensor(self.low, dtype=torch.float64) + unit * torch.tensor(self.lengths, dtype=torch.float64)
+    def _chosen(self, pieces: Sequence[str | Face] | None) -> tuple[Face, ...]:
+        """The faces that names and (axis, side) say."""
+        if pieces is None:
+            return self.faces
+        by_name = dict(zip((piece.name for piece in self.pieces), self.faces, strict=True))
+        wanted = [pieces] if isinstance(pieces, str) else list(pieces)
+        return tuple(by_name[named_pieces(self.pieces, [w])[0].name] if isinstance(w, str) else w for w in wanted)
+
+    def _on_face(self, axis: int, side: str, n: int, seed: int) -> Tensor:
+        end = (self.low if side == "low" else self.high)[axis]
+        if self.dim == 1:
+            return torch.tensor([[end]], dtype=torch.float64)
+        rest = [j for j in range(self.dim) if j != axis]
+        x = torch.full((n, self.dim), end, dtype=torch.float64)
+        side_box = Box(tuple(self.low[j] for j in rest), tuple(self.high[j] for j in rest))
+        x[:, rest] = side_box.from_unit(sobol(n, side_box.dim, stream(seed, 2 * axis + (side == "high") + 1)))
+        return x
+
+    def _face_normal(self, axis: int, side: str, x: Tensor) -> Tensor:
+        normal = torch.zeros_like(x)
+        normal[:, axis] = 1.0 if side == "high" else -1.0
+        return normal
+
+    def _face_contains(self, axis: int, side: str, x: Tensor) -> Tensor:
+        low, high, slack = self._bounds(x)
+        on = (x[:, axis] - (low if side == "low" else high)[axis]).abs() <= slack[axis]
+        return on & self.contains(x)
 
 
 def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | Tensor) -> Box:

@@ -16,12 +16,14 @@ class Piece:
         measure: |Γ|, (d − 1)-dimensional; 1 for a single point.
         sample: (n, seed) → (m, d) points of Γ spread by measure, never a corner's; m = n but where Γ is one point.
         normal: (n, d) points of Γ → (n, d) outward unit normals.
+        contains: (n, d) points → (n,) booleans, whether they lie on the closure of Γ up to rounding.
     """
 
     name: str
     measure: float
     sample: Callable[[int, int], Tensor]
     normal: Callable[[Tensor], Tensor]
+    contains: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,6 @@ class Domain(Protocol):
 
     def contains(self, x: Tensor) -> Tensor:
         """Whether points lie in the closure of Ω up to rounding, (n,) booleans."""
+
+    def inside(self, x: Tensor) -> Tensor:
+        """Whether points lie in Ω, further from ∂Ω than rounding, (n,) booleans."""

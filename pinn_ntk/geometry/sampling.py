@@ -1,4 +1,4 @@
-"""Points of the open unit cube by name: Sobol, Halton, independent, grid; and how many points each of several sets gets."""
+"""Points of the open unit cube by name: Sobol, Halton, independent, Latin, grid, Chebyshev; and how many each of several sets gets."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -35,6 +35,16 @@ def _open(unit: Tensor) -> Tensor:
 LAST_SEED = 2 * MAX_SEED + 1  # blocks take the seeds that follow a problem's
 
 
+def stream(seed: int, k: int) -> int:
+    """The seed of the k-th of several sets drawn under one seed, so that no two of them mirror each other."""
+    return (seed + 1_000_003 * k) % (LAST_SEED + 1)
+
+
+def unseen_stream() -> np.random.SeedSequence:
+    """The scrambling of test points, of which no seed is the equal: it has more words. Made anew, since scipy spawns from it."""
+    return np.random.SeedSequence(99, spawn_key=(1,))
+
+
 def sobol(n: int, dim: int, seed: int | np.random.SeedSequence) -> Tensor:
     """The first n points of a scrambled Sobol sequence in the open unit cube, (n, dim)."""
     from scipy.stats import qmc
@@ -53,14 +63,40 @@ def _uniform(n: int, dim: int, seed: int) -> Tensor:
     return _open(torch.rand(n, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
 
 
-def _grid(n: int, dim: int, seed: int) -> Tensor:  # noqa: ARG001  every sampling takes a seed
+def _latin(n: int, dim: int, seed: int) -> Tensor:
+    from scipy.stats import qmc
+
+    return _open(torch.from_numpy(qmc.LatinHypercube(dim, seed=np.random.default_rng(seed)).random(n)))
+
+
+def _per_axis(n: int, dim: int, what: str) -> int:
+    """m with m^dim = n."""
     m = round(n ** (1 / dim))
     if m**dim != n:
         lower = math.floor(n ** (1 / dim))
         raise ValueError(
-            f"points: got {n}, expected m^{dim} points for a grid in {dim} dimensions; take {max(lower, 1) ** dim} or {(lower + 1) ** dim}"
+            f"points: got {n}, expected m^{dim} points for {what} in {dim} dimensions; take {max(lower, 1) ** dim} or {(lower + 1) ** dim}"
         )
+    return m
+
+
+def _grid(n: int, dim: int, seed: int) -> Tensor:  # noqa: ARG001  every sampling takes a seed
+    m = _per_axis(n, dim, "a grid")
     return tensor_grid(torch.arange(1, m + 1, dtype=torch.float64) / (m + 1), dim)
 
 
-SAMPLINGS: dict[str, Callable[[int, int, int], Tensor]] = {"sobol": sobol, "halton": _halton, "uniform": _uniform, "grid": _grid}
+def _chebyshev(n: int, dim: int, seed: int) -> Tensor:  # noqa: ARG001
+    m = _per_axis(n, dim, "Chebyshev points")
+    halves = torch.arange(1, 2 * m, 2, dtype=torch.float64) * (math.pi / (4 * m))
+    return tensor_grid(halves.sin().square(), dim)  # (1 − cos 2z)/2 = sin² z without cancellation at the lower end
+
+
+SAMPLINGS: dict[str, Callable[[int, int, int], Tensor]] = {
+    "sobol": sobol,
+    "halton": _halton,
+    "uniform": _uniform,
+    "latin": _latin,
+    "grid": _grid,
+    "chebyshev": _chebyshev,
+}
+LATTICES = ("grid", "chebyshev")  # those whose number of points is m^d
