@@ -52,6 +52,7 @@ from pinn_ntk.training.gauss_newton import levenberg_marquardt
 from pinn_ntk.training.least_squares import least_squares
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.states import State, Status, StopRule
+from pinn_ntk.training.variable_projection import variable_projection
 
 __version__ = "0.1.0"
 
@@ -119,5 +120,6 @@ __all__ = [
     "tangent_kernel",
     "tangent_spectrum",
     "time_derivative",
+    "variable_projection",
     "wave",
 ]

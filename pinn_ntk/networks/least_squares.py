@@ -24,8 +24,7 @@ class OuterSolution:
     Attributes:
         coefficients: c, (N,).
         residual_norm: ‖Mc − y‖, computed from c.
-        rank: directions that are told apart: columns (rows, where these are fewer) that are farther than max(100ε, 10τ) of the largest
-            from the span of those before them, or singular values above the cut-off.
+        rank: directions that are told apart: `OuterFactor.rank`, or the number of singular values above the cut-off.
     """
 
     coefficients: Tensor
@@ -49,6 +48,12 @@ class _Factor:
         """R."""
         return self.reflectors[: self.reflectors.shape[1]].triu()
 
+    @property
+    def basis(self) -> Tensor:
+        """Q, as thin as A."""
+        q: Tensor = torch.linalg.householder_product(self.reflectors, self.tau)
+        return q
+
     def rotated(self, v: Tensor, back: bool) -> Tensor:
         """Qᵀv, or Qv with `back`."""
         product: Tensor = torch.ormqr(self.reflectors, self.tau, v[:, None], left=True, transpose=not back)
@@ -69,6 +74,86 @@ class _Factor:
 def _back(triangle: Tensor, right: Tensor, upper: bool) -> Tensor:
     solved: Tensor = torch.linalg.solve_triangular(triangle, right[:, None], upper=upper)
     return solved[:, 0]
+
+
+@dataclass(frozen=True)
+class OuterFactor:
+    """M made ready for solving: QR of [MD⁻¹; τI] where M is tall, of [D⁻¹Mᵀ; τI] where it is wide, with D = diag ‖m_j‖.
+
+    Attributes:
+        matrix: M, (n, N).
+        sizes: ‖m_j‖.
+        tau: τ.
+    """
+
+    matrix: Tensor
+    sizes: Tensor
+    tau: float
+    _factor: _Factor
+
+    @staticmethod
+    def of(matrix: Tensor, tikhonov: float = TIKHONOV) -> "OuterFactor":
+        """The factor of M.
+
+        Args:
+            matrix: M; two copies of it are alive for a while, one is kept.
+            tikhonov: τ in float64, relative to columns of norm 1.
+        """
+        (n, width), sizes = matrix.shape, torch.linalg.vector_norm(matrix, dim=0)
+        tau = tikhonov * max(1.0, torch.finfo(matrix.dtype).eps / torch.finfo(torch.float64).eps)
+        tall = n >= width
+        stacked = matrix.new_empty(n + width, min(n, width))
+        body, tail = (stacked[:n], stacked[n:]) if tall else (stacked[:width], stacked[width:])
+        norms = _divisors(sizes)
+        torch.div(matrix if tall else matrix.mT, norms if tall else norms[:, None], out=body)
+        tail.zero_().diagonal().fill_(tau)
+        return OuterFactor(matrix, sizes, tau, _Factor.of(stacked))
+
+    @property
+    def tall(self) -> bool:
+        """Whether M has at least as many rows as columns."""
+        return self.matrix.shape[0] >= self.matrix.shape[1]
+
+    @property
+    def rank(self) -> int:
+        """How many columns (rows, where M is wide) are farther than max(100ε, 10τ) of the farthest from the span of those before them."""
+        pivots = self._factor.reflectors.diagonal().abs()
+        least = max(_NEGLIGIBLE * torch.finfo(pivots.dtype).eps, 10.0 * self.tau) * pivots.max()
+        return int((pivots > least).sum())
+
+    def solve(self, right: Tensor) -> Tensor:
+        """c = argmin ‖Mc − y‖² + τ²‖Dc‖², refined once; (N,).
+
+        Args:
+            right: y, (n,).
+        """
+        norms, width = _divisors(self.sizes), self.matrix.shape[1]
+        if self.tall:
+            scaled = self._factor.smallest(torch.cat([right, right.new_zeros(width)]))
+            rest = torch.cat([right - self.matrix @ (scaled / norms), -self.tau * scaled])
+            scaled = scaled + self._factor.smallest(rest)
+        else:
+            whole = self._factor.shortest(right)
+            rest = right - self.matrix @ (whole[:width] / norms) - self.tau * whole[width:]
+            scaled = (whole + self._factor.shortest(rest))[:width]
+        return _unscaled(scaled, self.sizes)
+
+    def remainder(self, values: Tensor) -> Tensor:
+        """(I − M(MᵀM + τ²D²)⁻¹Mᵀ)V: what the span of M leaves of columns V, (n, k)."""
+        n, basis = self.matrix.shape[0], self._factor.basis
+        if self.tall:
+            return values - basis[:n] @ (basis[:n].mT @ values)
+        return basis[-n:] @ (basis[-n:].mT @ values)
+
+
+def _divisors(sizes: Tensor) -> Tensor:
+    """The norms, and 1 for columns that are zero."""
+    return torch.where(sizes > 0.0, sizes, 1.0)
+
+
+def _unscaled(scaled: Tensor, sizes: Tensor) -> Tensor:
+    """c from Dc; 0 for columns that are zero."""
+    return torch.where(sizes > 0.0, scaled / _divisors(sizes), 0.0)
 
 
 def outer_matrix(system: System, w: Tensor) -> Tensor:
@@ -102,14 +187,13 @@ def solve_outer(matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutof
         ValueError: shapes that do not fit, no columns, τ that is not positive, or a cut-off outside (0, 1).
     """
     _check(matrix, right, tikhonov, cutoff)
-    sizes = torch.linalg.vector_norm(matrix, dim=0)
-    norms = torch.where(sizes > 0.0, sizes, 1.0)
-    if cutoff is not None:
-        scaled, rank = _truncated(matrix / norms, right, cutoff)
+    if cutoff is None:
+        factor = OuterFactor.of(matrix, tikhonov)
+        coefficients, rank = factor.solve(right), factor.rank
     else:
-        eps = torch.finfo(matrix.dtype).eps
-        scaled, rank = _damped(matrix, norms, right, tikhonov * max(1.0, eps / torch.finfo(torch.float64).eps))
-    coefficients = torch.where(sizes > 0.0, scaled / norms, 0.0)
+        sizes = torch.linalg.vector_norm(matrix, dim=0)
+        scaled, rank = _truncated(matrix / _divisors(sizes), right, cutoff)
+        coefficients = _unscaled(scaled, sizes)
     return OuterSolution(coefficients, float(torch.linalg.vector_norm(matrix @ coefficients - right)), rank)
 
 
@@ -121,28 +205,6 @@ def _check(matrix: Tensor, right: Tensor, tikhonov: float, cutoff: float | None)
         raise ValueError(f"tikhonov: got {tikhonov}, expected a positive number, by default {TIKHONOV}")
     if cutoff is not None and not 0.0 < cutoff < 1.0:
         raise ValueError(f"cutoff: got {cutoff}, expected a number between 0 and 1, or None for the Tikhonov term")
-
-
-def _damped(matrix: Tensor, norms: Tensor, right: Tensor, tau: float) -> tuple[Tensor, int]:
-    """Dc and the rank."""
-    n, width = matrix.shape
-    tall = n >= width
-    stacked = matrix.new_empty(n + width, min(n, width))
-    body, tail = (stacked[:n], stacked[n:]) if tall else (stacked[:width], stacked[width:])
-    torch.div(matrix if tall else matrix.mT, norms if tall else norms[:, None], out=body)
-    tail.zero_().diagonal().fill_(tau)
-    factor = _Factor.of(stacked)
-    del stacked, body, tail
-    if tall:
-        scaled = factor.smallest(torch.cat([right, right.new_zeros(width)]))
-        scaled = scaled + factor.smallest(torch.cat([right - matrix @ (scaled / norms), -tau * scaled]))
-    else:
-        whole = factor.shortest(right)
-        whole = whole + factor.shortest(right - matrix @ (whole[:width] / norms) - tau * whole[width:])
-        scaled = whole[:width]
-    pivots = factor.reflectors.diagonal().abs()
-    least = max(_NEGLIGIBLE * torch.finfo(matrix.dtype).eps, 10.0 * tau) * pivots.max()
-    return scaled, int((pivots > least).sum())
 
 
 def _truncated(matrix: Tensor, right: Tensor, cutoff: float) -> tuple[Tensor, int]:

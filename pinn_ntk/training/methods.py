@@ -15,6 +15,7 @@ from pinn_ntk.training.least_squares import least_squares
 from pinn_ntk.training.particles import particle_flow
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.states import State, StopRule
+from pinn_ntk.training.variable_projection import variable_projection
 
 SUPPLIED = ("network", "problem", "steps", "stop", "limit", "tracked")
 """Arguments that a run supplies itself; every other one is the method's own, with a default."""
@@ -74,6 +75,7 @@ METHODS: dict[str, Method] = {
     "lbfgs": Method(lbfgs, "L-BFGS"),
     "levenberg_marquardt": Method(levenberg_marquardt, "Levenberg–Marquardt"),
     "least_squares": Method(least_squares, "least squares for the outer weights"),
+    "variable_projection": Method(variable_projection, "variable projection"),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from cases import points
 
-from pinn_ntk.networks.least_squares import TIKHONOV, solve_outer
+from pinn_ntk.networks.least_squares import TIKHONOV, OuterFactor, solve_outer
 
 SHAPES = [(40, 12), (12, 40), (20, 20)]
 
@@ -104,3 +104,11 @@ def test_device_stays(device: torch.device) -> None:
 def test_what_cannot_be_solved_is_refused(shape: tuple[int, int], right: int, options: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         solve_outer(torch.ones(shape, dtype=torch.float64), torch.ones(right, dtype=torch.float64), **{"tikhonov": TIKHONOV, **options})
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tau", [1e-2, 1e-15])
+def test_the_remainder_is_what_a_solve_leaves(shape: tuple[int, int], tau: float) -> None:
+    matrix, y = spread(*shape, decades=2.0)
+    factor = OuterFactor.of(matrix, tau)
+    torch.testing.assert_close(factor.remainder(y[:, None])[:, 0], y - matrix @ factor.solve(y), rtol=1e-10, atol=1e-12)

@@ -1,0 +1,154 @@
+"""Variable projection: R_S = ‖e‖²/(2n) as a function of the inner weights w alone, the outer ones being c = M(w)⁺y, M = [sΦ, Ψ], y = Sf.
+
+    e(w) = M c − y = −(I − MM⁺)y,   ∂e/∂w ≈ (I − MM⁺)(∂M/∂w)c   (Kaufman 1975),
+
+which differs from the whole derivative by a term in the span of M only, so that Jᵀe/n = ∇_wR_S is exact.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.kernels.memory import require_bytes
+from pinn_ntk.networks.features import System, jacobian_columns
+from pinn_ntk.networks.least_squares import TIKHONOV, OuterFactor, outer_matrix
+from pinn_ntk.networks.model import Model
+from pinn_ntk.networks.sums import residual_and_gradient
+from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.damping import Damping, next_step
+from pinn_ntk.training.least_squares import with_outer
+from pinn_ntk.training.path import Path, require_range, require_steps
+from pinn_ntk.training.states import State, Status, StopRule
+
+
+@dataclass(frozen=True)
+class Eliminated:
+    """θ whose outer weights are those of least squares at its inner ones.
+
+    Attributes:
+        system: the rows.
+        weights: θ.
+        factor: of M.
+        e: Mc − y.
+    """
+
+    system: System
+    weights: Weights
+    factor: OuterFactor
+    e: Tensor
+
+    @staticmethod
+    def at(system: System, weights: Weights, tikhonov: float) -> "Eliminated":
+        """The outer weights eliminated at the inner weights of θ.
+
+        Args:
+            system: n rows.
+            weights: θ, of which w is read.
+            tikhonov: τ of the solve (see `solve_outer`).
+        """
+        factor = OuterFactor.of(outer_matrix(system, weights.w), tikhonov)
+        c = factor.solve(system.target)
+        return Eliminated(system, with_outer(weights, c), factor, factor.matrix @ c - system.target)
+
+    def inner(self) -> Tensor:
+        """(∂M/∂w)c = ∂(𝓛h)/∂w at fixed outer weights, (n, N·D), neuron after neuron."""
+        columns = jacobian_columns(self.system, self.weights.w, self.weights.a)
+        next(columns)
+        return self.system.scale * torch.stack(list(columns), 2).flatten(1)
+
+    def jacobian(self) -> Tensor:
+        """Kaufman's (I − MM⁺)(∂M/∂w)c, (n, N·D)."""
+        return self.factor.remainder(self.inner())
+
+
+def variable_projection(
+    network: Model,
+    problem: Problem,
+    damping: float = 1e-6,
+    steps: int = 100,
+    tikhonov: float = TIKHONOV,
+    gradient_tolerance: float = 0.0,
+    step_tolerance: float = 1e-15,
+    stop: StopRule | None = None,
+) -> Iterator[State]:
+    """w ← w − (JᵀJ/n + μI)⁻¹∇_wR_S with Kaufman's J, the outer weights solved for at every w; μ follows the gain ratio.
+
+    Args:
+        network: two layers, with fewer neurons than rows; it is not changed.
+        problem: the blocks.
+        damping: μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 takes every Gauss–Newton step.
+        steps: at most, the first of which solves for the outer weights at the first w.
+        tikhonov: τ of the solve for the outer weights.
+        gradient_tolerance: CONVERGED when ‖∇R_S‖ is at most this share of its first value.
+        step_tolerance: STAGNATED when R_S does not fall by a step δ with ‖δ‖ at most this share of 1 + ‖w − w⁰‖.
+        stop: when to end earlier.
+
+    Yields:
+        θ⁰, then states whose outer weights are those of least squares; `time` counts steps. Where neurons are as many as rows the outer
+        weights alone meet every row: the second state is the last one then, and its note says so.
+
+    Raises:
+        ValueError: another kind of network, or an option out of its range.
+        MemoryShortageError: the Jacobian does not fit.
+
+    References:
+        Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973); Kaufman, BIT 15 (1975).
+    """
+    require_steps(steps)
+    for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
+        require_range(name, value, 0.0)
+    require_range("tikhonov", tikhonov, 0.0, above=True)
+    net = require_two_layer(network, "variable_projection, which needs a network that is linear in its outer weights,")
+    system, path = problem.system(net), Path(problem, network, steps, stop or StopRule(), gradient_tolerance)
+    _require_memory(net, problem)
+    e, gradient = residual_and_gradient(system, net.weights)
+    state = path.state(0, net.weights, e, gradient, 0.0)
+    yield state
+    place, control = None, None
+    for k in range(1, steps + 1):
+        if state.status is not Status.RUNNING:
+            return
+        if place is None:
+            place = Eliminated.at(system, net.weights, tikhonov)
+        else:
+            J = place.jacobian()
+            control = control or Damping(damping * float((J * J).sum(0).max()) / problem.points)
+            trial = next_step(J, place.e, partial(_moved, place, tikhonov), control, step_tolerance * _size(place.weights))
+            if isinstance(trial, str):
+                yield path.stuck(state, trial)
+                return
+            place = trial.place
+        _, gradient = residual_and_gradient(system, place.weights)
+        state = _full(path.state(k, place.weights, place.e, gradient, float(k)), place)
+        yield state
+
+
+def _moved(place: Eliminated, tikhonov: float, delta: Tensor) -> tuple[Eliminated, Tensor]:
+    """w + δ with its outer weights, and e there."""
+    weights = place.weights
+    there = Eliminated.at(place.system, replace(weights, dw=weights.dw + delta.view_as(weights.dw)), tikhonov)
+    return there, there.e
+
+
+def _full(state: State, place: Eliminated) -> State:
+    """The state; the last one where no row is left for the inner weights."""
+    n, columns = place.factor.matrix.shape
+    if state.status is not Status.RUNNING or columns < n:
+        return state
+    note = f"{columns} outer weights meet all {n} rows: nothing is left for the inner ones; use fewer neurons, or least_squares"
+    return replace(state, status=Status.STAGNATED, note=note)
+
+
+def _size(weights: Weights) -> float:
+    """1 + ‖w − w⁰‖."""
+    return 1.0 + float(weights.dw.norm())
+
+
+def _require_memory(net: TwoLayer, problem: Problem) -> None:
+    n, inner, outer = problem.points, net.width * net.inputs, net.width + len(net.extra)
+    size = (5 * n * inner + 5 * min(n, inner) ** 2 + 4 * (n + outer) * outer) * net.weights.w0.element_size()
+    require_bytes(size, net.device, f"the Jacobian of {n} rows by {inner} inner weights")
