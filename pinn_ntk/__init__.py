@@ -11,7 +11,13 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.experiment.ensemble import run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment, Settings
+from pinn_ntk.geometry.algebra import difference, intersection, union
+from pinn_ntk.geometry.annulus import annulus
+from pinn_ntk.geometry.ball import ball
 from pinn_ntk.geometry.box import Box, box
+from pinn_ntk.geometry.ellipse import ellipse
+from pinn_ntk.geometry.over_time import over_time
+from pinn_ntk.geometry.polygon import l_shape, polygon
 from pinn_ntk.kernels.autograd import autograd_kernel
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, solution_kernel
 from pinn_ntk.kernels.gram import Kernel
@@ -51,6 +57,7 @@ from pinn_ntk.training.flow import gradient_flow
 from pinn_ntk.training.gauss_newton import levenberg_marquardt
 from pinn_ntk.training.least_squares import least_squares
 from pinn_ntk.training.quasi_newton import lbfgs
+from pinn_ntk.training.spring import spring
 from pinn_ntk.training.states import State, Status, StopRule
 from pinn_ntk.training.variable_projection import variable_projection
 
@@ -86,11 +93,15 @@ __all__ = [
     "TwoLayer",
     "adam",
     "advection_diffusion",
+    "annulus",
     "autograd_kernel",
+    "ball",
     "black_scholes",
     "box",
     "closed_form_kernel",
     "compare",
+    "difference",
+    "ellipse",
     "elliptic",
     "gradient_descent",
     "gradient_flow",
@@ -99,7 +110,9 @@ __all__ = [
     "helmholtz",
     "identity",
     "infinite_width_kernel",
+    "intersection",
     "kernel_spectrum",
+    "l_shape",
     "laplacian",
     "lbfgs",
     "least_squares",
@@ -107,6 +120,8 @@ __all__ = [
     "lift_bias",
     "linearise",
     "normal_derivative",
+    "over_time",
+    "polygon",
     "predict",
     "problem_from_text",
     "robin",
@@ -115,11 +130,13 @@ __all__ = [
     "sgd",
     "solution_kernel",
     "solve_outer",
+    "spring",
     "step_limit",
     "sufficient_width",
     "tangent_kernel",
     "tangent_spectrum",
     "time_derivative",
+    "union",
     "variable_projection",
     "wave",
 ]

@@ -13,6 +13,7 @@ from pinn_ntk.geometry.domain import Corner, Domain, Hole, Piece
 from pinn_ntk.geometry.filling import fill, fill_lattice
 from pinn_ntk.geometry.pieces import named_pieces, normals, on_pieces
 from pinn_ntk.geometry.sampling import LAST_SEED, LATTICES, SAMPLINGS, sobol, unseen_stream
+from pinn_ntk.geometry.segments import Side
 
 _ULPS = 16.0  # of the largest coordinate: how far a computed boundary point may lie from ∂Ω
 
@@ -62,6 +63,16 @@ class Shape(ABC):
     def corners(self) -> tuple[Corner, ...]:
         """None that is re-entrant."""
         return ()
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The straight sides of a plane domain, by their pieces' names; here none."""
+        return ()
+
+    @property
+    def noun(self) -> str:
+        """What one of many is called."""
+        return "domain"
 
     @property
     def reach(self) -> float:
@@ -157,3 +168,8 @@ def reach(domain: Domain) -> float:
 def magnitude(domain: Domain) -> float:
     """The largest coordinate that enters a decision about a point."""
     return domain.magnitude if isinstance(domain, Shape) else max(map(abs, (*domain.low, *domain.high)))
+
+
+def noun(domain: Domain) -> str:
+    """What one of many such domains is called."""
+    return domain.noun if isinstance(domain, Shape) else "box" if isinstance(domain, Box) else "domain"
