@@ -85,6 +85,7 @@ OPTIONS = {
     "history_size": whole("pairs of steps and gradient changes that are kept", 1),
     "damping": Key("μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", "number", 0.0),
     "form": Key("which matrix is factored: JᵀJ (primal), JJᵀ, the tangent kernel (dual), or the smaller one", names=tuple(FORMS)),
+    "norm_limit": positive("C, the length of the longest move"),
     "tikhonov": positive("τ of the term τ²‖a‖² beside feature columns of norm 1"),
     "cutoff": Key(
         "drop the singular values below this share of the largest, in the place of τ",

@@ -79,12 +79,8 @@ def levenberg_marquardt(
     require_steps(steps)
     for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
         require_range(name, value, 0.0)
-    dual, n, parameters = form_of(form), problem.points, network.parameter_count
-    system, weights = problem.system(network), network.weights
-    needed = (
-        3 * n * parameters + 5 * (min(n, parameters) if dual is None else n if dual else parameters) ** 2
-    ) * system.target.element_size()
-    require_bytes(needed, system.target.device, f"the Jacobian of {n} rows by {parameters} parameters")
+    dual, n, system, weights = form_of(form), problem.points, problem.system(network), network.weights
+    require_jacobian(network, problem, dual)
     path, control = Path(problem, network, steps, stop or StopRule(), gradient_tolerance), None
     e = residual(system, weights)
     for k in range(steps + 1):
@@ -100,6 +96,18 @@ def levenberg_marquardt(
             yield path.stuck(state, trial)
             return
         weights, e = trial.place, trial.e
+
+
+def require_jacobian(network: Model, problem: Problem, dual: bool | None) -> None:
+    """Refuse a Jacobian that does not fit, with what its steps need beside it.
+
+    Raises:
+        MemoryShortageError: it does not.
+    """
+    n, parameters = problem.points, network.parameter_count
+    side = min(n, parameters) if dual is None else n if dual else parameters
+    needed = (3 * n * parameters + 5 * side**2) * torch.finfo(network.dtype).bits // 8
+    require_bytes(needed, network.device, f"the Jacobian of {n} rows by {parameters} parameters")
 
 
 def _moved(system: Any, weights: Theta, delta: Tensor) -> tuple[Theta, Tensor]:

@@ -14,6 +14,7 @@ from pinn_ntk.training.gauss_newton import levenberg_marquardt
 from pinn_ntk.training.least_squares import least_squares
 from pinn_ntk.training.particles import particle_flow
 from pinn_ntk.training.quasi_newton import lbfgs
+from pinn_ntk.training.spring import spring
 from pinn_ntk.training.states import State, StopRule
 from pinn_ntk.training.variable_projection import variable_projection
 
@@ -74,6 +75,7 @@ METHODS: dict[str, Method] = {
     "sgd": Method(sgd, "stochastic gradient descent, by epochs"),
     "lbfgs": Method(lbfgs, "L-BFGS"),
     "levenberg_marquardt": Method(levenberg_marquardt, "Levenberg–Marquardt"),
+    "spring": Method(spring, "SPRING (damped Gauss–Newton with memory)"),
     "least_squares": Method(least_squares, "least squares for the outer weights"),
     "variable_projection": Method(variable_projection, "variable projection"),
 }

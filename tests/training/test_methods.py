@@ -17,7 +17,7 @@ from pinn_ntk.training.trackers import KernelTracker, track
 
 DEAD = Problem([Block(0.0 * identity(1), points(3, 1), 1.0)])
 HUGE = Problem([Block(1e200 * identity(1), points(3, 1), 1.0)])
-NEW = ("adam", "sgd", "lbfgs", "levenberg_marquardt")
+NEW = ("adam", "sgd", "lbfgs", "levenberg_marquardt", "spring")
 
 
 def last(states: Iterable[State]) -> State:
@@ -85,6 +85,12 @@ def test_every_stop_reason_has_its_name(name: str) -> None:
         ("lbfgs", {"history_size": 0}),
         ("levenberg_marquardt", {"damping": -1.0}),
         ("levenberg_marquardt", {"step_tolerance": math.inf}),
+        ("levenberg_marquardt", {"form": "tall"}),
+        ("spring", {"damping": 0.0}),
+        ("spring", {"momentum": 1.0}),
+        ("spring", {"learning_rate": 0.0}),
+        ("spring", {"norm_limit": 0.0}),
+        ("spring", {"form": "wide"}),
     ],
 )
 def test_bad_options_are_refused(name: str, options: dict) -> None:
