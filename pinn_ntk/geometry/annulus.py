@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed
+from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed, norm
 from pinn_ntk.geometry.domain import Hole, Piece
 from pinn_ntk.geometry.sampling import stream
 from pinn_ntk.geometry.shape import Shape
@@ -108,7 +108,7 @@ class Annulus(Shape):
 
     def _distance(self, x: Tensor) -> Tensor:
         self.check(x)
-        return (x - x.new_tensor(self.center)).norm(dim=1)
+        return norm(x - x.new_tensor(self.center))
 
     def _on(self, r: float, x: Tensor) -> Tensor:
         return (self._distance(x) - r).abs() <= self.slack(x)
@@ -118,7 +118,7 @@ class Annulus(Shape):
 
     def _radial(self, sign: float, x: Tensor) -> Tensor:
         y = x - x.new_tensor(self.center)
-        return sign * y / y.norm(dim=1, keepdim=True)
+        return sign * y / norm(y)[..., None]
 
 
 def annulus(center: Numbers, inner: float, outer: float) -> Annulus:

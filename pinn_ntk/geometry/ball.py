@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import Box, box
-from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed
+from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed, norm
 from pinn_ntk.geometry.domain import Piece
 from pinn_ntk.geometry.sampling import stream
 from pinn_ntk.geometry.shape import Shape
@@ -83,7 +83,7 @@ class Ball(Shape):
 
     def _distance(self, x: Tensor) -> Tensor:
         self.check(x)
-        return (x - x.new_tensor(self.center)).norm(dim=1)
+        return norm(x - x.new_tensor(self.center))
 
     def _on(self, x: Tensor) -> Tensor:
         return (self._distance(x) - self.radius).abs() <= self.slack(x)
@@ -93,7 +93,7 @@ class Ball(Shape):
 
     def _outward(self, x: Tensor) -> Tensor:
         y = x - x.new_tensor(self.center)
-        return y / y.norm(dim=1, keepdim=True)
+        return y / norm(y)[..., None]
 
 
 def ball(center: Numbers, radius: float) -> Ball:

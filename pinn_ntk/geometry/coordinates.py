@@ -43,3 +43,9 @@ def written(low: float, high: float) -> tuple[str, str]:
     """Both ends of an interval as a person types them, with more digits where the usual six do not tell them apart."""
     short = f"{low:g}", f"{high:g}"
     return short if short[0] != short[1] else (repr(low), repr(high))
+
+
+def norm(x: Tensor) -> Tensor:
+    """|x| of every row, (…, d) → (…)."""
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1)
+    return length

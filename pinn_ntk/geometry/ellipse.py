@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed
+from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed, norm
 from pinn_ntk.geometry.domain import Piece
 from pinn_ntk.geometry.filling import fill
 from pinn_ntk.geometry.sampling import sobol, stream
@@ -85,6 +85,10 @@ class Ellipse(Shape):
         """Whether Σ (y_j/r_j)² < 1 beyond rounding."""
         return self._depth(x) > self.slack(x)
 
+    def to_axes(self, x: Tensor) -> Tensor:
+        """y = Rᵀ(x − c), (…, d)."""
+        return (x - x.new_tensor(self.center)) @ self._rotation().to(x)
+
     def __str__(self) -> str:
         turned = f", turned by {self.angle:g}" if self.angle else ""
         kind = "ellipse" if self.dim == 2 else "ellipsoid"
@@ -100,17 +104,14 @@ class Ellipse(Shape):
         half: list[float] = (self._rotation() * torch.tensor(self.radii, dtype=torch.float64)).norm(dim=1).tolist()
         return half
 
-    def _to_axes(self, x: Tensor) -> Tensor:
-        self.check(x)
-        return (x - x.new_tensor(self.center)) @ self._rotation().to(x)
-
     def _from_axes(self, y: Tensor) -> Tensor:
         return y.new_tensor(self.center) + y @ self._rotation().T.to(y)
 
     def _depth(self, x: Tensor) -> Tensor:
         """The distance to ∂Ω to first order, positive inside: (1 − ρ)/|∇ρ|, ρ = |y/r|."""
-        y, r = self._to_axes(x), x.new_tensor(self.radii)
-        rho, slope = (y / r).norm(dim=1), (y / r.square()).norm(dim=1)
+        self.check(x)
+        y, r = self.to_axes(x), x.new_tensor(self.radii)
+        rho, slope = norm(y / r), norm(y / r.square())
         return torch.where(slope > 0, (1 - rho) * rho / slope.clamp_min(torch.finfo(x.dtype).tiny), r.min())
 
     def _on(self, x: Tensor) -> Tensor:
@@ -128,13 +129,13 @@ class Ellipse(Shape):
             return torch.cat([direction, unit[:, :1]], 1)
 
         def keep(candidates: Tensor) -> Tensor:  # by the surface that a piece of the sphere becomes
-            return candidates[:, -1] * (1 / r).max() <= (candidates[:, :-1] / r).norm(dim=1)
+            return candidates[:, -1] * (1 / r).max() <= norm(candidates[:, :-1] / r)
 
         return self._from_axes(fill(draw, keep, n, _MOST_CANDIDATES, f"points on the boundary of {self}")[:, :-1] * r)
 
     def _outward(self, x: Tensor) -> Tensor:
-        slope = self._to_axes(x) / x.new_tensor(self.radii).square()
-        return (slope / slope.norm(dim=1, keepdim=True)) @ self._rotation().T.to(x)
+        slope = self.to_axes(x) / x.new_tensor(self.radii).square()
+        return (slope / norm(slope)[..., None]) @ self._rotation().T.to(x)
 
 
 def ellipse_length(radii: Sequence[float]) -> float:
@@ -188,7 +189,8 @@ def ellipsoid_surface(radii: Sequence[float]) -> float:
     def integrand(s: float) -> float:
         return float(-np.expm1(-0.5 * np.log1p(2 * weights * s * s).sum()) / (s * s)) if s > 1e-8 else float(weights.sum())
 
-    root = sum(quad(integrand, *ends, epsabs=0.0, epsrel=1e-12, limit=200)[0] for ends in ((0.0, 1.0), (1.0, np.inf))) / math.sqrt(math.pi)
+    halves = [float(quad(integrand, *ends, epsabs=0.0, epsrel=1e-12, limit=200)[0]) for ends in ((0.0, 1.0), (1.0, np.inf))]
+    root = sum(halves) / math.sqrt(math.pi)
     mean_norm = math.sqrt(2) * math.exp(math.lgamma((dim + 1) / 2) - math.lgamma(dim / 2))
     return sphere_measure(dim) * math.prod(radii) / shortest * root / mean_norm
 

@@ -71,7 +71,7 @@ def _latin(n: int, dim: int, seed: int) -> Tensor:
 
 def _per_axis(n: int, dim: int, what: str) -> int:
     """m with m^dim = n."""
-    m = round(n ** (1 / dim))
+    m = round(math.pow(n, 1 / dim))
     if m**dim != n:
         lower = math.floor(n ** (1 / dim))
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pinn_ntk.geometry.coordinates import listed
+from pinn_ntk.geometry.coordinates import listed, norm
 
 Point = tuple[float, float]
 
@@ -27,7 +27,7 @@ def segment_distance(x: Tensor, p: Point, q: Point) -> Tensor:
     """|x − [p, q]|, (n,)."""
     y, along = x - x.new_tensor(p), x.new_tensor([q[0] - p[0], q[1] - p[1]])
     share = ((y @ along) / along.square().sum()).clamp(0.0, 1.0)
-    return (y - share[:, None] * along).norm(dim=1)
+    return norm(y - share[:, None] * along)
 
 
 def cross(o: Point, p: Point, q: Point) -> float:

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from pinn_ntk.geometry.coordinates import norm
 from pinn_ntk.geometry.sampling import sobol
 
 
@@ -35,8 +36,8 @@ def directions(unit: Tensor) -> Tensor:
         height, angle = 2 * unit[:, 0] - 1, 2 * math.pi * unit[:, 1]
         across = (1 - height.square()).sqrt()
         return torch.stack([across * angle.cos(), across * angle.sin(), height], 1)
-    normal = torch.special.ndtri(unit)
-    return normal / normal.norm(dim=1, keepdim=True)
+    normal: Tensor = torch.special.ndtri(unit)
+    return normal / norm(normal)[..., None]
 
 
 def sphere_points(n: int, dim: int, seed: int) -> Tensor:
@@ -55,7 +56,7 @@ def polar(unit: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         v (n,), ω (n, d).
     """
-    normal = torch.special.ndtri(unit)
+    normal: Tensor = torch.special.ndtri(unit)
     squared = normal.square().sum(1)
     half = normal.new_tensor(0.5 * unit.shape[1])
     return torch.special.gammainc(half, 0.5 * squared), normal / squared.sqrt()[:, None]
