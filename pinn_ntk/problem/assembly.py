@@ -1,18 +1,17 @@
 """From an equation with its conditions to a `Problem`: points are drawn, conditions become an ansatz (hard) or blocks (soft)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
-import torch
-from torch import Tensor
+from dataclasses import dataclass, field, replace
 
 from pinn_ntk.arguments import MAX_SEED, choose, count, nearest, number
-from pinn_ntk.geometry.box import Box
+from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.geometry.sampling import SAMPLINGS
-from pinn_ntk.operators.library import identity, time_derivative
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
-from pinn_ntk.problem.ansatz import dirichlet_box, evolution_box
-from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem
+from pinn_ntk.problem.conditions import conditions_of, usual
+from pinn_ntk.problem.impose import IMPOSED, impose
+from pinn_ntk.problem.posed import Condition
+from pinn_ntk.problem.regions import inside
+from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, drawn
 
 BOUNDARIES = {"hard": "hard", "soft": "soft"}
 
@@ -29,6 +28,7 @@ class Collocation:
         seed: of the points.
         test_points: how many points errors are measured at.
         sampling: of the interior points (see `Box.interior`).
+        counts: n of a soft block by its name, where it is not `boundary_points`.
 
     Raises:
         ValueError: a count or a seed out of range, an unknown name, or a weight that is not positive.
@@ -41,6 +41,7 @@ class Collocation:
     seed: int = 0
     test_points: int = 4096
     sampling: str = "sobol"
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what in ("points", "boundary_points", "test_points"):
@@ -58,7 +59,7 @@ class Collocation:
 
 @dataclass(frozen=True)
 class Equation:
-    """𝓛u = f in Ω with what is known of u.
+    """𝓛u = f in Ω with what is given of u.
 
     Attributes:
         name: of the problem.
@@ -66,27 +67,45 @@ class Equation:
         domain: Ω, or Ω × [t₀, T].
         source: f as a function of points or a number.
         exact: u, where it is known.
-        data: Dirichlet values as a function of points; None for 0.
-        initial: u(·, t₀), which makes it an evolution problem; the last coordinate is then time.
-        velocity: u_t(·, t₀), for equations of second order in time.
+        given: the conditions beside the equation.
+        time: whether the last coordinate is time.
         equation: in Unicode.
-        conditions: in Unicode.
+        conditions: in Unicode; None takes the words of those given.
     """
 
     name: str
     operator: SecondOrderOperator
-    domain: Box
+    domain: Domain
     source: Function | float
     exact: Function | None = None
-    data: Function | None = None
-    initial: Function | None = None
-    velocity: Function | None = None
+    given: tuple[Condition, ...] = ()
+    time: bool = False
     equation: str = ""
-    conditions: tuple[str, ...] = field(default=())
+    conditions: tuple[str, ...] | None = None
 
-    def right_hand_side(self, x: Tensor) -> Tensor:
-        """f(x), shape (n,)."""
-        return self.source(x) if callable(self.source) else torch.full_like(x[:, 0], self.source)
+    @property
+    def posed(self) -> tuple[Condition, ...]:
+        """All conditions about u, the equation first."""
+        own = Condition("interior", "interior", self.operator, self.source, inside(self.domain), words=self.equation)
+        return (own, *self.given)
+
+
+def ready(
+    name: str,
+    operator: SecondOrderOperator,
+    domain: Domain,
+    source: Function | float,
+    exact: Function,
+    equation: str,
+    words: tuple[str, ...],
+    *,
+    data: Function | float = 0.0,
+    initial: Function | None = None,
+    velocity: Function | None = None,
+) -> Equation:
+    """𝓛u = f with u = data on the whole boundary, and u = initial, u_t = velocity at the start where these are given."""
+    given = conditions_of(usual(data, initial, velocity), domain, initial is not None, exact)
+    return Equation(name, operator, domain, source, exact, given, initial is not None, equation, words)
 
 
 def check_weights(weights: Mapping[str, float] | None) -> None:
@@ -111,28 +130,32 @@ def weighted(blocks: Sequence[Block], weights: Mapping[str, float] | None) -> tu
     return tuple(Block(b.operator, b.x, b.target, b.name, (weights or {}).get(b.name, b.weight)) for b in blocks)
 
 
-def boundary_faces(domain: Box, time: bool) -> list[tuple[int, str]]:
-    """The faces of ∂Ω: all of the box, without the two ends of time when the last axis is time."""
-    return [face for face in domain.faces if not (time and face[0] == domain.dim - 1)]
-
-
-def pose(problem: Equation, how: Collocation) -> Problem:
-    """𝓛(g + ϕh) = f on interior points (hard), or 𝓛h = f beside the blocks boundary, initial and velocity (soft).
+def collocate(problem: Equation, how: Collocation, ansatz: Ansatz | None = None) -> Problem:
+    """𝓛(g + ϕh) = f on interior points (hard), or 𝓛h = f beside a block for each condition (soft).
 
     Args:
         problem: the equation and its conditions.
         how: points, weights, and hard or soft.
+        ansatz: the one to take when hard; None builds it from the conditions.
 
     Raises:
-        ValueError: a weight for a block that does not exist, or data that hard conditions cannot satisfy.
+        ValueError: a weight for a block that does not exist, or conditions that cannot be built in.
     """
-    ansatz = impose(problem) if how.hard else None
-    blocks = [interior(problem, ansatz, how), *([] if how.hard else soft_conditions(problem, how))]
+    if not how.hard:
+        ansatz = None
+    elif ansatz is None:
+        ansatz = impose(problem.given, problem.domain, problem.time, problem.exact)
+    blocks = [interior(problem, ansatz, how)]
+    for i, condition in enumerate(problem.given):
+        if ansatz is None or condition.kind not in IMPOSED:
+            blocks.append(condition_block(problem.given, i, ansatz, how))
     return assemble(problem, blocks, ansatz, how)
 
 
-def assemble(problem: Equation, blocks: Sequence[Block], ansatz: Ansatz | None, how: Collocation, time: bool | None = None) -> Problem:
+def assemble(problem: Equation, blocks: Sequence[Block], ansatz: Ansatz | None, how: Collocation) -> Problem:
     """The blocks, weighted, with everything that is known about the problem."""
+    given = tuple(c.words for c in problem.given) if problem.conditions is None else problem.conditions
+    weights = how.weights or {}
     return Problem(
         weighted(blocks, how.weights),
         name=problem.name,
@@ -140,43 +163,30 @@ def assemble(problem: Equation, blocks: Sequence[Block], ansatz: Ansatz | None, 
         ansatz=ansatz,
         domain=problem.domain,
         equation=problem.equation,
-        conditions=problem.conditions,
-        time=problem.initial is not None if time is None else time,
+        conditions=given,
+        time=problem.time,
         test_points=problem.domain.test_points(how.test_points),
+        posed=tuple(replace(c, weight=weights.get(c.name, c.weight)) for c in problem.posed),
     )
-
-
-def impose(problem: Equation) -> Ansatz:
-    """The ansatz of the equation's Dirichlet and initial data."""
-    if problem.initial is None:
-        return dirichlet_box(problem.domain, problem.data)
-    return evolution_box(problem.domain, problem.data, problem.initial, problem.velocity)
 
 
 def interior(problem: Equation, ansatz: Ansatz | None, how: Collocation) -> Block:
     """𝓛u = f at interior points, in terms of h when there is an ansatz."""
     x = problem.domain.interior(how.points, how.seed, how.sampling)
-    return Block(*transformed(problem.operator, x, problem.right_hand_side(x), ansatz), name="interior")
+    return transformed(Block(problem.operator, x, problem.source), ansatz)
 
 
-def transformed(
-    operator: SecondOrderOperator, x: Tensor, target: Tensor, ansatz: Ansatz | None
-) -> tuple[SecondOrderOperator, Tensor, Tensor]:
-    """(𝓛̃, x, f − 𝓛g): the condition 𝓛u = f written for h, the same when there is no ansatz."""
+def condition_block(given: Sequence[Condition], i: int, ansatz: Ansatz | None, how: Collocation) -> Block:
+    """The condition number i on its own points; an initial velocity is asked for where the initial value is."""
+    condition = given[i]
+    same = condition.kind == "velocity" and i > 0 and given[i - 1].kind == "initial"
+    n = how.counts.get(condition.name, how.boundary_points)
+    return transformed(drawn(condition, n, how.seed + (i if same else i + 1)), ansatz)
+
+
+def transformed(block: Block, ansatz: Ansatz | None) -> Block:
+    """The condition 𝓛u = f written for h, 𝓛̃h = f − 𝓛g; the same when there is no ansatz."""
     if ansatz is None:
-        return operator, x, target
-    constrained, shift = hard_constraint(operator, ansatz.phi, ansatz.g)
-    return constrained, x, target - shift(x)
-
-
-def soft_conditions(problem: Equation, how: Collocation) -> list[Block]:
-    """The blocks boundary, and for an evolution problem initial and velocity."""
-    domain, time = problem.domain, problem.initial is not None
-    xb = domain.boundary(how.boundary_points, how.seed + 1, boundary_faces(domain, time))
-    blocks = [Block(identity(domain.dim), xb, problem.data or 0.0, "boundary")]
-    if problem.initial is not None:
-        x0 = domain.face(domain.dim - 1, "low", how.boundary_points, how.seed + 2)
-        blocks.append(Block(identity(domain.dim), x0, problem.initial, "initial"))
-        if problem.velocity is not None:
-            blocks.append(Block(time_derivative(domain.dim - 1), x0, problem.velocity, "velocity"))
-    return blocks
+        return block
+    constrained, shift = hard_constraint(block.operator, ansatz.phi, ansatz.g)
+    return Block(constrained, block.x, block.target - shift(block.x), block.name, block.weight)

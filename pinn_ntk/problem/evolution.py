@@ -11,7 +11,7 @@ from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import black_scholes as black_scholes_operator
 from pinn_ntk.operators.library import heat, time_derivative, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.assembly import Collocation, Equation, pose
+from pinn_ntk.problem.assembly import Collocation, collocate, ready
 from pinn_ntk.problem.residual import Problem
 
 Weights = Mapping[str, float]
@@ -63,10 +63,9 @@ def heat_1d(
         return sines(x, [1])
 
     words = ("u = 0 at x = 0 and x = 1", "u = sin πx at t = 0")
-    posed = Equation(
-        "heat_1d", heat(1, kappa), box([0.0, 0.0], [1.0, end]), 0.0, exact, None, start, None, f"u_t − κu_xx = 0, κ = {kappa:g}", words
-    )
-    return pose(posed, how)
+    domain, equation = box([0.0, 0.0], [1.0, end]), f"u_t − κu_xx = 0, κ = {kappa:g}"
+    posed = ready("heat_1d", heat(1, kappa), domain, 0.0, exact, equation, words, initial=start)
+    return collocate(posed, how)
 
 
 def wave_1d(
@@ -113,10 +112,9 @@ def wave_1d(
         return sines(x, [2])
 
     words = ("u = 0 at x = 0 and x = 1", "u = sin πx at t = 0", "u_t = sin 2πx at t = 0")
-    posed = Equation(
-        "wave_1d", wave(1, v), box([0.0, 0.0], [1.0, end]), 0.0, exact, None, start, velocity, f"u_tt − v²u_xx = 0, v = {v:g}", words
-    )
-    return pose(posed, how)
+    domain, equation = box([0.0, 0.0], [1.0, end]), f"u_tt − v²u_xx = 0, v = {v:g}"
+    posed = ready("wave_1d", wave(1, v), domain, 0.0, exact, equation, words, initial=start, velocity=velocity)
+    return collocate(posed, how)
 
 
 def black_scholes(
@@ -165,8 +163,9 @@ def black_scholes(
 
     equation = f"{operator.name} = 0, ς = {sigma:g}, r = {r:g}, τ = T − t"
     words = ("V = 0 at S = 0", "V = e^{(r + ς²)τ} at S = 1", "V = S² at τ = 0")
-    posed = Equation("black_scholes", operator, box([0.0, 0.0], [1.0, end]), 0.0, exact, exact, payoff, None, equation, words)
-    return pose(posed, how)
+    domain = box([0.0, 0.0], [1.0, end])
+    posed = ready("black_scholes", operator, domain, 0.0, exact, equation, words, data=exact, initial=payoff)
+    return collocate(posed, how)
 
 
 def fokker_planck_1d(
@@ -219,5 +218,6 @@ def fokker_planck_1d(
     operator.name = "p_t − (θ(x − ½)p)_x − Dp_xx"
     equation = f"{operator.name} = 0, θ = {theta:g}, D = {d:g}"
     words = ("p = its exact values at x = 0 and x = 1", f"p = N(0.3, {s0:g}²) at t = 0")
-    posed = Equation("fokker_planck_1d", operator, box([0.0, 0.0], [1.0, end]), 0.0, exact, exact, exact, None, equation, words)
-    return pose(posed, how)
+    domain = box([0.0, 0.0], [1.0, end])
+    posed = ready("fokker_planck_1d", operator, domain, 0.0, exact, equation, words, data=exact, initial=exact)
+    return collocate(posed, how)

@@ -12,7 +12,9 @@ from torch import Tensor
 from pinn_ntk.arguments import choose, nearest, number
 from pinn_ntk.expressions import Expression, check_finite, parse
 from pinn_ntk.geometry.box import Box
+from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.problem.gridded import KEYS, Gridded, read_gridded
 
 T = TypeVar("T")
 OperatorTable = Mapping[str, Callable[..., SecondOrderOperator]]
@@ -88,17 +90,20 @@ class Formulas:
         domain: Ω, or Ω × [t₀, T].
         time: whether the last coordinate is t.
         faults: where faults go.
+        grids: the fields from files that were read, for a report.
     """
 
-    domain: Box
+    domain: Domain
     time: bool
     faults: Faults
+    grids: list[Gridded] = field(default_factory=list)
 
     @cached_property
     def sample(self) -> Tensor:
-        """Points inside, on every face, and (in few dimensions) the corners and the midpoints between them, where formulas like to fail."""
-        parts = [self.domain.interior(256), self.domain.boundary(16 * self.domain.dim)]
-        return torch.cat([*parts, self.domain.lattice(3)] if self.domain.dim <= 6 else parts)
+        """Points inside, on every piece, and (of boxes in few dimensions) the corners and midpoints, where formulas like to fail."""
+        domain = self.domain
+        parts = [domain.interior(256), domain.boundary(max(16 * domain.dim, 8 * len(domain.pieces)))]
+        return torch.cat([*parts, domain.lattice(3)] if isinstance(domain, Box) and domain.dim <= 6 else parts)
 
     def formula(self, key: str, value: object) -> Expression | None:
         """The formula under that key, finite on the whole domain; None with a fault otherwise."""
@@ -108,20 +113,31 @@ class Formulas:
             self.faults.attempt(key, lambda: check_finite(checked, self.sample, key))
         return formula
 
-    def optional(self, spec: Mapping[str, Any], key: str) -> Expression | None:
-        """The formula under a key that may be missing."""
-        return None if spec.get(key) is None else self.formula(key, spec[key])
+    def field(self, key: str, value: object) -> Expression | Gridded | None:
+        """The formula under that key, or the field {grid: FILE} from a file, whose grid has to hold the domain."""
+        if not isinstance(value, Mapping):
+            return self.formula(key, value)
+        before = len(self.faults.found)
+        self.faults.unknown(f"{key}.", value, KEYS)
+        read = self.faults.attempt(key, lambda: read_gridded(value, self.domain.dim, self.time))
+        if read is not None:
+            grid = read
+            self.faults.attempt(key, lambda: grid.at(self.sample))
+        if read is None or len(self.faults.found) > before:
+            return None
+        self.grids.append(read)
+        return read
 
     def coefficient(self, key: str, value: object, rank: int = 2) -> Any:
-        """A number, a formula, or a nested list of these; numbers stay numbers, so that constant coefficients stay constant."""
+        """A number, a formula, a field from a file, or a nested list of these; numbers stay numbers, constants constant."""
         if isinstance(value, (list, tuple)):
             if rank == 0 or len(value) > self.domain.dim:
                 expected = "a number or a formula" if rank == 0 else f"at most {self.domain.dim}, one for each coordinate"
                 self.faults.add(key, f"got a list of {len(value)} entries, expected {expected}")
                 return 0.0
             return [self.coefficient(f"{key}[{i}]", v, rank - 1) for i, v in enumerate(value)]
-        formula = self.formula(key, value)
-        return 0.0 if formula is None else formula.value if formula.is_constant else formula
+        read = self.field(key, value)
+        return 0.0 if read is None else read.value if read.is_constant else read
 
     def operator(self, key: str, value: object, table: OperatorTable) -> SecondOrderOperator | None:
         """𝓛 from {kind, its parameters}, from {A, b, c}, or the sum of a list of these; `factor` multiplies.

@@ -101,7 +101,7 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
         time: whether the last is t.
 
     Raises:
-        ValueError: a file that cannot be read, names that are no coordinates, points that are no tensor grid, or values that are not finite.
+        ValueError: a file that cannot be read, names that are no coordinates, points that are no tensor grid, values that are not finite.
     """
     path, method = given.get("grid"), given.get("interpolation", "linear")
     if not isinstance(path, (str, Path)) or not str(path):

@@ -10,9 +10,10 @@ from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import identity, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.assembly import Collocation, Equation, assemble, interior, pose
+from pinn_ntk.problem.assembly import Collocation, Equation, collocate, ready
+from pinn_ntk.problem.conditions import conditions_of, dirichlet, initial_value
 from pinn_ntk.problem.evolution import sines
-from pinn_ntk.problem.residual import Ansatz, Block, Problem
+from pinn_ntk.problem.residual import Ansatz, Problem
 
 Weights = Mapping[str, float]
 
@@ -61,13 +62,10 @@ def transport_1d(
         return x[:, 0] * x[:, 1] / end
 
     words = ("u = −sin 2πvt at x = 0", "u = sin 2πx at t = 0")
-    posed = Equation("transport_1d", operator, domain, 0.0, exact, exact, exact, None, f"u_t + vu_x = 0, v = {v:g}", words)
-    if how.hard:
-        ansatz = Ansatz(vanishing, extension, f"u = g + ϕh, ϕ = xt{'' if end == 1 else f'/{end:g}'}, g = sin 2πx − sin 2πvt")
-        return assemble(posed, [interior(posed, ansatz, how)], ansatz, how)
-    inflow, start = domain.face(0, "low", boundary_points, seed + 1), domain.face(1, "low", boundary_points, seed + 2)
-    soft = [Block(identity(2), inflow, exact, "boundary"), Block(identity(2), start, exact, "initial")]
-    return assemble(posed, [interior(posed, None, how), *soft], None, how)
+    given = conditions_of([dirichlet(exact, "x=0"), initial_value(exact)], domain, True, exact)
+    posed = Equation("transport_1d", operator, domain, 0.0, exact, given, True, f"u_t + vu_x = 0, v = {v:g}", words)
+    text = f"u = g + ϕh, ϕ = xt{'' if end == 1 else f'/{end:g}'}, g = sin 2πx − sin 2πvt"
+    return collocate(posed, how, Ansatz(vanishing, extension, text))
 
 
 def klein_gordon_1d(
@@ -121,5 +119,6 @@ def klein_gordon_1d(
     operator.name = "u_tt − v²u_xx + m²u"
     equation = f"{operator.name} = 0, v = {v:g}, m = {mass:g}"
     words = ("u = 0 at x = 0 and x = 1", "u = sin πx at t = 0", "u_t = sin 2πx at t = 0")
-    posed = Equation("klein_gordon_1d", operator, box([0.0, 0.0], [1.0, end]), 0.0, exact, None, start, velocity, equation, words)
-    return pose(posed, how)
+    domain = box([0.0, 0.0], [1.0, end])
+    posed = ready("klein_gordon_1d", operator, domain, 0.0, exact, equation, words, initial=start, velocity=velocity)
+    return collocate(posed, how)

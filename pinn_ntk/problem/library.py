@@ -10,7 +10,7 @@ from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.operators.library import advection_diffusion, helmholtz, laplacian
 from pinn_ntk.operators.library import elliptic as elliptic_operator
-from pinn_ntk.problem.assembly import Collocation, Equation, pose
+from pinn_ntk.problem.assembly import Collocation, collocate, ready
 from pinn_ntk.problem.evolution import black_scholes, fokker_planck_1d, heat_1d, sines, wave_1d
 from pinn_ntk.problem.hyperbolic import klein_gordon_1d, transport_1d
 from pinn_ntk.problem.points import given_points
@@ -91,7 +91,7 @@ def _poisson(dim: int, equation: str, how: Collocation) -> Problem:
     def source(x: Tensor) -> Tensor:
         return dim * math.pi**2 * sines(x, [1] * dim)
 
-    return pose(Equation(f"poisson_{dim}d", -laplacian(dim), unit_box(dim), source, exact, equation=equation, conditions=_ZERO), how)
+    return collocate(ready(f"poisson_{dim}d", -laplacian(dim), unit_box(dim), source, exact, equation, _ZERO), how)
 
 
 def helmholtz_2d(
@@ -133,7 +133,7 @@ def helmholtz_2d(
 
     equation = f"Δu + k²u = (k² − 5π²) sin πx sin 2πy, k = {wavenumber:g}"
     operator = helmholtz(2, wavenumber)
-    return pose(Equation("helmholtz_2d", operator, unit_box(2), source, exact, equation=equation, conditions=_ZERO), how)
+    return collocate(ready("helmholtz_2d", operator, unit_box(2), source, exact, equation, _ZERO), how)
 
 
 def _resonant(ratio: float) -> bool:
@@ -188,7 +188,7 @@ def advection_diffusion_2d(
     operator = advection_diffusion(2, kappa, torch.tensor([v1, v2], dtype=torch.float64))
     equation = f"−κΔu + v·∇u = f, κ = {kappa:g}, v = ({v1:g}, {v2:g})"
     words = ("u = e^{v·(x − (1,1))/κ} on ∂Ω",)
-    return pose(Equation("advection_diffusion_2d", operator, unit_box(2), source, exact, exact, equation=equation, conditions=words), how)
+    return collocate(ready("advection_diffusion_2d", operator, unit_box(2), source, exact, equation, words, data=exact), how)
 
 
 def elliptic(
@@ -224,7 +224,7 @@ def elliptic(
     operator = elliptic_operator(2, diffusion, drift, reaction)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     equation = "A:∇²u + b·∇u + cu = f, A = [[1 + x², xy/2], [xy/2, 1 + y²]], b = (y, −x), c = −(1 + xy)"
-    return pose(Equation("elliptic", operator, unit_box(2), source, exact, equation=equation, conditions=_ZERO), how)
+    return collocate(ready("elliptic", operator, unit_box(2), source, exact, equation, _ZERO), how)
 
 
 PROBLEMS: dict[str, Callable[..., Problem]] = {

@@ -13,6 +13,8 @@ from pinn_ntk.geometry.sampling import SAMPLINGS
 from pinn_ntk.operators.library import identity
 from pinn_ntk.problem.assembly import weighted
 from pinn_ntk.problem.data import read_points
+from pinn_ntk.problem.posed import Condition
+from pinn_ntk.problem.regions import at_points, inside
 from pinn_ntk.problem.residual import Block, Function, Problem
 
 _TARGET = "sin(2*pi*x1)"
@@ -62,7 +64,8 @@ def regression(
     tests = None if domain is None or exact is None else domain.test_points(test_points)
     if isinstance(exact, Expression):
         check_finite(exact, x if tests is None else torch.cat([x, tests]), "target")
-    block = Block(identity(x.shape[1]), x, values if values is not None else exact if exact is not None else 0.0, "interior")
+    target = values if values is not None else exact if exact is not None else 0.0
+    block = Block(identity(x.shape[1]), x, target, "interior")
     words = exact.text if isinstance(exact, Expression) else str(csv) if exact is None else "a given function"
     return Problem(
         weighted([block], weights),
@@ -71,7 +74,15 @@ def regression(
         domain=domain,
         equation=f"u(x) = f(x), f = {words}" if csv is None else f"u(xᵢ) = yᵢ, (xᵢ, yᵢ) from {Path(csv).name}",
         test_points=tests,
+        posed=[_posed(block, target, domain, isinstance(points, int) and csv is None)],
     )
+
+
+def _posed(block: Block, target: Tensor | Function | float, domain: Box | None, drawn: bool) -> Condition:
+    """u = f on the box where its points were drawn there, else at the points given."""
+    if drawn and domain is not None:
+        return Condition("interior", "interior", block.operator, target, inside(domain), block.weight)
+    return Condition("interior", "data", block.operator, block.target, at_points(block.x), block.weight)
 
 
 def _box(dim: int | None, low: float | Sequence[float], high: float | Sequence[float], points: object) -> Box:

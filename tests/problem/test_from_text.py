@@ -276,7 +276,7 @@ FLAT = {"dim": 2, "operator": LAPLACIAN}
         (FLAT | {"source": 1, "operator": {"A": [[1, [0]], [0, 1]]}}, "operator.A[0][1]", "expected a number or a formula"),
         (FLAT | {"source": 1, "domain": {"low": [0, 0, 0]}}, "domain", "2 coordinates"),
         (FLAT | {"source": 1, "domain": {"low": [0, 1], "high": 1}}, "domain", "empty"),
-        (FLAT | {"source": 1, "domain": {"kind": "ball"}}, "domain.kind", "expected box"),
+        (FLAT | {"source": 1, "domain": {"kind": "bull"}}, "domain.kind", "did you mean ball"),
         (FLAT | {"source": 1, "domain": {"low": float("nan")}}, "domain.low", "finite"),
         (FLAT | {"source": 1, "domain": [0, 1]}, "domain", "mapping"),
         (FLAT | {"dim": 1, "time": True, "source": 1}, "dim", "dim counts time"),
