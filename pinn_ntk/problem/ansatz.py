@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.geometry.box import Box
+from pinn_ntk.geometry.domain import Domain
+from pinn_ntk.problem.regions import on_sides
 from pinn_ntk.problem.residual import Ansatz, Function
 
 MAX_BLENDED = 5  # axes between whose faces data are interpolated: seconds there, three times as long with each more
@@ -53,13 +55,8 @@ def evolution_box(domain: Box, data: Function | None, initial: Function, velocit
     """
     axes, time, start = range(domain.dim - 1), domain.dim - 1, domain.low[-1]
     check_blendable(len(axes), data)
-
-    def taylor(x: Tensor) -> Tensor:
-        at_start = _put(x, time, start)
-        value = initial(at_start)
-        return value if velocity is None else value + (x[:, time] - start) * velocity(at_start)
-
-    _check_compatible(domain, data, initial, velocity)
+    check_compatible(domain, data, initial, velocity)
+    taylor = taylor_of(initial, velocity, start)
     remainder = None if data is None else _boolean_sum(domain, axes, lambda x: data(x) - taylor(x))
     bubble, order = _bubble(domain, axes), 1 if velocity is None else 2
 
@@ -72,6 +69,17 @@ def evolution_box(domain: Box, data: Function | None, initial: Function, velocit
     start_data = "u₀" if velocity is None else "u₀ + (t − t₀)v₀"
     lift = start_data if data is None else f"transfinite interpolation of the boundary data and {start_data}"
     return Ansatz(phi, g, _text(domain, axes, time, order, lift))
+
+
+def taylor_of(initial: Function, velocity: Function | None, start: float) -> Function:
+    """(x, t) ↦ u₀(x) + (t − t₀) v₀(x)."""
+
+    def taylor(x: Tensor) -> Tensor:
+        at_start = _put(x, x.shape[1] - 1, start)
+        value = initial(at_start)
+        return value if velocity is None else value + (x[:, -1] - start) * velocity(at_start)
+
+    return taylor
 
 
 def check_blendable(axes: int, data: Function | None) -> None:
@@ -129,12 +137,14 @@ def _blend(domain: Box, j: int, u: Function, g: Function | None) -> Function:
     return blended
 
 
-def _check_compatible(domain: Box, data: Function | None, initial: Function, velocity: Function | None) -> None:
-    """Boundary data and initial data meet at ∂Ω × {t₀}: u₀ = data there, and v₀ = ∂_t data when a velocity is given."""
-    if domain.dim < 2:
-        raise ValueError(f"evolution on {domain}: got {domain.dim} coordinate, expected space coordinates and time as the last one")
-    sides = domain.boundary(16 * domain.dim, faces=[f for f in domain.faces if f[0] < domain.dim - 1])
-    x = _put(sides, domain.dim - 1, domain.low[-1])
+def check_compatible(domain: Domain, data: Function | None, initial: Function, velocity: Function | None) -> None:
+    """Boundary data and initial data meet at ∂Ω × {t₀}: u₀ = data there, and v₀ = ∂_t data when a velocity is given.
+
+    Raises:
+        ValueError: they disagree; the largest gap and its point are told.
+    """
+    walls = on_sides(domain, time=True)
+    x = _put(walls.sample(max(16 * domain.dim, 8 * len(walls.pieces)), 0), domain.dim - 1, domain.low[-1])
     here = data or (lambda points: torch.zeros_like(points[:, 0]))
     _compare("initial value", initial, here, x)
     if velocity is not None:
@@ -161,6 +171,11 @@ def _text(domain: Box, axes: Sequence[int], time: int | None, order: int, lift: 
         start = names[j] if lo == "0" else f"({names[j]} − {lo})" if domain.low[j] > 0 else f"({names[j]} + {-domain.low[j]:g})"
         factors.append(f"4{start}({hi} − {names[j]})" + ("" if length == "1" else f"/{length}²"))
     if time is not None:
-        since = "t" if domain.low[time] == 0 else f"(t − {domain.low[time]:g})"
-        factors.append((since if domain.lengths[time] == 1 else f"({since}/{domain.lengths[time]:g})") + ("²" if order == 2 else ""))
+        factors.append(since(domain.low[time], domain.lengths[time], order))
     return f"u = g + ϕh, ϕ = {' · '.join(factors)}, g = {lift}"
+
+
+def since(start: float, length: float, order: int) -> str:
+    """((t − t₀)/length)^order in words."""
+    passed = "t" if start == 0 else f"(t − {start:g})" if start > 0 else f"(t + {-start:g})"
+    return (passed if length == 1 else f"({passed}/{length:g})") + ("²" if order == 2 else "")

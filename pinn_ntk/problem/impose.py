@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pinn_ntk.geometry.box import Box
+from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.geometry.domain import Domain
+from pinn_ntk.geometry.over_time import OverTime
 from pinn_ntk.problem.ansatz import dirichlet_box, evolution_box
+from pinn_ntk.problem.ansatz_shapes import dirichlet_shape, evolution_shape
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.regions import on_sides
 from pinn_ntk.problem.residual import Ansatz, Function
 
+_VANISHES = 1e-12  # relative: what is zero on ∂Ω up to rounding
 IMPOSED = ("dirichlet", "initial", "velocity")
 
 
@@ -29,11 +32,32 @@ def impose(given: Sequence[Condition], domain: Domain, time: bool, exact: Functi
     """
     values = imposed_values(given, domain, time)
     data = values.get("dirichlet")
-    if not isinstance(domain, Box):
-        raise ValueError(f"boundary: got hard conditions on {domain}, expected a box; write soft")
-    if not time:
-        return dirichlet_box(domain, data)
-    return evolution_box(domain, data, values["initial"], values.get("velocity"))
+    if isinstance(domain, OverTime) and isinstance(domain.space, Box):
+        domain = box(domain.low, domain.high)
+    if isinstance(domain, Box):
+        return evolution_box(domain, data, values["initial"], values.get("velocity")) if time else dirichlet_box(domain, data)
+    data = _extended(data, domain, time, exact)
+    if isinstance(domain, OverTime):
+        return evolution_shape(domain, data, values["initial"], values.get("velocity"))
+    return dirichlet_shape(domain, data)
+
+
+def _extended(data: Function | None, domain: Domain, time: bool, exact: Function | None) -> Function | None:
+    """The data as a function on all of Ω; None where they vanish on ∂Ω.
+
+    Raises:
+        ValueError: the data are the exact solution, with which g would be the answer and nothing be left to solve.
+    """
+    if data is None or exact is None or data != exact:
+        return data
+    walls = on_sides(domain, time)
+    values = exact(walls.sample(max(64 * domain.dim, 16 * len(walls.pieces)), 0)).abs().max()
+    if float(values) <= _VANISHES * (1.0 + float(exact(domain.interior(64)).abs().max())):
+        return None
+    raise ValueError(
+        f"boundary: got hard on the {domain} with the exact solution as the boundary data: read inside, g would be the answer itself; "
+        "give the boundary value by a formula of its own, or write soft"
+    )
 
 
 def imposed_values(given: Sequence[Condition], domain: Domain, time: bool) -> dict[str, Function]:
