@@ -208,7 +208,7 @@ class Box:
             return self.faces
         by_name = dict(zip((piece.name for piece in self.pieces), self.faces, strict=True))
         wanted = [pieces] if isinstance(pieces, str) else list(pieces)
-        return tuple(by_name[named_pieces(self.pieces, [w])[0].name] if isinstance(w, str) else w for w in wanted)
+        return tuple(dict.fromkeys(by_name[named_pieces(self.pieces, [w])[0].name] if isinstance(w, str) else w for w in wanted))
 
     def _on_face(self, axis: int, side: str, n: int, seed: int) -> Tensor:
         end = (self.low if side == "low" else self.high)[axis]

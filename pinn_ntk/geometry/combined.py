@@ -139,8 +139,9 @@ class Combined(Shape):
         """Which points of the k-th part's piece lie on ∂Ω: Ω is on one side only, and no earlier part has claimed them."""
         step = _STEP * self.slack(x) * piece.normal(x)
         kept = self.inside(x + step) ^ self.inside(x - step)
-        for part in self.parts[:k]:
-            kept &= ~(part.contains(x) & ~part.inside(x))
+        for part, far in zip(self.parts[:k], self._far(x), strict=False):
+            if not far:
+                kept &= ~(part.contains(x) & ~part.inside(x))
         return kept
 
     def __str__(self) -> str:
@@ -188,7 +189,10 @@ class Combined(Shape):
         """Whether points lie in the union or intersection of the closures, and on how many parts' boundaries they are."""
         self.check(x)
         closures, touching = [], x.new_zeros(len(x), dtype=torch.int64)
-        for k, part in enumerate(self.parts):
+        for k, (part, far) in enumerate(zip(self.parts, self._far(x), strict=True)):
+            if far:
+                closures.append(x.new_full((len(x),), self._removed(k), dtype=torch.bool))
+                continue
             contained, inside = part.contains(x), part.inside(x)
             closures.append(~inside if self._removed(k) else contained)
             touching += contained & ~inside
@@ -196,7 +200,27 @@ class Combined(Shape):
 
     def _open(self, x: Tensor) -> Tensor:
         self.check(x)
-        return self._joined([~part.contains(x) if self._removed(k) else part.inside(x) for k, part in enumerate(self.parts)])
+        members = []
+        for k, (part, far) in enumerate(zip(self.parts, self._far(x), strict=True)):
+            if far:
+                members.append(x.new_full((len(x),), self._removed(k), dtype=torch.bool))
+            else:
+                members.append(~part.contains(x) if self._removed(k) else part.inside(x))
+        return self._joined(members)
+
+    def _far(self, x: Tensor) -> list[bool]:
+        """Which parts have bounding boxes that hold none of the points, so that nobody need ask them: many holes are cheap."""
+        if len(x) == 0:
+            return [False] * len(self.parts)
+        slack = _STEP * self.slack(x)
+        lows, highs = (x.amin(0) - slack).tolist(), (x.amax(0) + slack).tolist()
+        return [
+            any(hi < first or lo > last for lo, hi, first, last in zip(lows, highs, *ends, strict=True)) for ends in self._bounding_boxes
+        ]
+
+    @cached_property
+    def _bounding_boxes(self) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+        return [(part.low, part.high) for part in self.parts]
 
     def _joined(self, members: list[Tensor]) -> Tensor:
         stacked = torch.stack(members)

@@ -7,6 +7,8 @@ from torch import Tensor
 
 _TRIES, _TRIES_PER_POINT = 2**20, 2**11  # candidates drawn before giving up
 
+_TELLING = 64  # points inside from which a lattice tells how many a finer one has
+
 
 def fill(draw: Callable[[int], Tensor], keep: Callable[[Tensor], Tensor], n: int, most: int, what: str) -> Tensor:
     """The first n candidates that are kept, (n, d).
@@ -59,5 +61,6 @@ def fill_lattice(draw: Callable[[int], Tensor], keep: Callable[[Tensor], Tensor]
             possible = f"{below} or {len(x)}" if below else f"{len(x)}"
             raise ValueError(f"{what}: got {n}, expected as many as a lattice leaves inside; take {possible}, or another sampling")
         below = max(below, len(x))
-        m = max(m + 1, math.floor(m * (n / max(len(x), 1)) ** (1 / dim)) - 2)
+        likely = math.floor(0.95 * m * (n / max(len(x), 1)) ** (1 / dim)) - 2 if len(x) > _TELLING else 0
+        m = max(m + 1, likely)
     raise ValueError(f"{what}: got {n}, expected a number that a lattice of at most {most:,} points leaves inside; take another sampling")

@@ -68,10 +68,13 @@ def _chain(vertices: tuple[Point, ...], first: int, edges: int) -> Split | int:
     if edges == 1:
         return first
     start, end = _direction(vertices, first), _direction(vertices, (first + edges - 1) % n)
-    outward = start[0] - end[0], start[1] - end[1]
-    if math.hypot(*outward) < 1e-9:  # both rays along one line: any direction across it
-        outward = start[1], -start[0]
     between = [(first + k) % n for k in range(1, edges)]
+    outward = start[0] - end[0], start[1] - end[1]
+    if math.hypot(*outward) < 1e-9:  # opposite rays: across them, to the side where the chain goes further beyond both
+        across = start[1], -start[0]
+        heights = [across[0] * vertices[k][0] + across[1] * vertices[k][1] for k in between]
+        above, below = max(heights) - max(heights[0], heights[-1]), min(heights[0], heights[-1]) - min(heights)
+        outward = across if above >= below else (-across[0], -across[1])
     vertex = max(between, key=lambda k: (outward[0] * vertices[k][0] + outward[1] * vertices[k][1], vertices[k]))
     before = (vertex - first) % n
     convex = cross(vertices[vertex - 1], vertices[vertex], vertices[(vertex + 1) % n]) > 0

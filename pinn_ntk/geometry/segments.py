@@ -66,12 +66,14 @@ def check_simple(points: Sequence[Point]) -> None:
         raise ValueError(f"polygon: got {n} vertices, expected at most {_MOST_VERTICES}; leave out those that matter least")
     near = _TOGETHER * max(math.dist(points[0], p) for p in points)
     for k, p in enumerate(points):
-        before, after = points[k - 1], points[(k + 1) % n]
+        after = points[(k + 1) % n]
         if not math.dist(p, after) > near:
             raise ValueError(
                 f"polygon: got vertices {k + 1} and {(k + 1) % n + 1} both at {listed(p)}, expected different ones; leave one out"
             )
-        if point_distance(p, before, after) <= near or point_distance(after, before, p) <= near or point_distance(before, p, after) <= near:
+    for k, p in enumerate(points):
+        before, after = points[k - 1], points[(k + 1) % n]
+        if min(point_distance(p, before, after), point_distance(after, before, p), point_distance(before, p, after)) <= near:
             raise ValueError(
                 f"polygon: got vertex {k + 1} at {listed(p)} in one line with its neighbours, expected a corner at each; leave it out"
             )
