@@ -15,7 +15,19 @@ from omegaconf import DictConfig, OmegaConf
 from pinn_ntk.app.faults import BadInputError, Fault
 
 LOCK, LOG, SUMMARY = ".lock", "run.log", "summary.json"
-RUN_FILES = (SUMMARY, "report.html", "history.csv", "arrays.nc", "figures", "table.csv", "ensemble.csv", ".hydra", LOG)
+RUN_FILES = (
+    SUMMARY,
+    "report.html",
+    "history.csv",
+    "arrays.nc",
+    "network.safetensors",
+    "solution.nc",
+    "figures",
+    "table.csv",
+    "ensemble.csv",
+    ".hydra",
+    LOG,
+)
 LOGGER = logging.getLogger("pinn_ntk")
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 

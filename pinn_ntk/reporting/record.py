@@ -4,17 +4,28 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pinn_ntk.reporting.files import write_arrays, write_history, write_summary
+from pinn_ntk.networks.storage import NETWORK, save_network
+from pinn_ntk.problem.answer import Answer
+from pinn_ntk.reporting.files import replacing, write_arrays, write_history, write_summary
+from pinn_ntk.reporting.grid import grid_of, usual_side
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.report import write_report
+from pinn_ntk.reporting.samples import sample, write_netcdf
+
+SOLUTION = "solution.nc"
 
 
 @dataclass(frozen=True)
 class Record(Outcome):
     """An `Outcome` with `save`: pictures and files read the outcome, so nothing in this folder imports in a circle."""
 
+    @property
+    def answer(self) -> Answer:
+        """u, ∇u and 𝓛u − f of the trained network at any points."""
+        return Answer(self.problem, self.trained)
+
     def save(self, folder: str | Path) -> Path:
-        """Write report.html, summary.json, history.csv, arrays.nc and figures/*.svg.
+        """Write report.html, summary.json, history.csv, arrays.nc, network.safetensors, solution.nc (up to d = 3) and figures/*.svg.
 
         Args:
             folder: made when missing.
@@ -26,8 +37,34 @@ class Record(Outcome):
         path.mkdir(parents=True, exist_ok=True)
         write_history(self.history, path / "history.csv")
         write_arrays(self, path / "arrays.nc")
-        report = write_report(self, path)
+        notes = _write_network(self, path / NETWORK)
+        _write_solution(self.answer, path / SOLUTION)
+        noted = replace(self, warnings=(*self.warnings, *notes))
+        report = write_report(noted, path)
         spent = time.perf_counter() - begin
-        timed = replace(self, seconds={**self.seconds, "report": spent, "total": self.seconds["total"] + spent})
+        timed = replace(noted, seconds={**self.seconds, "report": spent, "total": self.seconds["total"] + spent})
         write_summary(timed.summary(), path / "summary.json")
         return report
+
+
+def _write_network(record: Outcome, path: Path) -> list[str]:
+    """The trained network; a note where it cannot be stored, since a run is not lost for that."""
+    try:
+        with replacing(path) as aside:
+            save_network(record.trained, aside)
+    except ValueError as error:
+        return [f"{path.name} was not written, so this answer cannot be evaluated later: {error}"]
+    return []
+
+
+def _write_solution(answer: Answer, path: Path) -> None:
+    """u, the error and the residual on a grid, as far as they are known."""
+    side = usual_side(answer.dim, answer.network.width)
+    if side is None:
+        return
+    grid = grid_of(answer.problem, side)
+    try:
+        samples = sample(answer, grid.names, grid, gradient=False, residual=answer.knows_residual, exact=True)
+    except ValueError:  # a coefficient that has no value at some node
+        samples = sample(answer, grid.names, grid, gradient=False, residual=False, exact=True)
+    write_netcdf(samples, path)

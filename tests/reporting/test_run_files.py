@@ -8,8 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray
 
+from pinn_ntk.experiment.run import run
+from pinn_ntk.experiment.settings import Settings
+from pinn_ntk.networks.storage import NETWORK, load_network
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.answer import Answer
+from pinn_ntk.problem.library import poisson_1d
 from pinn_ntk.reporting.files import replacing, write_arrays, write_history, write_summary, write_text
 from pinn_ntk.reporting.record import Record
 
@@ -73,12 +80,36 @@ def test_a_summary_with_a_number_that_json_does_not_have_is_refused(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+def test_the_network_of_a_run_is_its_answer(record_of: RecordOf, tmp_path: Path) -> None:
+    record = record_of("heat_in_space_and_time")
+    record.save(tmp_path)
+    back, x = Answer(record.problem, load_network(tmp_path / NETWORK)), record.problem.domain.test_points(9)
+    assert torch.equal(back.u(x), record.answer.u(x))
+    with xarray.open_dataset(tmp_path / "solution.nc", engine="h5netcdf") as found:
+        assert found["u"].dims == ("x", "t")
+        x, t = np.meshgrid(found["x"], found["t"], indexing="ij")
+        expected = record.answer.u(np.stack([x.ravel(), t.ravel()], 1)).reshape(x.shape)
+        np.testing.assert_array_equal(found["u"], expected)
+        np.testing.assert_allclose(found["error"], found["u"] - found["exact"], atol=1e-15)
+
+
+def test_a_network_that_cannot_be_stored_is_a_note_and_no_end(tmp_path: Path) -> None:
+    problem = poisson_1d(points=6, test_points=20)
+    record = run(problem, TwoLayer(1, 8, "tanh", extra=[lambda x: x[:, 0] ** 2]), Settings(steps=2, tracked=2, theory=False))
+    record.save(tmp_path)
+    assert not (tmp_path / NETWORK).exists()
+    assert (tmp_path / "solution.nc").exists()
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert any("was not written" in w and "<lambda>, which is code" in w for w in summary["warnings"])
+
+
 @pytest.mark.parametrize("kind", ["theorem", "not_finite"])
 def test_a_saved_record_holds_everything(record_of: RecordOf, tmp_path: Path, kind: str) -> None:
     record = record_of(kind)
     report = record.save(tmp_path / "new folder ü")
     folder = report.parent
-    assert {p.name for p in folder.iterdir()} == {"report.html", "summary.json", "history.csv", "arrays.nc", "figures"}
+    files = {"report.html", "summary.json", "history.csv", "arrays.nc", "network.safetensors", "figures"}
+    assert {p.name for p in folder.iterdir()} == files | {"solution.nc"}
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["status"] == str(record.status)
     assert ("loss.final" in summary["nonfinite"]) == (kind == "not_finite" and not math.isfinite(record.history.losses[-1]))
