@@ -87,7 +87,8 @@ def test_the_report_speaks_of_the_network_that_was_trained(deep: Record, tmp_pat
         assert f'id="{name}"' in report
     for absent in ('id="share"', 'id="drift"', "two-layer tanh network", "infinite width with the same", "blue band", "any outer weight"):
         assert absent not in report
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"report.html", "summary.json", "history.csv", "arrays.nc", "figures"}
+    made = {"report.html", "summary.json", "history.csv", "arrays.nc", "network.safetensors", "solution.nc", "figures"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == made
 
 
 def test_a_module_of_ones_own_is_called_by_its_name() -> None:

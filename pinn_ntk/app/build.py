@@ -73,6 +73,28 @@ def build(config: Config, plugins: Tables) -> Experiment:
     return Experiment(problem, network, settings, tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items()), seeds)
 
 
+def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
+    """The problem of a run that is over and, for a person's own network, one of its class; the rest of its configuration is not asked.
+
+    Args:
+        config: plain nested mappings, resolved.
+        plugins: the tables of a person's own Python.
+
+    Raises:
+        BadInputError: everything that is wrong with the problem.
+    """
+    own = _kind(config, "problem") in {**PROBLEMS, **plugins["PROBLEMS"]}
+    found = check(config, table(config, plugins), free=() if own else ("problem.",))
+    faults = [fault for fault in found if fault.key.split(".")[0] in ("problem", "seed")]
+    problem = None if faults else _made(lambda: _problem(config, plugins), "problem", faults)
+    network = None
+    if problem is not None and _kind(config, "network") in plugins["NETWORKS"]:
+        network = _made(lambda: _network(config, plugins, problem), "network", faults)
+    if faults or problem is None:
+        raise BadInputError(*faults)
+    return problem, network
+
+
 def _seeds(config: Config, network: Model, settings: Settings) -> tuple[int, ...]:
     """The seeds of an ensemble, none for a single run.
 

@@ -209,7 +209,7 @@ def _check_no_code(cfg: DictConfig) -> None:
     """
     plain = OmegaConf.to_container(cfg, resolve=False)
     remedy = "_target_ is not used here and nothing was imported: kind: picks a known object, plugins=[file.py] brings your own"
-    foreign = [(key, value) for key, value in _targets(plain, "") if value not in _TARGETS.get(key.removesuffix("._target_"), ())]
+    foreign = [(key, value) for key, value in targets(plain, "") if value not in _TARGETS.get(key.removesuffix("._target_"), ())]
     faults = [Fault(key, f"got {value!r}; {remedy}") for key, value in foreign]
     if "plugins" in cfg:
         faults.append(
@@ -227,7 +227,7 @@ def _check_no_code(cfg: DictConfig) -> None:
         raise BadInputError(*faults)
 
 
-def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+def targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every `_target_` with its full key."""
     items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
     for name, value in items:
@@ -235,7 +235,7 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
         if name == "_target_":
             yield key, value
         else:
-            yield from _targets(value, key)
+            yield from targets(value, key)
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:

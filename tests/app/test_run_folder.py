@@ -23,7 +23,8 @@ def test_a_run_leaves_its_folder_and_prints_the_reports_path_last(ran, workplace
     folder = outcome.folder
     assert folder.parent == workplace / "outputs" / "poisson_1d"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d{6}", folder.name)
-    assert {p.name for p in folder.iterdir()} == {"report.html", "summary.json", "history.csv", "arrays.nc", ".hydra", "run.log"}
+    written = {"report.html", "summary.json", "history.csv", "arrays.nc", "network.safetensors", "solution.nc"}
+    assert {p.name for p in folder.iterdir()} == written | {".hydra", "run.log"}
     config = yaml.safe_load((folder / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
     assert (config["seed"], config["problem"]["kind"], config["network"]["width"]) == (3, "poisson_1d", 12)
     assert "seed=3" in yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
@@ -51,7 +52,9 @@ def test_a_folder_named_twice_loses_nothing(ran, workplace: Path) -> None:
     second = ran("output=again", "seed=2").summary
     (earlier,) = (workplace / "again" / "earlier").iterdir()
     assert json.loads((earlier / "summary.json").read_text(encoding="utf-8")) == first
-    assert {"report.html", "history.csv", "arrays.nc", ".hydra", "run.log"} <= {p.name for p in earlier.iterdir()}
+    assert {"report.html", "history.csv", "arrays.nc", "network.safetensors", "solution.nc", ".hydra", "run.log"} <= {
+        p.name for p in earlier.iterdir()
+    }
     assert second["seed"] == 2
     assert "seed=1" not in (workplace / "again" / "run.log").read_text(encoding="utf-8")
 
