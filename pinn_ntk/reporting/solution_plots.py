@@ -1,28 +1,29 @@
-"""Pictures of u, the exact solution, the error and the residual: curves in 1-D, maps in 2-D, slices through the middle beyond."""
+"""Pictures of u, the exact solution, the error and the residual: curves in 1-D, maps in 2-D, planes and moments beyond."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from pinn_ntk.problem.residual import Function, Problem
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.reporting.field_plots import Scale, drawn_fields, finite_range, frame, ratio
+from pinn_ntk.reporting.grid import Values, axis_names, bounds, contains
 from pinn_ntk.reporting.outcome import Outcome
+from pinn_ntk.reporting.planes import Plane, planes_of, values_at, values_on
 from pinn_ntk.reporting.style import (
     LINEAR,
     MEASURED,
     THEORY,
     Picture,
     Section,
-    Values,
     colour_bar,
     curve,
     legend,
     log_y,
     number,
     panel,
+    place,
     positive,
     render,
 )
@@ -31,31 +32,8 @@ from pinn_ntk.training.states import Status
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_CURVE, _GRID, _COARSEST = 401, 101, 33
-_WORK = 3e8  # neurons × points of one map: a few seconds at most, whatever the width
-_AT_ONCE = 1 << 22  # neurons × points held in memory
-_FEWEST = 256  # points: very wide networks have two layers, and go through their neurons in chunks themselves
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """A grid on one or two coordinates, the others held in the middle of the domain."""
-
-    points: Tensor
-    side: int
-    axes: tuple[int, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    names: tuple[str, ...]
-    held: str
-
-
-def axis_names(problem: Problem) -> tuple[str, ...]:
-    """x, y, z (x₁ … beyond three of space), and t for a time axis."""
-    space = problem.dim - int(problem.time)
-    names = ("x", "y", "z")[:space] if space <= 3 else tuple(f"x{i + 1}".translate(_SUBSCRIPTS) for i in range(space))
-    return (*names, "t") if problem.time else names
+_CURVE = 401
+_MOST, _PEAK = 0.995, 2.0  # a share of an error's nodes, and how far above them its peak may be
 
 
 def solution_section(record: Outcome) -> Section:
@@ -63,11 +41,10 @@ def solution_section(record: Outcome) -> Section:
     problem, title = record.problem, "The solution"
     if record.status is Status.NON_FINITE or not bool(torch.isfinite(record.history.final.residual).all()):
         return Section(title, "The last state of training is not finite, so there is no solution to show.")
-    cut = _slice(problem, record.network.width)
-    u = _values(problem.solution(record.trained), cut.points, record.network.width)
-    exact = None if problem.exact is None else _values(problem.exact, cut.points, 1)
-    pictures = _curves(record, cut, u, exact) if problem.dim == 1 else _maps(record, cut, u, exact)
-    return Section(title, _error_words(record) + (f" Maps show the slice {cut.held}." if cut.held else ""), pictures)
+    if problem.dim == 1:
+        return Section(title, _error_words(record), (*_curves(record), _residual(record, None)))
+    where = planes_of(problem, problem.solution(record.trained), record.network.width)
+    return Section(title, _error_words(record) + _plane_words(problem, where), (*_maps(record, where), _residual(record, where[0])))
 
 
 def _error_words(record: Outcome) -> str:
@@ -81,111 +58,94 @@ def _error_words(record: Outcome) -> str:
     )
 
 
-def _slice(problem: Problem, width: int) -> _Slice:
-    x = problem.x.detach().cpu()
-    low = problem.domain.low if problem.domain else tuple(x.amin(0).tolist())
-    high = problem.domain.high if problem.domain else tuple(x.amax(0).tolist())
-    high = tuple(hi if hi > lo else lo + 1.0 for lo, hi in zip(low, high, strict=True))
-    names, d = axis_names(problem), problem.dim
-    axes = (0,) if d == 1 else (0, d - 1) if problem.time else (0, 1)
-    side = _CURVE if d == 1 else min(_GRID, max(_COARSEST, math.isqrt(int(_WORK / width))))
-    middle = torch.tensor([(lo + hi) / 2 for lo, hi in zip(low, high, strict=True)], dtype=torch.float64)
-    grids = torch.meshgrid(*(torch.linspace(low[j], high[j], side, dtype=torch.float64) for j in axes), indexing="ij")
-    points = middle.repeat(grids[0].numel(), 1)
-    for j, grid in zip(axes, grids, strict=True):
-        points[:, j] = grid.reshape(-1)
-    held = ", ".join(f"{names[j]} = {float(middle[j]):.3g}" for j in range(d) if j not in axes)
-    ends = [tuple(end[j] for j in axes) for end in (low, high)]
-    return _Slice(points.to(problem.x), side, axes, ends[0], ends[1], tuple(names[j] for j in axes), held)
+def _plane_words(problem: Problem, where: Sequence[Plane]) -> str:
+    """Where the maps are taken, if that is a choice."""
+    held = [p.held for p in where]
+    if not held[0]:
+        return ""
+    if len(where) == 1:
+        return f" Maps show the slice {held[0]}, in the two coordinates along which u varies most."
+    if not problem.time:
+        return f" Maps show the three planes {held[0]}, {held[1]} and {held[2]}."
+    fixed = held[0].rpartition(", ")[0]
+    slices = f" in the slice {fixed}, along whose two coordinates u varies most" if fixed else ""
+    return f" Maps show {len(where)} moments from {held[0].rpartition(', ')[2]} to {held[-1].rpartition(', ')[2]}{slices}."
 
 
-def _values(function: Function, points: Tensor, width: int) -> Values:
-    """The function at points, a few at a time for a wide network."""
-    with torch.no_grad():
-        parts = [function(part).detach().cpu().double() for part in points.split(max(_FEWEST, _AT_ONCE // width))]
-    values: Values = torch.cat(parts).numpy()
-    return values
-
-
-def _range(values: Values) -> tuple[float, float]:
-    """Smallest and largest finite value, apart from each other."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    return (low, high) if high - low > 1e-12 * max(abs(low), abs(high)) else (low - 0.5, high + 0.5)
-
-
-def _curves(record: Outcome, cut: _Slice, u: Values, exact: Values | None) -> tuple[Picture, ...]:
-    x, name = cut.points[:, 0].cpu().numpy(), cut.names[0]
-    figure, axes = panel("network and exact solution" if exact is not None else "network", name, "u")
-    if exact is not None:
+def _curves(record: Outcome) -> tuple[Picture, ...]:
+    problem, (low, high) = record.problem, bounds(record.problem)
+    x, (name,) = np.linspace(low[0], high[0], _CURVE), axis_names(problem)
+    points, inside = torch.from_numpy(x)[:, None], contains(problem, torch.from_numpy(x)[:, None])
+    u = np.full(_CURVE, np.nan)
+    u[inside] = values_at(problem.solution(record.trained), points[inside].to(problem.x), record.network.width)
+    figure, axes = panel("network and exact solution" if problem.exact is not None else "network", name, "u")
+    if problem.exact is not None:
+        exact = np.full(_CURVE, np.nan)
+        exact[inside] = values_at(problem.exact, points[inside].to(problem.x), 1)
         axes.plot(x, exact, color=THEORY, lw=4, alpha=0.4, label="exact u*")
     axes.plot(x, u, color=MEASURED, lw=1.4, label="network u")
     legend(axes)
-    caption = "The trained network u" + (" (black) on the exact solution u* (blue)." if exact is not None else ".")
-    caption += " The two lines should be one." if exact is not None else " It should look like what you expect of the equation."
+    caption = "The trained network u" + (" (black) on the exact solution u* (blue)." if problem.exact is not None else ".")
+    caption += " The two lines should be one." if problem.exact is not None else " It should look like what you expect of the equation."
     pictures = [Picture("solution", caption, render(figure))]
-    if exact is not None:
+    if problem.exact is not None:
         error = positive(np.abs(u - exact))
         figure, axes = panel("error", name, "|u − u*|")
         curve(axes, x, error, LINEAR, width=1.2)
         log_y(axes, error, low=1e-6 * float(np.nanmax(error, initial=0.0)))
         words = "The distance of the two at every point, on a logarithmic scale. Dips are places where the curves cross."
         pictures.append(Picture("error", words, render(figure)))
-    return (*pictures, _residual(record, cut))
+    return tuple(pictures)
 
 
-def _maps(record: Outcome, cut: _Slice, u: Values, exact: Values | None) -> tuple[Picture, ...]:
-    limits = _range(u if exact is None else exact)
-    low, high = (number(v) for v in limits)
-    points = record.problem.x.detach().cpu().numpy() if record.problem.dim == 2 else None
-    dots = "; dots are the training points" if points is not None else ""
-    words = f"The trained network, colours from {low} to {high}{dots}. "
+def _maps(record: Outcome, where: Sequence[Plane]) -> tuple[Picture, ...]:
+    """u, u* in the same colours, and their signed difference, each over all planes."""
+    problem, width, wide = record.problem, record.network.width, len(where) > 1
+    u = [values_on(problem.solution(record.trained), p, width) for p in where]
+    exact = None if problem.exact is None else [values_on(problem.exact, p, 1) for p in where]
+    scale = Scale("viridis", *finite_range(np.stack(u if exact is None else exact)))
+    points = problem.x.detach().cpu().numpy() if problem.dim == 2 else None
+    between = f"colours from {number(scale.low)} to {number(scale.high)}{', the same in all panels' if wide else ''}"
+    words = f"The trained network, {between}{'; dots are the training points' if points is not None else ''}. "
     words += "It should look like the exact solution." if exact is not None else "It should look like what you expect of the equation."
-    pictures = [Picture("solution", words, _map(cut, u, "viridis", limits, "network u", points))]
+    pictures = [Picture("solution", words, drawn_fields(where, u, scale, "network u", points), wide)]
     if exact is not None:
-        words = f"The exact solution, in the same colours from {low} to {high}. It was used for nothing but to measure the error."
-        pictures.append(Picture("exact", words, _map(cut, exact, "viridis", limits, "exact solution u*")))
-        error = u - exact
-        size = max(-_range(error)[0], _range(error)[1], 1e-300)
-        words = f"The difference, colours from −{number(size)} (blue) to {number(size)} (red). Its structure is what has not been learned."
-        pictures.append(Picture("error", words, _map(cut, error, "RdBu_r", (-size, size), "error u − u*")))
-    return (*pictures, _residual(record, cut))
+        words = f"The exact solution, in the same {between}. It was used for nothing but to measure the error."
+        pictures.append(Picture("exact", words, drawn_fields(where, exact, scale, "exact solution u*"), wide))
+        error = [a - b for a, b in zip(u, exact, strict=True)]
+        size, largest = _size(np.stack(error))
+        words = f"The difference, colours from −{number(size)} (blue) to {number(size)} (red)"
+        words += f"; in a few places more, up to {number(largest)}. " if largest > size else ". "
+        words += "Its structure is what has not been learned."
+        pictures.append(Picture("error", words, drawn_fields(where, error, Scale("RdBu_r", -size, size), "error u − u*"), wide))
+    return tuple(pictures)
 
 
-def _map(cut: _Slice, values: Values, colours: str, limits: tuple[float, float], title: str, points: Values | None = None) -> bytes:
-    figure, axes = panel(title, cut.names[0], cut.names[1], bar=True)
-    grid, extent = values.reshape(cut.side, cut.side).T, (cut.low[0], cut.high[0], cut.low[1], cut.high[1])
-    image = axes.imshow(
-        grid, origin="lower", extent=extent, aspect="auto", cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="bilinear"
-    )
-    axes.grid(visible=False)
-    if points is not None:
-        axes.plot(points[:, 0], points[:, 1], "o", color="white", ms=3.2 if len(points) < 200 else 2.0, alpha=0.65, mew=0)
-    low, high = _range(values)
-    slack = 0.02 * (limits[1] - limits[0])
-    below, above = low < limits[0] - slack, high > limits[1] + slack
-    colour_bar(figure, axes, image, "both" if below and above else "min" if below else "max" if above else "neither")
-    return render(figure)
+def _size(error: Values) -> tuple[float, float]:
+    """Where the colours of a signed error end, and its largest size: not at a peak that would leave everything else white."""
+    sizes = np.abs(error[np.isfinite(error)])
+    largest = float(sizes.max(initial=1e-300))
+    usual = float(np.quantile(sizes, _MOST)) if len(sizes) else largest
+    return (usual if 0.0 < _PEAK * usual < largest else largest), largest
 
 
-def _residual(record: Outcome, cut: _Slice) -> Picture:
-    """|e_i| at the points."""
+def _residual(record: Outcome, where: Plane | None) -> Picture:
+    """|e_i| at the points, those of one plane or of the line."""
     problem = record.problem
     x = problem.x.detach().cpu().double().numpy()
     size = positive(record.history.final.residual.detach().abs().cpu().double().numpy())
-    flat = problem.dim > 2
     words = "What remains of each equation, |𝓛u − f| with its weight, at the points where it was asked for"
-    words += ", seen along the other coordinates. " if flat else ". "
+    words += ", seen along the other coordinates. " if problem.dim > 2 else ". "
     words += "The mean of the squares is twice the final loss; it should be small everywhere."
-    if problem.dim == 1:
-        figure, axes = panel("residual at the points", cut.names[0], r"$|e_i|$")
+    if where is None:
+        figure, axes = panel("residual at the points", axis_names(problem)[0], r"$|e_i|$")
         axes.plot(x[:, 0], size, "o", color=LINEAR, ms=3.5, mew=0)
         log_y(axes, size)
     else:
-        figure, axes = panel("residual at the points", cut.names[0], cut.names[1], bar=True)
-        pads = [0.02 * (hi - lo) for lo, hi in zip(cut.low, cut.high, strict=True)]
-        axes.set(xlim=(cut.low[0] - pads[0], cut.high[0] + pads[0]), ylim=(cut.low[1] - pads[1], cut.high[1] + pads[1]))
-        _scatter(figure, axes, x[:, cut.axes[0]], x[:, cut.axes[1]], size)
+        figure, axes = panel("residual at the points", *where.names, bar=True)
+        place(figure, axes, ratio(where))
+        frame(axes, where)
+        _scatter(figure, axes, x[:, where.axes[0]], x[:, where.axes[1]], size)
     return Picture("residual", words, render(figure))
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,6 +46,7 @@ _STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "pinn_ntk",
 }
+_IMAGES = 160  # dots per inch of maps inside a picture, which otherwise has none
 _MARGINS = (0.74, 0.2, 0.56, 0.4)  # inches: left, right, bottom, top; fixed ones need no layout engine, which would draw everything twice
 
 
@@ -112,16 +114,65 @@ def panel(title: str, xlabel: str, ylabel: str, wide: bool = False, bar: bool = 
     return figure, axes
 
 
-def colour_bar(figure: "Figure", axes: "Axes", image: Any, extend: str = "neither") -> None:
-    """A colour bar in the room that `panel(bar=True)` left."""
-    import matplotlib as mpl
-    from matplotlib.ticker import NullFormatter
+def place(figure: "Figure", axes: "Axes", ratio: float) -> None:
+    """Give the axes of a `panel` that height over width, and the figure the height that they need."""
+    box, (width, height) = axes.get_position(), figure.get_size_inches()
+    w = min(box.width * width, box.height * height / ratio)
+    below, above = box.y0 * height, (1 - box.y1) * height
+    needed = below + w * ratio + above
+    figure.set_size_inches(width, needed)
+    axes.set_position((box.x0, below / needed, w / width, w * ratio / needed))
 
-    box = axes.get_position()
+
+def panels(titles: Sequence[str], names: Sequence[tuple[str, str]], ratio: float, title: str, shared: bool) -> "tuple[Figure, list[Axes]]":
+    """Axes three abreast over the whole width of the page, with room for one colour bar at the right.
+
+    Args:
+        titles: above each.
+        names: of the axes of each.
+        ratio: height over width of each.
+        title: above all.
+        shared: whether all have the same axes, so that only the outer ones are labelled.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    width, columns, rows = 8.4, 3, math.ceil(len(titles) / 3)
+    left, right, bottom, top = 0.62, 0.95, 0.52, 0.7
+    across, down = (0.34, 0.42) if shared else (0.7, 0.85)
+    w = (width - left - right - (columns - 1) * across) / columns
+    h = w * ratio
+    height = bottom + top + rows * h + (rows - 1) * down
     with mpl.rc_context(_STYLE):
-        bar = figure.colorbar(image, cax=figure.add_axes((box.x1 + 0.025, box.y0, 0.03, box.height)), extend=extend)
+        figure, every = Figure(figsize=(width, height)), []
+        figure.text(left / width, 1 - 0.2 / height, title, va="top", fontsize=10.5)
+        for i, (words, (xlabel, ylabel)) in enumerate(zip(titles, names, strict=True)):
+            row, column = divmod(i, columns)
+            x, y = left + column * (w + across), bottom + (rows - 1 - row) * (h + down)
+            axes = figure.add_axes((x / width, y / height, w / width, h / height))
+            axes.set_title(words, fontsize=9.5, color="#555555", pad=5)
+            under, beside = not shared or i + columns >= len(titles), not shared or column == 0
+            axes.set(xlabel=xlabel if under else "", ylabel=ylabel if beside else "")
+            axes.tick_params(labelbottom=under, labelleft=beside, labelsize=9)
+            every.append(axes)
+    return figure, every
+
+
+def colour_bar(figure: "Figure", axes: "Axes | Sequence[Axes]", image: Any, extend: str = "neither") -> None:
+    """A colour bar in the room that `panel(bar=True)` or `panels` left, along all the axes."""
+    import matplotlib as mpl
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+    boxes, inch = [one.get_position() for one in (axes if isinstance(axes, Sequence) else [axes])], 1 / figure.get_figwidth()
+    low, high, right = min(b.y0 for b in boxes), max(b.y1 for b in boxes), max(b.x1 for b in boxes)
+    with mpl.rc_context(_STYLE):
+        bar = figure.colorbar(image, cax=figure.add_axes((right + 0.125 * inch, low, 0.15 * inch, high - low)), extend=extend)
     bar.outline.set_visible(False)
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    if isinstance(bar.formatter, ScalarFormatter):  # small numbers as 1, 2, … under one power of ten
+        bar.formatter.set_powerlimits((-2, 3))
+        bar.formatter.set_useMathText(True)
+        bar.ax.yaxis.set_offset_position("left")
 
 
 def legend(axes: "Axes", place: Literal["best", "lower left"] = "best") -> None:
@@ -139,7 +190,7 @@ def render(figure: "Figure") -> bytes:
 
     buffer = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "pinn_ntk"})
+        figure.savefig(buffer, format="svg", dpi=_IMAGES, metadata={"Date": None, "Creator": "pinn_ntk"})
     return buffer.getvalue()
 
 
