@@ -17,7 +17,7 @@ _WORK = 3e8  # neurons × points of one picture: a few seconds at most, whatever
 _LINE = 65  # points along each axis to see where u varies most
 _FINER = 4  # nodes of the outline's grid for one of the picture's: a corner is cut off by as little
 _HALVINGS = 40
-_SEEN = 1e-4  # of the larger side: what is nearer to a straight line is one
+_SEEN = 3e-4  # of the larger side: what is nearer to a straight line is one
 AT_ONCE = 1 << 22  # neurons × points held in memory
 FEWEST = 256  # points: very wide networks have two layers, and go through their neurons in chunks themselves
 
