@@ -17,6 +17,7 @@ from pinn_ntk.networks.storage import NETWORK, load_network
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.answer import Answer
 from pinn_ntk.problem.library import poisson_1d
+from pinn_ntk.reporting import record as module
 from pinn_ntk.reporting.files import replacing, write_arrays, write_history, write_summary, write_text
 from pinn_ntk.reporting.record import Record
 
@@ -80,6 +81,12 @@ def test_a_summary_with_a_number_that_json_does_not_have_is_refused(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "write_report", lambda record, folder: folder / "report.html")
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_the_network_of_a_run_is_its_answer(record_of: RecordOf, tmp_path: Path) -> None:
     record = record_of("heat_in_space_and_time")
     record.save(tmp_path)
@@ -93,6 +100,7 @@ def test_the_network_of_a_run_is_its_answer(record_of: RecordOf, tmp_path: Path)
         np.testing.assert_allclose(found["error"], found["u"] - found["exact"], atol=1e-15)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_network_that_cannot_be_stored_is_a_note_and_no_end(tmp_path: Path) -> None:
     problem = poisson_1d(points=6, test_points=20)
     record = run(problem, TwoLayer(1, 8, "tanh", extra=[lambda x: x[:, 0] ** 2]), Settings(steps=2, tracked=2, theory=False))
