@@ -4,11 +4,11 @@ With z = w·x, Q = wᵀA(x)w and ℓ = b(x)·w,
 
     φ = Qσ'' + ℓσ' + cσ,   ∇_wφ = 2Awσ'' + bσ' + Gx,   G = Qσ''' + ℓσ'' + cσ'.
 
-Everything takes leading batch dimensions in w, so an ensemble of networks is one call.
+Everything takes leading batch dimensions in w, so an ensemble of networks is one call. Of paired rows φ is a difference, φ(x;w) − φ'(x';w).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -60,12 +60,14 @@ class NeuronTerms:
         first: σ', needed where b ≠ 0.
         second: σ'', needed where A ≠ 0.
         G: the factor of x in ∇_wφ; None when only φ was asked for.
+        minus: of paired rows, the terms of what is subtracted; φ above is the difference, σ', σ'' and G are those of 𝓛 alone.
     """
 
     phi: Tensor
     first: Tensor | None
     second: Tensor | None
     G: Tensor | None
+    minus: "NeuronTerms | None" = None
 
 
 def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool) -> NeuronTerms:
@@ -77,6 +79,9 @@ def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool) 
         w: inner weights (…, N, D).
         gradient: whether ∇_wφ will be wanted.
     """
+    if rows.minus is not None:
+        own, minus = (neuron_terms(r, activation, w, gradient) for r in (rows.plus, rows.minus))
+        return replace(own, phi=own.phi - minus.phi, minus=minus)
     jet = activation.jet(rows.x @ w.mT, rows.order + int(gradient))
     factors: list[Tensor | None] = [None if rows.c is None else rows.c[:, None]]
     if rows.order > 0:
@@ -118,6 +123,10 @@ def features(system: System, w: Tensor) -> Tensor:
 
 def feature_gradients(rows: Rows, terms: NeuronTerms, w: Tensor) -> Iterator[Tensor]:
     """(∇_wφ)_β for β = 1…D in turn, each (…, n, N): 2(Aw)_βσ'' + b_βσ' + Gx_β."""
+    if rows.minus is not None and terms.minus is not None:
+        both = zip(feature_gradients(rows.plus, terms, w), feature_gradients(rows.minus, terms.minus, w), strict=True)
+        yield from (own - minus for own, minus in both)
+        return
     products = pattern_products(rows, w) if terms.second is not None else None
     for beta in range(rows.x.shape[1]):
         component = terms.G * rows.x[:, beta, None] if terms.G is not None else torch.zeros_like(terms.phi)

@@ -125,6 +125,8 @@ def _gradient(system: System, a: Tensor, w: Tensor, e: Tensor, terms: list[Neuro
 
 def _contracted_gradient(rows: Rows, terms: NeuronTerms, w: Tensor, e: Tensor) -> Tensor:
     """Σ_i e_i ∇_wφ_k(x_i), shape (…, N, D), by products over points."""
+    if rows.minus is not None and terms.minus is not None:
+        return _contracted_gradient(rows.plus, terms, w, e) - _contracted_gradient(rows.minus, terms.minus, w, e)
     total = _moments(e, rows.x, terms.G)
     if terms.first is not None and rows.b is not None:
         total = total + _moments(e, rows.b, terms.first)

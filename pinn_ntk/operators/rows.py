@@ -1,4 +1,4 @@
-"""Rows: an operator evaluated at points, ready to act on neurons; the row i is the functional u ↦ 𝓛u(x_i)."""
+"""Rows: an operator evaluated at points, ready to act on neurons; the row i is the functional u ↦ 𝓛u(x_i), or u ↦ 𝓛u(x_i) − 𝓜u(x'_i)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +11,8 @@ from torch import Tensor
 class Rows:
     """Row i is u ↦ Σ_m α_im A_m:∇²u(x_i) + b_i·∇u(x_i) + c_i u(x_i).
 
-    A leading size of 1 in α, b or c means "the same for every row": that, and None for zero, is the fast path.
+    A leading size of 1 in α, b or c means "the same for every row": that, and None for zero, is the fast path. Paired rows are a difference
+    of two such functionals, as periodic and interface conditions are.
 
     Attributes:
         x: points (n, D).
@@ -19,6 +20,7 @@ class Rows:
         patterns: (m, D, D) symmetric matrices A_m.
         b: (n or 1, D) or None.
         c: (n or 1,) or None.
+        minus: what is subtracted, n rows at points of their own; None for nothing.
     """
 
     x: Tensor
@@ -26,6 +28,7 @@ class Rows:
     patterns: Tensor | None
     b: Tensor | None
     c: Tensor | None
+    minus: "Rows | None" = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -33,10 +36,16 @@ class Rows:
     @property
     def order(self) -> int:
         """Highest derivative: 2, 1 or 0."""
-        return 2 if self.alpha is not None else 1 if self.b is not None else 0
+        own = 2 if self.alpha is not None else 1 if self.b is not None else 0
+        return own if self.minus is None else max(own, self.minus.order)
+
+    @property
+    def plus(self) -> "Rows":
+        """What `minus` is subtracted from."""
+        return self if self.minus is None else replace(self, minus=None)
 
     def second_order(self) -> Tensor:
-        """A(x_i), shape (n, D, D)."""
+        """A(x_i), shape (n, D, D); that of 𝓛 alone where rows are paired."""
         n, d = self.x.shape
         if self.alpha is None or self.patterns is None:
             return self.x.new_zeros(n, d, d)
@@ -47,6 +56,8 @@ class Rows:
 
         Only the derivatives that occur are taken: 𝓛u itself, one gradient, and one Hessian column per coordinate that A involves.
         """
+        if self.minus is not None:
+            return self.plus.apply(u) - self.minus.apply(u)
         x = self.x
 
         def summed(points: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,6 +95,7 @@ class Rows:
             alpha=None if self.alpha is None else self.alpha * column,
             b=None if self.b is None else self.b * column,
             c=None if self.c is None else self.c * s,
+            minus=None if self.minus is None else self.minus.scaled(s),
         )
 
     def lifted(self) -> "Rows":
@@ -95,6 +107,7 @@ class Rows:
             None if self.patterns is None else pad(self.patterns, (0, 1, 0, 1)),
             None if self.b is None else pad(self.b, (0, 1)),
             self.c,
+            None if self.minus is None else self.minus.lifted(),
         )
 
     def select(self, index: Tensor | slice) -> "Rows":
@@ -103,7 +116,8 @@ class Rows:
         def pick(value: Tensor | None) -> Tensor | None:
             return value if value is None or value.shape[0] == 1 else value[index]
 
-        return Rows(self.x[index], pick(self.alpha), self.patterns, pick(self.b), pick(self.c))
+        minus = None if self.minus is None else self.minus.select(index)
+        return Rows(self.x[index], pick(self.alpha), self.patterns, pick(self.b), pick(self.c), minus)
 
     def to(self, dtype: torch.dtype, device: torch.device | str) -> "Rows":
         """The rows in that precision, on that device."""
@@ -111,9 +125,16 @@ class Rows:
         def move(value: Tensor | None) -> Tensor | None:
             return None if value is None else value.to(device=device, dtype=dtype)
 
-        return Rows(self.x.to(device=device, dtype=dtype), move(self.alpha), move(self.patterns), move(self.b), move(self.c))
+        x, minus = self.x.to(device=device, dtype=dtype), None if self.minus is None else self.minus.to(dtype, device)
+        return Rows(x, move(self.alpha), move(self.patterns), move(self.b), move(self.c), minus)
 
     def bound(self) -> float:
-        """M = max over rows of the entries of |A|, |b|, |c|."""
+        """M = max over rows of |A|, |b|, |c| entrywise; of paired rows M + M', so that what M bounds of φ and ∇φ it bounds of φ − φ'."""
         parts = [self.second_order() if self.alpha is not None else None, self.b, self.c]
-        return max((float(p.abs().max()) for p in parts if p is not None and p.numel()), default=0.0)
+        own = max((float(p.abs().max()) for p in parts if p is not None and p.numel()), default=0.0)
+        return own if self.minus is None else own + self.minus.bound()
+
+
+def unpaired(rows: tuple[Rows, ...]) -> tuple[Rows, ...]:
+    """The functionals that the rows consist of, each once: a paired block is followed by what it subtracts."""
+    return tuple(part for r in rows for part in ((r,) if r.minus is None else (r.plus, r.minus)))

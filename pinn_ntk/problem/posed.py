@@ -1,4 +1,7 @@
-"""Conditions before points are drawn: 𝓛_b u = f_b on a region, which a solver may sample as densely as it likes."""
+"""Conditions before points are drawn: 𝓛_b u = f_b on a region, which a solver may sample as densely as it likes.
+
+A paired condition is about two points in one row, 𝓛u(x) − 𝓜u(x') = f with x' = m(x): periodic solutions, jumps across an interface.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +33,23 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Partner:
+    """𝓜u(m(x)), what a paired condition subtracts: 𝓛u(x) − 𝓜u(m(x)) = f.
+
+    Attributes:
+        operator: 𝓜.
+        at: m, a torch function (n, d) → (n, d) of the points x; or the points x' themselves, one for each x.
+    """
+
+    operator: SecondOrderOperator
+    at: Callable[[Tensor], Tensor] | Tensor
+
+    def points(self, x: Tensor) -> Tensor:
+        """x', (n, d), in x's precision on its device."""
+        return (self.at if isinstance(self.at, Tensor) else self.at(x)).detach().to(x)
+
+
+@dataclass(frozen=True)
 class Condition:
     """𝓛_b u = f_b on a region, about u itself, never about the h of an ansatz.
 
@@ -41,6 +61,7 @@ class Condition:
         region: where.
         weight: λ_b.
         words: for a report, such as "u = 0 on ∂Ω".
+        partner: of a paired condition 𝓛_b u(x) − 𝓜u(x') = f_b, what is subtracted and where; None for nothing.
     """
 
     name: str
@@ -50,3 +71,14 @@ class Condition:
     region: Region
     weight: float = 1.0
     words: str = ""
+    partner: Partner | None = None
+
+    @property
+    def order(self) -> int:
+        """The highest derivative that occurs."""
+        return order_of(self.operator, self.partner)
+
+
+def order_of(operator: SecondOrderOperator, partner: Partner | None) -> int:
+    """The highest derivative in a row."""
+    return operator.order if partner is None else max(operator.order, partner.operator.order)

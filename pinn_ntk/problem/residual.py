@@ -1,4 +1,7 @@
-"""Blocks and problems: R_S(θ) = Σ_b λ_b/(2n_b) ‖𝓛_b h(X_b;θ) − f_b‖² = ‖e‖²/(2n), with e = S(𝓛h − f)."""
+"""Blocks and problems: R_S(θ) = Σ_b λ_b/(2n_b) ‖𝓛_b h(X_b;θ) − f_b‖² = ‖e‖²/(2n), with e = S(𝓛h − f).
+
+A row may pair two points: 𝓛_b h(x_i) − 𝓜_b h(x'_i) = f_b, as periodic and interface conditions do.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,8 +18,8 @@ from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity
 from pinn_ntk.operators.rows import Rows
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.posed import Condition
+from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
+from pinn_ntk.problem.posed import Condition, Partner, order_of
 
 Function = Callable[[Tensor], Tensor]
 
@@ -55,6 +58,7 @@ class Block:
         target: f_b as (n_b,) values, a function of points, or a number.
         name: how the block is called.
         weight: λ_b > 0.
+        partner: 𝓜_b with the points x'_i, or the map to them, for rows 𝓛_b u(x_i) − 𝓜_b u(x'_i) = f_b(x_i).
 
     Raises:
         ValueError: shapes that do not fit, no points, a weight that is not positive, or values that are not finite.
@@ -65,9 +69,16 @@ class Block:
     target: Tensor
     name: str
     weight: float
+    partner: Partner | None
 
     def __init__(
-        self, operator: SecondOrderOperator, x: Tensor, target: Tensor | Function | float, name: str = "interior", weight: float = 1.0
+        self,
+        operator: SecondOrderOperator,
+        x: Tensor,
+        target: Tensor | Function | float,
+        name: str = "interior",
+        weight: float = 1.0,
+        partner: Partner | None = None,
     ) -> None:
         if x.ndim != 2 or x.shape[1] != operator.dim or not x.shape[0]:
             raise ValueError(f"points of block {name!r}: got shape {tuple(x.shape)}, expected (n, {operator.dim}) with n ≥ 1")
@@ -79,21 +90,70 @@ class Block:
         values = values.detach().expand(x.shape[0]) if values.ndim == 0 else values.detach()
         if values.shape != x.shape[:1]:
             raise ValueError(f"target of block {name!r}: got shape {tuple(values.shape)}, expected ({x.shape[0]},), one value per point")
-        for what, tensor in (("points", x), ("target", values[:, None])):
-            bad = ~torch.isfinite(tensor).all(1)
-            if bool(bad.any()):
-                i = int(bad.int().argmax())
-                raise ValueError(f"{what} of block {name!r}: got {tensor[i].tolist()} at x = {x[i].tolist()}, expected finite numbers")
-        for key, value in {"operator": operator, "x": x.detach(), "target": values.to(x), "name": name, "weight": float(weight)}.items():
+        _check_finite(name, x, points=x, target=values[:, None])
+        fixed = None if partner is None else _checked_partner(partner, x, operator.dim, name)
+        made = {"operator": operator, "x": x.detach(), "target": values.to(x), "name": name, "weight": float(weight), "partner": fixed}
+        for key, value in made.items():
             object.__setattr__(self, key, value)
 
     def __len__(self) -> int:
         return self.x.shape[0]
 
+    @property
+    def order(self) -> int:
+        """The highest derivative that occurs."""
+        return order_of(self.operator, self.partner)
+
+    @property
+    def places(self) -> tuple[tuple[SecondOrderOperator, Tensor], ...]:
+        """Every operator with its points: (𝓛_b, x), and (𝓜_b, x') where rows are paired."""
+        own = (self.operator, self.x)
+        return (own,) if self.partner is None else (own, (self.partner.operator, self.partner.points(self.x)))
+
+    def rows(self) -> Rows:
+        """𝓛_b at the points, less 𝓜_b at the partners."""
+        own, *others = (operator.rows(x) for operator, x in self.places)
+        return own if not others else replace(own, minus=others[0])
+
+    def select(self, index: Tensor | slice) -> "Block":
+        """The rows of that index."""
+        partner = None if self.partner is None else Partner(self.partner.operator, self.partner.points(self.x)[index])
+        return replace(self, x=self.x[index], target=self.target[index], partner=partner)
+
+
+def _check_finite(name: str, x: Tensor, **named: Tensor) -> None:
+    for what, tensor in named.items():
+        bad = ~torch.isfinite(tensor).all(1)
+        if bool(bad.any()):
+            i = int(bad.int().argmax())
+            raise ValueError(f"{what} of block {name!r}: got {tensor[i].tolist()} at x = {x[i].tolist()}, expected finite numbers")
+
+
+def _checked_partner(partner: Partner, x: Tensor, dim: int, name: str) -> Partner:
+    """The partner with its points written out."""
+    if partner.operator.dim != dim:
+        raise ValueError(f"partner of block {name!r}: got an operator on {partner.operator.dim} coordinates, expected {dim}")
+    points = partner.points(x)
+    if points.shape != x.shape:
+        raise ValueError(f"partner of block {name!r}: got points of shape {tuple(points.shape)}, expected {tuple(x.shape)}, one for each x")
+    _check_finite(name, x, partner=points)
+    return Partner(partner.operator, points)
+
 
 def drawn(condition: Condition, n: int, seed: int = 0) -> Block:
     """The condition as a block on n points of its region."""
-    return Block(condition.operator, condition.region.sample(n, seed), condition.target, condition.name, condition.weight)
+    c = condition
+    return Block(c.operator, c.region.sample(n, seed), c.target, c.name, c.weight, c.partner)
+
+
+def constrained(block: Block, ansatz: Ansatz) -> Block:
+    """The condition 𝓛u = f written for h of u = g + ϕh: 𝓛̃h = f − 𝓛g; of paired rows 𝓛̃h(x) − 𝓜̃h(x') = f − 𝓛g(x) + 𝓜g(x')."""
+    (operator, shift), *others = (hard_constraint(own, ansatz.phi, ansatz.g) for own, _ in block.places)
+    target = block.target - shift(block.x)
+    if block.partner is None:
+        return replace(block, operator=operator, target=target)
+    (other, away), x = others[0], block.partner.points(block.x)
+    return replace(block, operator=operator, target=target + away(x), partner=Partner(other, x))
 
 
 @dataclass(frozen=True)
@@ -161,7 +221,7 @@ class Problem:
     @property
     def order(self) -> int:
         """The highest order among the blocks' operators."""
-        return max(b.operator.order for b in self.blocks)
+        return max(b.order for b in self.blocks)
 
     @property
     def x(self) -> Tensor:
@@ -188,7 +248,7 @@ class Problem:
 
     def rows(self) -> tuple[Rows, ...]:
         """S𝓛 at the points, one `Rows` per block."""
-        return tuple(b.operator.rows(b.x).scaled(s) for s, b in zip(self.row_scales, self.blocks, strict=True))
+        return tuple(b.rows().scaled(s) for s, b in zip(self.row_scales, self.blocks, strict=True))
 
     @overload
     def system(self, network: TwoLayer) -> System: ...
@@ -226,4 +286,4 @@ class Problem:
 def replace_block(block: Block, dtype: torch.dtype, device: torch.device | str) -> Block:
     """The block with its points and target in that precision on that device."""
     x = block.x.to(device=device, dtype=dtype)
-    return Block(block.operator, x, block.target.to(x), block.name, block.weight)
+    return replace(block, x=x, target=block.target.to(x))

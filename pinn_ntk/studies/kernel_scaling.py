@@ -1,7 +1,7 @@
 """How the tangent kernel of eleven linear PDEs converges with width, and how much it moves: ‖K̂₀ − K^∞‖ ~ N^{-1/2}, drift ~ N^{-1}."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
 from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.problem.residual import Problem
 from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
 from pinn_ntk.studies.lazy_runs import Training, lazy_runs, member_seeds
 from pinn_ntk.studies.scaling_document import document
@@ -136,7 +136,7 @@ def limit_kernel(network: TwoLayer, problem: Problem) -> LimitKernel:
 def of_size(problem: Problem, covariance: Tensor) -> Problem:
     """The same linear equation for a multiple of its solution, so that ‖f‖² = E‖𝓛h(X;θ⁰)‖²: the target is as large as the first output."""
     size = float(torch.sqrt(covariance.trace()) / torch.linalg.vector_norm(problem.target))
-    blocks = [Block(b.operator, b.x, size * b.target, b.name, b.weight) for b in problem.blocks]
+    blocks = [replace(b, target=size * b.target) for b in problem.blocks]
     return Problem(blocks, problem.name)
 
 

@@ -42,7 +42,13 @@ def curvature_bound(rows: Rows, activation: Activation, radius: float) -> Callab
         rows: n functionals on D coordinates.
         activation: σ, smooth enough (see `derivative_bounds.unbounded`).
         radius: r ≥ 0; what is reachable is taken at the longest x of the block.
+
+    Returns:
+        The bound; of paired rows the sum of both, by the triangle inequality.
     """
+    if rows.minus is not None:
+        own, minus = (curvature_bound(r, activation, radius) for r in (rows.plus, rows.minus))
+        return lambda w: own(w) + minus(w)
     size = torch.linalg.vector_norm(rows.x, dim=1)[:, None]
     sup = {k: reachable_sup(activation, radius * float(size.max()), k) for k in range(2, 3 + rows.order)}
     second = None if rows.alpha is None else _second_order(rows)
