@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pinn_ntk.activations import Activation, activation_named, smoothness_verdict
 from pinn_ntk.kernels.gram import Kernel, block_map
-from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, sampled, size_of, system_of
+from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, contracted, sampled, size_of, system_of
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.kernels.planar_forms import dense_rows
 from pinn_ntk.kernels.planar_quadrature import Moments, Trapezoid, homogeneous_moments, pair_kernel, trapezoid_moments
@@ -23,7 +23,7 @@ from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, spectrum_of_
 from pinn_ntk.kernels.uniform_weights import uniform_limit
 from pinn_ntk.kernels.weight_space import normal_count, normal_nodes, weighted_columns, weighted_gram
 from pinn_ntk.networks.two_layer import INITS
-from pinn_ntk.operators.rows import Rows
+from pinn_ntk.operators.rows import Rows, unpaired
 from pinn_ntk.problem.residual import Problem
 
 __all__ = ["NotAvailableError", "infinite_width_kernel", "infinite_width_spectrum", "kernel_limit"]
@@ -67,7 +67,8 @@ def infinite_width_kernel(
     right = _lifted(problem.rows(), bias)
     left = right if at is None else _lifted(at, bias)
     m, n = (sum(len(r) for r in rows) for rows in (left, right))
-    require_bytes(8 * 8 * m * n, right[0].x.device, f"the infinite-width kernel of {m} × {n} rows")
+    held = [sum(len(r) for r in unpaired(rows)) for rows in (left, right)]
+    require_bytes(8 * 8 * held[0] * held[1], right[0].x.device, f"the infinite-width kernel of {m} × {n} rows")
     limit = kernel_limit(left, None if at is None else right, activation_named(activation), init, tolerance, parts == "both")
     dtype = right[0].x.dtype
     a, w = limit.a.to(dtype), None if limit.w is None else limit.w.to(dtype)
@@ -131,7 +132,7 @@ def _lifted(rows: tuple[Rows, ...], bias: bool) -> tuple[Rows, ...]:
 def kernel_limit(
     left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, init: str, tolerance: float, gradient: bool
 ) -> Limit:
-    """E φφ' and E a² E ∇φ·∇φ' for rows that are lifted already.
+    """E φφ' and E a² E ∇φ·∇φ' for rows that are lifted already; paired rows from the four kernels of their parts.
 
     Args:
         left: rows of K.
@@ -144,6 +145,13 @@ def kernel_limit(
     Raises:
         NotAvailableError: no exact kernel here.
     """
+    parts = unpaired(left), None if right is None else unpaired(right)
+    return contracted(_unpaired_limit(*parts, activation, init, tolerance, gradient), left, right)
+
+
+def _unpaired_limit(
+    left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, init: str, tolerance: float, gradient: bool
+) -> Limit:
     blocks = left if right is None else left + right
     order = max(r.order for r in blocks)
     if smoothness_verdict(activation, order) == "refused":
@@ -203,14 +211,14 @@ def _alike_together(x: Tensor, i: Tensor, j: Tensor) -> Tensor:
 
 def _extent(blocks: tuple[Rows, ...]) -> Tensor:
     """max_i |x_ij| for each coordinate."""
-    return torch.cat([r.x for r in blocks]).abs().amax(0).double()
+    return torch.cat([r.x for r in unpaired(blocks)]).abs().amax(0).double()
 
 
 def _over_weights(
     blocks: tuple[Rows, ...], activation: Activation, gradient: bool, tolerance: float, dimensions: int
 ) -> tuple[Trapezoid, float] | None:
     """The rule over the weights with its error, measured on a few rows against the planes; None in many dimensions or with many nodes."""
-    extent = _extent(blocks)
+    blocks, extent = unpaired(blocks), _extent(blocks)
     D = len(extent)
     if dimensions < D:
         return None

@@ -29,6 +29,39 @@ class Limit:
     error: float
 
 
+def contracted(limit: Limit, left: tuple[Rows, ...], right: tuple[Rows, ...] | None) -> Limit:
+    """The limit of paired rows, K₁₁ − K₁₂ − K₂₁ + K₂₂, from that of the functionals that they consist of.
+
+    Args:
+        limit: of `unpaired(left)` and `unpaired(right)`.
+        left: rows of K.
+        right: columns; None for the symmetric kernel.
+    """
+    columns = left if right is None else right
+    sides = [any(r.minus is not None for r in side) for side in (left, columns)]
+    if not any(sides):
+        return limit
+
+    def both(K: Tensor) -> Tensor:
+        K = _differences(_differences(K, left).mT, columns).mT
+        return (K + K.mT) / 2 if right is None else K
+
+    return Limit(both(limit.a), None if limit.w is None else both(limit.w), 2 ** sum(sides) * limit.error)
+
+
+def _differences(K: Tensor, rows: tuple[Rows, ...]) -> Tensor:
+    """K with the rows of every pair subtracted."""
+    found, start = [], 0
+    for r in rows:
+        own = K[start : start + len(r)]
+        start += len(r)
+        if r.minus is not None:
+            own = own - K[start : start + len(r)]
+            start += len(r)
+        found.append(own)
+    return torch.cat(found)
+
+
 def size_of(a: Tensor, w: Tensor | None) -> float:
     """The largest entry: what tolerances are relative to."""
     return max(float(part.abs().max()) for part in (a, w) if part is not None)

@@ -45,7 +45,8 @@ class DenseRows:
 
 
 def dense_rows(blocks: tuple[Rows, ...]) -> DenseRows:
-    """Blocks of rows joined, in float64; a single coordinate is padded by a zero one, since the plane needs two."""
+    """Blocks of rows joined, in float64; a single coordinate is padded by a zero one, since the plane needs two. Pairs come `unpaired`."""
+    assert all(r.minus is None for r in blocks)
     blocks = tuple(r.to(torch.float64, r.x.device) for r in blocks)
     if blocks[0].x.shape[1] == 1:
         blocks = tuple(replace(r.lifted(), x=torch.nn.functional.pad(r.x, (0, 1))) for r in blocks)
