@@ -8,6 +8,7 @@ from pinn_ntk.activations import ACTIVATIONS, smoothness_verdict
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import advection_diffusion, elliptic, heat, helmholtz, identity, laplacian, robin, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
+from pinn_ntk.problem.posed import Partner
 from pinn_ntk.problem.residual import Block, Problem
 
 DIMENSIONS = (1, 2, 3, 4)
@@ -42,6 +43,7 @@ OPERATORS = {
     "hard": lambda d: hard_constraint(full(d), bubble)[0],
     "heat": lambda d: heat(d - 1, 0.7),
     "wave": lambda d: wave(d - 1, 2.0),
+    "paired": lambda d: elliptic(d, lambda x: 1.0 + x[:, 0], c=-1.0),
 }
 NEEDS_TIME = ("heat", "wave")
 
@@ -60,10 +62,16 @@ def points(n: int, d: int, dtype: torch.dtype = torch.float64, device: torch.dev
 
 
 def problem_of(name: str, d: int, n: int = 6, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Problem:
-    """Two weighted blocks: the operator inside, values on other points."""
+    """Two weighted blocks: the operator inside, values on other points; of the case "paired" a third one, whose rows pair two points."""
     x = points(n, d, dtype, device)
     inside = Block(OPERATORS[name](d), x, lambda p: torch.sin(p.sum(1)))
-    return Problem([inside, Block(identity(d), points(3, d, dtype, device, seed=1), 0.3, name="data", weight=7.0)])
+    data = Block(identity(d), points(3, d, dtype, device, seed=1), 0.3, name="data", weight=7.0)
+    return Problem([inside, data, jump(d, points(4, d, dtype, device, seed=2))] if name == "paired" else [inside, data])
+
+
+def jump(d: int, x: Tensor) -> Block:
+    """𝓛u(x) − 𝓜u(1 − x) = 0.2 with a Robin 𝓛 and an 𝓜 of second order: no two coefficients are shared."""
+    return Block(OPERATORS["robin"](d), x, 0.2, "jump", 3.0, Partner(OPERATORS["advection"](d), lambda p: 1.0 - p))
 
 
 def network_of(

@@ -224,8 +224,13 @@ class Problem:
         return max(b.order for b in self.blocks)
 
     @property
+    def paired(self) -> tuple[str, ...]:
+        """The names of the blocks whose rows pair two points."""
+        return tuple(b.name for b in self.blocks if b.partner is not None)
+
+    @property
     def x(self) -> Tensor:
-        """All points (n, d), block after block."""
+        """All points (n, d), block after block; of paired rows the first one."""
         return torch.cat([b.x for b in self.blocks])
 
     @property

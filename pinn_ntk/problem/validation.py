@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.operators.second_order import check_operator
-from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem
+from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, replace_block
 
 _WRITTEN = 2**22  # entries of A written out at once, 32 MB
 CONSISTENT = 1e-6  # relative gap of the exact solution above which a person has typed something else than they meant
@@ -41,7 +41,8 @@ def faulty_operators(problem: Problem) -> Iterator[Finding]:
     """An operator that raises, or returns what it should not, on three points of its block."""
     for block in problem.blocks:
         try:
-            check_operator(block.operator, block.x)
+            for operator, x in block.places:
+                check_operator(operator, x)
         except (ValueError, RuntimeError) as error:
             yield Finding("error", f"block {block.name!r}: {error}")
 
@@ -82,17 +83,17 @@ def _differentiation_fault(function: Function, x: Tensor) -> str | None:
 
 
 def points_outside(problem: Problem) -> Iterator[Finding]:
-    """Points of a block that lie outside the domain."""
+    """Points of a block, partners too, that lie outside the domain."""
     if problem.domain is None:
         return
-    for block in problem.blocks:
-        outside = ~problem.domain.contains(block.x)
+    for block, x in ((b, x) for b in problem.blocks for _, x in b.places):
+        outside = ~problem.domain.contains(x)
         if bool(outside.any()):
             i = int(outside.int().argmax())
             yield Finding(
                 "error",
                 f"block {block.name!r}: {int(outside.sum())} of {len(block)} points are outside {problem.domain}, the first is "
-                f"x = {_shown(block.x[i])}; expected points of the domain",
+                f"x = {_shown(x[i])}; expected points of the domain",
             )
 
 
@@ -113,7 +114,10 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
     if not len(again):
         return
     spans = problem.slices
-    rows = torch.cat([_written_out(b, x[again[(again >= spans[b.name].start) & (again < spans[b.name].stop)]]) for b in problem.blocks])
+    own = [again[(again >= part.start) & (again < part.stop)] - part.start for part in spans.values()]
+    written = [_written_out(block.select(index)) for block, index in zip(problem.blocks, own, strict=True) if len(index)]
+    width = max(w.shape[1] for w in written)
+    rows = torch.cat([torch.nn.functional.pad(w, (0, width - w.shape[1])) for w in written])
     twice = again[_repeated(rows)]
     if len(twice):
         i = int(twice[0])
@@ -133,16 +137,25 @@ def _repeated(rows: Tensor) -> Tensor:
     return twice
 
 
-def _written_out(block: Block, x: Tensor) -> Tensor:
-    """(x, A, b, c) of the block's operator at points, (n, d + d² + d + 1)."""
-    A, b, c = block.operator.coefficients(x)
-    return torch.cat([x, A.flatten(1), b, c[:, None]], 1)
+def _written_out(block: Block) -> Tensor:
+    """(x, A, b, c) of the block's operator at its points, (n, d + d² + d + 1), and those of the partner where rows are paired."""
+    parts = []
+    for operator, x in block.places:
+        A, b, c = operator.coefficients(x)
+        parts += [x, A.flatten(1), b, c[:, None]]
+    return torch.cat(parts, 1)
 
 
 def _sizes(block: Block) -> Tensor:
-    """max(|A_ab|, |b_a|, |c|) of every row, a part of the points at a time: A alone is n d² numbers."""
-    d = block.operator.dim
-    return torch.cat([_written_out(block, x)[:, d:].abs().amax(1) for x in block.x.split(max(1, _WRITTEN // d**2))])
+    """max(|A_ab|, |b_a|, |c|) of every row, a part of the points at a time: A alone is n d² numbers. A functional less itself has 0."""
+    d, found = block.operator.dim, []
+    for index in torch.arange(len(block)).split(max(1, _WRITTEN // d**2)):
+        own, *others = _written_out(block.select(index.to(block.x.device))).split((d + 1) ** 2, 1)
+        size = own[:, d:].abs().amax(1)
+        for other in others:
+            size = torch.maximum(size, other[:, d:].abs().amax(1)).masked_fill((own == other).all(1), 0.0)
+        found.append(size)
+    return torch.cat(found)
 
 
 def inconsistencies(problem: Problem) -> Iterator[Finding]:
@@ -150,13 +163,12 @@ def inconsistencies(problem: Problem) -> Iterator[Finding]:
     if problem.exact is None:
         return
     for block in problem.blocks:
-        x, target = block.x, block.target
-        if problem.ansatz is not None:
-            size = problem.ansatz.phi(x).abs()
-            inside = size >= _WELL_INSIDE * size.max()
-            x, target = x[inside].double(), target[inside].double()
-        left = block.operator.apply(_network_of(problem.exact, problem.ansatz), x)
-        yield from _gap(f"block {block.name!r}: the exact solution gives", left, target, x, torch.finfo(block.x.dtype).eps)
+        kept, ansatz = block, problem.ansatz
+        if ansatz is not None:
+            size = torch.stack([ansatz.phi(x).abs() for _, x in block.places]).amin(0)
+            kept = replace_block(block.select(size >= _WELL_INSIDE * size.max()), torch.float64, block.x.device)
+        left, eps = kept.rows().apply(_network_of(problem.exact, ansatz)), torch.finfo(block.x.dtype).eps
+        yield from _gap(f"block {block.name!r}: the exact solution gives", left, kept.target, kept.x, eps)
     if problem.ansatz is not None and problem.domain is not None:
         size = float(problem.ansatz.phi(problem.x).abs().max())
         x = problem.domain.boundary(max(32 * problem.dim, 8 * len(problem.domain.pieces)), seed=1)

@@ -23,6 +23,7 @@ class Setting:
         parameters: number of trained parameters.
         lambda_s: λ_S = λ_min(K^(a)).
         floor: rounding floor of λ_S.
+        paired: names of the blocks whose rows pair two points.
     """
 
     activation: str
@@ -35,6 +36,7 @@ class Setting:
     parameters: int
     lambda_s: float
     floor: float
+    paired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ def _data_reasons(setting: Setting) -> list[str]:
     reasons = []
     outside = int((~((setting.points >= 0) & (setting.points <= 1)).all(dim=1)).sum())
     n = setting.points.shape[0]
+    if setting.paired:
+        blocks = ", ".join(setting.paired)
+        reasons.append(f"{blocks} pairs two points in a row (periodic or interface conditions): the theorems are about one operator at one")
     if not bool(torch.isfinite(setting.points).all()):
         reasons.append("some points are not finite")
     elif outside:

@@ -169,6 +169,7 @@ def _verdict(problem: Problem, network: TwoLayer, lazy: Lazy | None, unavailable
             parameters=network.parameter_count,
             lambda_s=lazy.spectrum_a.lambda_min,
             floor=lazy.spectrum_a.floor,
+            paired=problem.paired,
         )
     )
 

@@ -86,6 +86,7 @@ def _setting(problem: Problem, network: TwoLayer, lambda_s: float, floor: float)
         parameters=problem.points,
         lambda_s=lambda_s,
         floor=floor,
+        paired=problem.paired,
     )
 
 
