@@ -165,8 +165,8 @@ def inconsistencies(problem: Problem) -> Iterator[Finding]:
     for block in problem.blocks:
         kept, ansatz = block, problem.ansatz
         if ansatz is not None:
-            size = torch.stack([ansatz.phi(x).abs() for _, x in block.places]).amin(0)
-            kept = replace_block(block.select(size >= _WELL_INSIDE * size.max()), torch.float64, block.x.device)
+            least = torch.stack([ansatz.phi(x).abs() for _, x in block.places]).amin(0)
+            kept = replace_block(block.select(least >= _WELL_INSIDE * least.max()), torch.float64, block.x.device)
         left, eps = kept.rows().apply(_network_of(problem.exact, ansatz)), torch.finfo(block.x.dtype).eps
         yield from _gap(f"block {block.name!r}: the exact solution gives", left, kept.target, kept.x, eps)
     if problem.ansatz is not None and problem.domain is not None:

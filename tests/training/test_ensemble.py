@@ -47,7 +47,7 @@ def with_solution(problem: Problem) -> Problem:
     return Problem(problem.blocks, exact=lambda x: torch.cos(x[:, 0]), test_points=points(9, problem.dim, seed=5))
 
 
-@pytest.mark.parametrize("name", ["identity", "full", "hard", "heat"])
+@pytest.mark.parametrize("name", ["identity", "full", "hard", "heat", "paired"])
 @pytest.mark.parametrize("options", [{}, {"init": "centred", "scaling": "ntk"}, {"init": "uniform", "bias": False}], ids=str)
 def test_every_member_is_the_single_run_of_its_seed(name: str, options: dict) -> None:
     problem, net = with_solution(problem_of(name, 2)), network_of("tanh", 2, width=40, **options)

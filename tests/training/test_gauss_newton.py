@@ -45,7 +45,7 @@ def test_the_jacobian_is_the_gradient_and_the_kernel(name: str, activation: str,
     torch.testing.assert_close(DampedSteps(J, e, dual=True).gram, K.scale * K.total, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["identity", "full", "wave"])
+@pytest.mark.parametrize("name", ["identity", "full", "wave", "paired"])
 def test_the_jacobian_is_that_of_central_differences(name: str) -> None:
     problem, net = problem_of(name, 2), network_of("tanh", 2, width=3)
     J, step = jacobian(problem.system(net), net.weights), 1e-6
