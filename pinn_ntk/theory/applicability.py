@@ -103,7 +103,7 @@ def _data_reasons(setting: Setting) -> list[str]:
     n = setting.points.shape[0]
     if setting.paired:
         blocks = ", ".join(setting.paired)
-        reasons.append(f"{blocks} pairs two points in a row (periodic or interface conditions): the theorems are about one operator at one")
+        reasons.append(f"rows of {blocks} pair two points (periodic or interface conditions): the theorems have one in each row")
     if not bool(torch.isfinite(setting.points).all()):
         reasons.append("some points are not finite")
     elif outside:

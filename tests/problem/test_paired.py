@@ -173,4 +173,4 @@ def test_no_theorem_is_claimed_but_the_forecast_is_there():
     shared = shared_prediction(problem, network_of("relu3", 2, width=40), draws=10)
     assert shared.lazy is not None
     assert shared.guarantee is None
-    assert "jump pairs two points in a row" in shared.verdict.reason
+    assert "rows of jump pair two points" in shared.verdict.reason

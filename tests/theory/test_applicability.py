@@ -28,7 +28,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"init": "centred"}, "initialisation is centred"),
     ({"gamma": 1.0}, "γ = 1"),
     ({"extra": 2}, "2 fixed functions"),
-    ({"paired": ("periodic_x",)}, "periodic_x pairs two points in a row"),
+    ({"paired": ("periodic_x",)}, "rows of periodic_x pair two points"),
     ({"points": POINTS * 1.5}, "2 of 3|3 of 3"),
     ({"points": POINTS * float("nan")}, "not finite"),
     ({"parameters": 2}, "more points"),
