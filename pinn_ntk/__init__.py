@@ -22,6 +22,7 @@ from pinn_ntk.kernels.autograd import autograd_kernel
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, solution_kernel
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
+from pinn_ntk.kernels.infinite_width_solve import InfiniteWidthSolution, infinite_width_solve
 from pinn_ntk.kernels.spectrum import Spectrum
 from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
 from pinn_ntk.networks.least_squares import OuterSolution, solve_outer
@@ -76,6 +77,7 @@ __all__ = [
     "Box",
     "Dynamics",
     "Experiment",
+    "InfiniteWidthSolution",
     "Kernel",
     "LinearModel",
     "LinearState",
@@ -110,6 +112,7 @@ __all__ = [
     "helmholtz",
     "identity",
     "infinite_width_kernel",
+    "infinite_width_solve",
     "intersection",
     "kernel_spectrum",
     "l_shape",

@@ -26,11 +26,12 @@ from pinn_ntk.networks.two_layer import INITS
 from pinn_ntk.operators.rows import Rows, unpaired
 from pinn_ntk.problem.residual import Problem
 
-__all__ = ["NotAvailableError", "infinite_width_kernel", "infinite_width_spectrum", "kernel_limit"]
+__all__ = ["NotAvailableError", "infinite_width_diagonal", "infinite_width_kernel", "infinite_width_spectrum", "kernel_limit"]
 
 KERNEL_DIMENSIONS, SPECTRUM_DIMENSIONS = 2, 3
 """Dimensions up to which the nodes are weights: beyond 2 a plane for each pair is quicker, but only weights give singular values."""
 WEIGHT_SPACE_NODES = 1e6
+_TOGETHER = 32  # rows of which a whole block is computed where only its diagonal is wanted
 
 
 def infinite_width_kernel(
@@ -76,6 +77,40 @@ def infinite_width_kernel(
     error = limit.error + (0.0 if dtype == torch.float64 else 2 * torch.finfo(dtype).eps * float(total.abs().max()))
     columns = block_map(problem)
     return Kernel(total, 1.0, a, w, None, columns if at is None else {"new": (slice(0, m), 1.0)}, columns, error)
+
+
+def infinite_width_diagonal(
+    rows: tuple[Rows, ...], activation: str | Activation, bias: bool = True, init: str = "lecture", tolerance: float = 1e-12
+) -> Limit:
+    """k(x_i, x_i) of rows with themselves: the diagonals (n,) of K^(a) and K^(w) at γ = 1, at the cost of n pairs.
+
+    Args:
+        rows: n rows on d coordinates.
+        activation: a name or a record.
+        bias: whether points are lifted to (x, 1).
+        init: as in `infinite_width_kernel`.
+        tolerance: what the quadrature aims at, relative to the largest entry.
+
+    Raises:
+        NotAvailableError: as in `infinite_width_kernel`.
+    """
+    _check(activation, init, "both", tolerance)
+    sigma, lifted = activation_named(activation), _lifted(rows, bias)
+    if init == "uniform" or len(unpaired(lifted)) > len(lifted):
+        parts = [r.select(slice(i, i + _TOGETHER)) for r in lifted for i in range(0, len(r), _TOGETHER)]
+        limits = [kernel_limit((part,), None, sigma, init, tolerance, gradient=True) for part in parts]
+        a, w = (torch.cat([m.diagonal() for m in side if m is not None]) for side in zip(*((x.a, x.w) for x in limits), strict=True))
+        return Limit(a, w, max(x.error for x in limits))
+    dense, error = dense_rows(lifted), 0.0
+    if sigma.degree is None:
+        rule, error = resolve(dense, sigma, True, tolerance)
+        moments = trapezoid_moments(sigma, rule)
+    else:
+        moments = homogeneous_moments(sigma)
+    order = (4 * dense.x.norm(dim=1).clamp_min(1e-300).log2()).round().argsort(stable=True)
+    kernel = pair_kernel(dense, order, order, moments, True)
+    back = order.argsort()
+    return Limit(kernel.a[back], None if kernel.w is None else kernel.w[back], error + kernel.rounding)
 
 
 def infinite_width_spectrum(
