@@ -30,6 +30,8 @@ _OPTIONS = {
     "adam": ("learning_rate",),
     "lbfgs": (),
     "levenberg_marquardt": (),
+    "spring": (),
+    "variable_projection": (),
 }
 """Options of the study that a method takes; the others take the step size."""
 _COURSE = ("step", "seconds", "error", "loss", "drift")

@@ -20,6 +20,8 @@ CLASSES = {
     "sgd": FIRST,
     "lbfgs": QUASI,
     "levenberg_marquardt": SECOND,
+    "spring": SECOND,
+    "variable_projection": SECOND,
 }
 COLOURS = {
     "gradient_descent": "#1a1a1a",
@@ -29,6 +31,8 @@ COLOURS = {
     "sgd": "#8a8f98",
     "lbfgs": "#009e73",
     "levenberg_marquardt": "#d55e00",
+    "spring": "#b8a100",
+    "variable_projection": "#cc79a7",
 }
 NAMES = {
     "gradient_descent": "gradient descent",
@@ -38,6 +42,8 @@ NAMES = {
     "sgd": "SGD",
     "lbfgs": "L-BFGS",
     "levenberg_marquardt": "Levenberg–Marquardt",
+    "spring": "SPRING",
+    "variable_projection": "variable projection",
 }
 _GRID = 30
 _DRIFT = "relative drift of the kernel"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from cases import points
+from cases import points, problem_of
 from torch import Tensor
 
 from pinn_ntk.kernels.infinite_width import infinite_width_diagonal, infinite_width_kernel
@@ -12,7 +12,7 @@ from pinn_ntk.kernels.infinite_width_solve import InfiniteWidthSolution, infinit
 from pinn_ntk.kernels.limit import NotAvailableError
 from pinn_ntk.kernels.spectrum import SpectrumError
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
+from pinn_ntk.operators.library import identity
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.theory.linear_model import linearise
@@ -30,7 +30,7 @@ def gap(u: Tensor, exact: Tensor) -> float:
 @pytest.mark.parametrize("init", ["lecture", "uniform"])
 @pytest.mark.parametrize("name", ["relu3", "tanh"])
 def test_the_diagonal_is_that_of_the_whole_kernel(name: str, init: str) -> None:
-    problem = Problem([Block(laplacian(2), points(40, 2), 1.0), Block(identity(2), points(5, 2, seed=1), 0.0, "edge", 3.0)])
+    problem = problem_of("paired", 2, n=40)
     whole, diagonal = infinite_width_kernel(problem, name, init=init), infinite_width_diagonal(problem.rows(), name, init=init)
     for part, other in ((whole.a, diagonal.a), (whole.w, diagonal.w)):
         torch.testing.assert_close(other, part.diagonal(), rtol=1e-10, atol=1e-11 * float(part.max()))

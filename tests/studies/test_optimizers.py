@@ -11,7 +11,7 @@ import torch
 
 from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.studies.optimizers import measure, optimizers, timed
-from pinn_ntk.studies.optimizers_document import CLASSES
+from pinn_ntk.studies.optimizers_document import CLASSES, COLOURS, NAMES
 from pinn_ntk.studies.runner import run_study
 from pinn_ntk.studies.study import Factory
 from pinn_ntk.studies.table import STUDIES
@@ -98,8 +98,17 @@ def test_gradient_descent_has_no_momentum(made: Factory) -> None:
     assert ball["loss"][-1] != pytest.approx(expected[-1], rel=1e-3)
 
 
-def test_every_method_of_a_class_is_a_method() -> None:
+def test_every_method_of_a_class_is_a_method_with_a_name_and_a_colour() -> None:
     assert set(CLASSES) <= set(METHODS)
+    assert set(CLASSES) == set(NAMES) == set(COLOURS)
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+@pytest.mark.parametrize("method", ["spring", "variable_projection"])
+def test_second_order_methods_race_with_options_of_their_own(made: Factory, method: str) -> None:
+    measured = measure(made, optimizers(made, methods=[method], seeds=1, seconds=60.0, steps=5, tracked=5).cells[0])
+    assert measured.rows[0]["class"] == "second order"
+    assert measured.arrays["loss"][-1] < 1e-2 * measured.arrays["loss"][0]
 
 
 BAD = [({"methods": ["newton"]}, "methods"), ({"seconds": 0.0}, "seconds"), ({"seeds": 0}, "seeds"), ({"tracked": 1}, "tracked")]

@@ -36,7 +36,7 @@ def displaced(weights: Weights, j: int, step: float) -> Weights:
     return replace(weights, dw=moved)
 
 
-@pytest.mark.parametrize("name", ["identity", "full", "wave"])
+@pytest.mark.parametrize("name", ["identity", "full", "wave", "paired"])
 def test_the_jacobian_is_what_central_differences_leave_outside_the_span(name: str) -> None:
     """Kaufman's Jacobian and the whole one differ in the span of M only; so Jᵀe/n is the gradient of R_S."""
     problem = problem_of(name, 2, n=20)
