@@ -13,6 +13,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from pinn_ntk.operators.rows import Rows
+
 Jet = tuple[Tensor, Tensor, Tensor]
 """(value (n,), gradient (n, d), Hessian (n, d, d))."""
 
@@ -156,11 +158,29 @@ def _radial_value(x: Tensor, parameters: Sequence[float]) -> Tensor:
     return value
 
 
+def _constant_jet(x: Tensor, parameters: Sequence[float]) -> Jet:  # noqa: ARG001  it has no numbers
+    n, d = x.shape
+    return x.new_ones(n), x.new_zeros(n, d), x.new_zeros(n, d, d)
+
+
 EXTRA_KINDS: dict[str, ExtraKind] = {
     "power": ExtraKind(lambda x, p: _plane_value(x, p, False), lambda x, p: _plane_jet(x, p, False)),
     "logarithm": ExtraKind(lambda x, p: _plane_value(x, p, True), lambda x, p: _plane_jet(x, p, True)),
     "radial": ExtraKind(_radial_value, _radial_jet),
+    "constant": ExtraKind(lambda x, p: torch.ones_like(x[:, 0]), _constant_jet),  # noqa: ARG005
 }
+
+
+def applied(rows: Rows, psi: HasJet) -> Tensor:
+    """(𝓛ψ(x_i))_i from the function's own derivatives, (n,)."""
+    value, slope, curvature = psi.jet(rows.x)
+    total = torch.zeros_like(value) if rows.c is None else rows.c * value
+    if rows.b is not None:
+        total = total + (rows.b * slope).sum(1)
+    if rows.alpha is not None:
+        total = total + (rows.second_order() * curvature).sum((1, 2))
+    minus = getattr(rows, "minus", None)
+    return total if minus is None else total - applied(minus, psi)
 
 
 def extra_function(

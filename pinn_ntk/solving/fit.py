@@ -1,0 +1,194 @@
+"""One fit: frozen neurons and extra functions, outer weights by least squares over rows that are scaled by the operators' own sizes.
+
+Rows of block b are divided by max|Φ_b| √n_b, so that no block's units count: minimised is R_S with the weights λ_b = 1/max|Φ_b|². How good a fit is,
+is told by two numbers: the share of the operator's own terms that is left as a residual on rows it never saw, and how far it is from another fit
+of independently drawn neurons.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.activations import ACTIVATIONS
+from pinn_ntk.networks.extra import ExtraFunction, applied
+from pinn_ntk.networks.features import System, features
+from pinn_ntk.networks.least_squares import solve_outer
+from pinn_ntk.networks.two_layer import TwoLayer, Weights
+from pinn_ntk.operators.rows import Rows
+from pinn_ntk.solving.recipe import Recipe
+from pinn_ntk.solving.task import Sample, Task
+
+_SIZED = 300  # points at which the sizes of h and its derivatives are measured
+
+
+@dataclass(frozen=True)
+class Fit:
+    """h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x).
+
+    Attributes:
+        recipe: how the neurons were drawn.
+        seed: of the draw.
+        inner: w, (N, d + 1).
+        outer: a, (N,).
+        extra: β, (m,).
+        functions: ψ.
+        weights: λ_b of each block.
+        rank: directions that the least-squares problem told apart.
+        points: rows it was fitted to.
+    """
+
+    recipe: Recipe
+    seed: int
+    inner: Tensor
+    outer: Tensor
+    extra: Tensor
+    functions: tuple[ExtraFunction, ...]
+    weights: tuple[float, ...]
+    rank: int
+    points: int
+
+    @property
+    def width(self) -> int:
+        """N."""
+        return self.outer.shape[0]
+
+    @property
+    def network(self) -> TwoLayer:
+        """The fit as a network."""
+        dim = self.inner.shape[1] - 1
+        made = TwoLayer(dim, self.width, self.recipe.activation, gamma=1.0, seed=self.seed, extra=self.functions)
+        zero = torch.zeros_like
+        return made.with_weights(Weights(self.outer, self.inner, zero(self.outer), zero(self.inner), self.extra))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where fits are made: a task, its extra functions, and what is evaluated once for many fits.
+
+    Attributes:
+        task: what is to be satisfied.
+        functions: extra functions ψ_j.
+    """
+
+    task: Task
+    functions: tuple[ExtraFunction, ...] = ()
+    _columns: dict[int, tuple[Sample, list[Tensor]]] = field(default_factory=dict)
+
+    def fit(self, recipe: Recipe, width: int, seed: int, sample: Sample) -> Fit:
+        """Neurons drawn by the recipe, outer weights fitted to the sample."""
+        w = recipe.draw(width, self.task.frame, seed)
+        matrix, right, weights = self._matrix(recipe, w, sample)
+        found = solve_outer(matrix, right)
+        c = found.coefficients
+        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, found.rank, sample.points)
+
+    def _matrix(self, recipe: Recipe, w: Tensor, sample: Sample) -> tuple[Tensor, Tensor, tuple[float, ...]]:
+        """The scaled system and λ_b; one array, filled block after block."""
+        extras, width = self._extra_columns(sample), w.shape[0]
+        matrix = w.new_empty(sample.points, width + len(self.functions))
+        right, weights, start = w.new_empty(sample.points), [], 0
+        for block, rows, columns in zip(sample.blocks, sample.lifted, extras, strict=True):
+            part = slice(start, start + len(block))
+            phi = features(_system((rows,), recipe), w)
+            largest = float(phi.abs().max()) or 1.0
+            scale = 1.0 / (largest * math.sqrt(len(block)))
+            torch.mul(phi, scale, out=matrix[part, :width])
+            matrix[part, width:] = columns * scale
+            right[part] = block.target * scale
+            weights.append(largest**-2)
+            start = part.stop
+        return matrix, right, tuple(weights)
+
+    def _extra_columns(self, sample: Sample) -> list[Tensor]:
+        """𝓛_bψ_j at the points of each block, (n_b, m)."""
+        found = self._columns.get(id(sample))
+        if found is None or found[0] is not sample:
+            columns = [_columns(rows, self.functions) for rows in sample.rows]
+            if len(self._columns) > 6:
+                self._columns.clear()
+            found = self._columns[id(sample)] = (sample, columns)
+        return found[1]
+
+    @cached_property
+    def _shape(self) -> tuple[Tensor, Tensor]:
+        """The reference points, and ϕ there (1 without an ansatz)."""
+        x, ansatz = self.task.reference, self.task.problem.ansatz
+        hard = ansatz is not None and not self.task.posed
+        return x, ansatz.phi(x) if hard and ansatz is not None else torch.ones_like(x[:, 0])
+
+    @cached_property
+    def _extra_values(self) -> Tensor:
+        x = self.task.reference
+        return torch.stack([psi(x) for psi in self.functions], 1) if self.functions else x.new_zeros(len(x), 0)
+
+    def values(self, fit: Fit) -> Tensor:
+        """h (times ϕ) at the reference points."""
+        x, phi = self._shape
+        z = x @ fit.inner[:, :-1].mT + fit.inner[:, -1]
+        return phi * (ACTIVATIONS[fit.recipe.activation](z) @ fit.outer + self._extra_values @ fit.extra)
+
+    def residuals(self, fit: Fit, sample: Sample) -> list[Tensor]:
+        """𝓛_b h − f_b at the points of each block."""
+        extras = self._extra_columns(sample)
+        return [
+            features(_system((rows,), fit.recipe), fit.inner) @ fit.outer + columns @ fit.extra - block.target
+            for block, rows, columns in zip(sample.blocks, sample.lifted, extras, strict=True)
+        ]
+
+    def residual_share(self, fit: Fit) -> float:
+        """max_b rms(𝓛_b h − f_b) / √(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on rows that the fit has not seen.
+
+        U, G, H are the rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j².
+        """
+        sample, sizes = self.task.held_out, self._sizes(fit)
+        residuals = self.residuals(fit, sample)
+        shares = [_rms(e) / max(_size(rows, b.target, *sizes), 1e-300) for e, rows, b in zip(residuals, sample.rows, sample.blocks, strict=True)]
+        return max(shares)
+
+    def _sizes(self, fit: Fit) -> tuple[float, Tensor, Tensor]:
+        """(U, G (d,), H (d, d)): rms of h, of its derivatives and second derivatives, inside."""
+        x, half = self.task.reference[:_SIZED], torch.tensor(self.task.frame.half, dtype=torch.float64)
+        w, a, d = fit.inner[:, :-1], fit.outer, self.task.dim
+        jet = ACTIVATIONS[fit.recipe.activation].jet(x @ w.mT + fit.inner[:, -1], 2 if self.task.order > 1 else 1)
+        h, slope = jet[0] @ a, jet[1] @ (a[:, None] * w)
+        curvature = x.new_zeros(len(x), d, d)
+        if self.task.order > 1:
+            curvature = (jet[2] @ (a[:, None, None] * w[:, :, None] * w[:, None, :]).flatten(1)).reshape(-1, d, d)
+        for beta, psi in zip(fit.extra.tolist(), self.functions, strict=True):
+            value, gradient, hessian = psi.jet(x)
+            h, slope, curvature = h + beta * value, slope + beta * gradient, curvature + beta * hessian
+        U, G, H = _rms(h), slope.square().mean(0).sqrt(), curvature.square().mean(0).sqrt()
+        H = torch.maximum(H, torch.diag(U / half**2))
+        return U, torch.maximum(G, U / half), H
+
+
+def difference(first: Tensor, second: Tensor) -> float:
+    """‖u₁ − u₂‖ / max(‖u₁‖, ‖u₂‖), 0 where both vanish."""
+    size = max(float(first.norm()), float(second.norm()))
+    gap = float((first - second).norm())
+    return gap / size if size > 0.0 and math.isfinite(gap) else 0.0 if gap == 0.0 else math.inf
+
+
+def _system(rows: tuple[Rows, ...], recipe: Recipe) -> System:
+    return System(rows, rows[0].x.new_zeros(0), ACTIVATIONS[recipe.activation], 1.0)
+
+
+def _columns(rows: Rows, functions: Sequence[ExtraFunction]) -> Tensor:
+    return torch.stack([applied(rows, psi) for psi in functions], 1) if functions else rows.x.new_zeros(len(rows), 0)
+
+
+def _rms(values: Tensor) -> float:
+    return float(values.square().mean().sqrt())
+
+
+def _size(rows: Rows, target: Tensor, U: float, G: Tensor, H: Tensor) -> float:
+    """√(mean f² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²)."""
+    total = float(target.square().mean())
+    total += 0.0 if rows.c is None else float(rows.c.square().mean()) * U**2
+    total += 0.0 if rows.b is None else float((rows.b.square().mean(0) * G**2).sum())
+    total += 0.0 if rows.alpha is None else float((rows.second_order().square().mean(0) * H**2).sum())
+    return math.sqrt(total)

@@ -1,0 +1,76 @@
+"""Recipes of frozen neurons: σ(w·x + β) with w_j ~ U(−1,1) s_j/half_j on k of the d axes, centred at a point c of the bounding box, β = −w·c.
+
+A sine also gets a phase U(0, 2π). The scales s, the activation and k are what a person would have to guess.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_PHASED = ("sin",)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The bounding box that recipes are measured in.
+
+    Attributes:
+        low: lower ends, (d,).
+        high: upper ends, (d,).
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @property
+    def dim(self) -> int:
+        """d."""
+        return len(self.low)
+
+    @property
+    def half(self) -> tuple[float, ...]:
+        """Half the length of each axis; 1 where the points have no extent."""
+        return tuple(0.5 * (b - a) if b > a else 1.0 for a, b in zip(self.low, self.high, strict=True))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How neurons are drawn.
+
+    Attributes:
+        activation: σ by name.
+        scales: s_j for each axis, dimensionless: w_j·half_j is uniform on (−s_j, s_j).
+        axes: k, how many axes each neuron sees, chosen at random.
+    """
+
+    activation: str
+    scales: tuple[float, ...]
+    axes: int
+
+    def scaled(self, factor: float, *which: int) -> "Recipe":
+        """The recipe with the scales of those axes multiplied; of all axes where none is named."""
+        chosen = which or range(len(self.scales))
+        return replace(self, scales=tuple(s * factor if j in chosen else s for j, s in enumerate(self.scales)))
+
+    def draw(self, width: int, frame: Frame, seed: int) -> Tensor:
+        """Inner weights (N, d + 1), float64, the bias last; a wider draw of one seed begins with the same neurons."""
+        rng, d = np.random.default_rng(seed), frame.dim
+        table = rng.random((width, 3 * d + 1))
+        half, low = np.array(frame.half), np.array(frame.low)
+        w = (2.0 * table[:, :d] - 1.0) * np.array(self.scales) / half
+        if self.axes < d:
+            w *= table[:, d : 2 * d].argsort(1).argsort(1) < self.axes
+        centre = low + 2.0 * half * table[:, 2 * d : 3 * d]
+        bias = -(w * centre).sum(1)
+        if self.activation in _PHASED:
+            bias += 2.0 * math.pi * table[:, -1]
+        return torch.from_numpy(np.concatenate([w, bias[:, None]], 1))
+
+    def __str__(self) -> str:
+        equal = len(set(self.scales)) == 1
+        scale = f"{self.scales[0]:.3g}" if equal else f"({', '.join(f'{s:.3g}' for s in self.scales)})"
+        seen = f", {self.axes} of {len(self.scales)} axes each" if self.axes < len(self.scales) else ""
+        return f"{self.activation}, scale {scale}{seen}"

@@ -1,0 +1,156 @@
+"""What a solver works on: conditions it may sample, or rows that are given, as blocks of functionals with right-hand sides."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.operators.rows import Rows
+from pinn_ntk.problem.posed import Condition
+from pinn_ntk.problem.residual import Block, Problem, drawn
+from pinn_ntk.solving.recipe import Frame
+
+_LEAST = 24  # points of a condition on a piece of positive dimension
+_HELD_OUT = 5  # every so many of given rows are kept for probes
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Blocks on drawn points.
+
+    Attributes:
+        blocks: block after block.
+    """
+
+    blocks: tuple[Block, ...]
+
+    @cached_property
+    def rows(self) -> tuple[Rows, ...]:
+        """𝓛_b at the points, unscaled, in d coordinates."""
+        return tuple(b.operator.rows(b.x) if getattr(b, "partner", None) is None else b.rows() for b in self.blocks)
+
+    @cached_property
+    def lifted(self) -> tuple[Rows, ...]:
+        """The rows on (x, 1)."""
+        return tuple(r.lifted() for r in self.rows)
+
+    @property
+    def points(self) -> int:
+        """n."""
+        return sum(len(b) for b in self.blocks)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem as the solver sees it.
+
+    Attributes:
+        problem: the problem.
+        seed: of the points.
+    """
+
+    problem: Problem
+    seed: int = 0
+
+    @property
+    def posed(self) -> bool:
+        """Whether points may be drawn; else the rows are those of the problem's blocks."""
+        return bool(self.problem.posed)
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The bounding box of the domain, or of the points where there is no domain."""
+        domain, x = self.problem.domain, self.problem.x
+        low = domain.low if domain is not None else tuple(x.amin(0).tolist())
+        high = domain.high if domain is not None else tuple(x.amax(0).tolist())
+        return Frame(tuple(map(float, low)), tuple(map(float, high)))
+
+    @property
+    def dim(self) -> int:
+        """d, time counted."""
+        return self.problem.dim
+
+    @property
+    def time(self) -> bool:
+        """Whether the last coordinate is time."""
+        return self.problem.time
+
+    @cached_property
+    def largest_width(self) -> int | None:
+        """As many neurons as given rows can determine; None where rows may be drawn."""
+        return None if self.posed else max(1, int(self.problem.points / 1.2))
+
+    @property
+    def order(self) -> int:
+        """The highest order among the operators."""
+        return self.problem.order if not self.posed else max(c.operator.order for c in self.problem.posed)
+
+    def fit_sample(self, width: int, seed: int) -> Sample:
+        """Rows to fit `width` neurons to: 1.6 N inside (N from d = 4 on), conditions by measure in the metric of the box; all given rows."""
+        if not self.posed:
+            return Sample(self.problem.blocks)
+        inside = max(16, int((1.6 if self.dim <= 3 else 1.0) * width))
+        share = 1.0 if self.dim <= 3 else 0.8
+        return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, self._shares(inside, share), strict=True)))
+
+    def probing_sample(self, width: int, seed: int) -> Sample:
+        """Rows for probes: as `fit_sample`, but of given rows a fifth is kept out."""
+        if self.posed:
+            return self.fit_sample(width, seed)
+        return Sample(tuple(_subset(b, torch.arange(len(b)) % _HELD_OUT != _HELD_OUT - 1) for b in self.problem.blocks))
+
+    @cached_property
+    def held_out(self) -> Sample:
+        """Fresh rows that no fit sees."""
+        if self.posed:
+            return Sample(tuple(drawn(c, n, self.seed + 700_001) for c, n in zip(self.problem.posed, self._shares(400, 0.5), strict=True)))
+        return Sample(tuple(_subset(b, torch.arange(len(b)) % _HELD_OUT == _HELD_OUT - 1) for b in self.problem.blocks))
+
+    @cached_property
+    def reference(self) -> Tensor:
+        """Points inside at which solutions are compared, (m, d)."""
+        return self.inside(1500, self.seed + 800_003)
+
+    def inside(self, n: int, seed: int) -> Tensor:
+        """n points of the domain; without one, the given points."""
+        if self.problem.domain is not None:
+            return self.problem.domain.interior(n, seed)
+        for condition in self.problem.posed:
+            if condition.kind == "interior":
+                return condition.region.sample(n, seed)
+        return self.problem.x
+
+    def _shares(self, inside: int, ratio: float) -> list[int]:
+        """Points of each condition: `inside` for those of full dimension, the others by measure, together ratio·inside, at least a few."""
+        conditions, scale = self.problem.posed, math.prod(self.frame.half)
+        lower = [c for c in conditions if c.region.dim < self.dim]
+        total = sum(self._measure(c, scale) for c in lower if c.region.dim > 0) or 1.0
+        count = []
+        for c in conditions:
+            if c.region.dim == self.dim:
+                count.append(inside)
+            elif c.region.dim == 0:
+                count.append(max(1, round(c.region.measure)))
+            else:
+                count.append(max(_LEAST * min(self.dim, 2), int(ratio * inside * self._measure(c, scale) / total)))
+        return count
+
+    def _measure(self, condition: Condition, scale: float) -> float:
+        """The measure of a region up to a factor, in units of the box's half lengths; a region at one time spans space alone."""
+        if self.time and condition.kind in ("initial", "velocity"):
+            return condition.region.measure * self.frame.half[-1] / scale
+        return condition.region.measure * scale ** (1.0 / self.dim) / scale
+
+
+def _subset(block: Block, chosen: Tensor) -> Block:
+    index = chosen.nonzero().flatten()
+    index = index if len(index) else torch.arange(len(block))
+    return Block(block.operator, block.x[index], block.target[index], block.name, block.weight)
+
+
+def constants_vanish(samples: Sequence[Rows]) -> bool:
+    """Whether every row annihilates constants: u is then determined up to one."""
+    return all(r.c is None or not bool(r.c.any()) for r in samples)
