@@ -12,7 +12,7 @@ FLOORS = {
     "networks": 2,
     "problem": 3,
     "kernels": 4,
-    "theory": 5, "training": 5,
+    "solving": 5, "theory": 5, "training": 5,
     "comparison": 6,
     "reporting": 7,
     "experiment": 8,

@@ -1,8 +1,8 @@
 """Extra functions: fixed columns beside the neurons, for what geometry makes singular, as records that can be saved and read back.
 
-In the plane, with z = T(x − c) as a complex number, they are real and imaginary parts of |z|^{2j} z^p and of |z|^{2j} z^p log z: r^{−m} cos mθ and
-log r about a hole, r^{π/ω} sin(πθ/ω) at a re-entrant corner, and with j > 0 what a zeroth-order term makes of them. Values, gradients and Hessians
-are in closed form. Any function times t^k serves evolution problems.
+In the plane, with z = T(x − c) as a complex number, they are real and imaginary parts of |z|^{2j} z^p and of |z|^{2j} z^p log z:
+r^{−m} cos mθ and log r about a hole, r^{π/ω} sin(πθ/ω) at a re-entrant corner, and with j > 0 what a zeroth-order term makes of them.
+Values, gradients and Hessians are in closed form. Any function times t^k serves evolution problems.
 """
 
 import math
@@ -171,6 +171,11 @@ EXTRA_KINDS: dict[str, ExtraKind] = {
 }
 
 
+def extra_rows(rows: Rows, psi: Callable[[Tensor], Tensor]) -> Tensor:
+    """(𝓛ψ(x_i))_i, (n,): from the function's own derivatives where it has them, else by automatic differentiation."""
+    return applied(rows, psi) if isinstance(psi, HasJet) else rows.apply(psi)
+
+
 def applied(rows: Rows, psi: HasJet) -> Tensor:
     """(𝓛ψ(x_i))_i from the function's own derivatives, (n,)."""
     value, slope, curvature = psi.jet(rows.x)
@@ -179,8 +184,7 @@ def applied(rows: Rows, psi: HasJet) -> Tensor:
         total = total + (rows.b * slope).sum(1)
     if rows.alpha is not None:
         total = total + (rows.second_order() * curvature).sum((1, 2))
-    minus = getattr(rows, "minus", None)
-    return total if minus is None else total - applied(minus, psi)
+    return total if rows.minus is None else total - applied(rows.minus, psi)
 
 
 def extra_function(

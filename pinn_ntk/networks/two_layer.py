@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ntk.activations import Activation, activation_named
+from pinn_ntk.networks.extra import extra_rows
 from pinn_ntk.networks.features import System, neuron_chunks
 from pinn_ntk.networks.model import About, Fact
 from pinn_ntk.networks.smoothness import activation_notes
@@ -265,7 +266,7 @@ class TwoLayer(nn.Module):
         """
         if rows[0].x.shape[1] != self.dim:
             raise ValueError(f"network: got dim={self.dim}, expected {rows[0].x.shape[1]}, the number of coordinates of the problem")
-        columns = [torch.cat([r.apply(psi) for r in rows]) for psi in self.extra]
+        columns = [torch.cat([extra_rows(r, psi) for r in rows]) for psi in self.extra]
         lifted = tuple(r.lifted() if self.bias else r for r in rows)
         return System(lifted, target, self.activation, self.scale, torch.stack(columns, 1) if columns else None)
 

@@ -1,1 +1,1 @@
-"""The solver: frozen neurons chosen by probes, outer weights by one least-squares solve, an estimate of the error from independent draws."""
+"""The solver: frozen neurons chosen by probes, outer weights by one least-squares solve, an error estimate from independent draws."""

@@ -1,7 +1,7 @@
-"""Extra functions that the geometry calls for: logarithms and Laurent terms about holes, r^α at re-entrant corners, over time times powers of t.
+"""Extra functions that the geometry calls for: log r and r^(−m) about holes, r^α at re-entrant corners, over time times powers of t.
 
-They are written in z = T(x − c) with TᵀT = A⁻¹ of the operator's second-order part at that place, so that they solve A:∇²ψ = 0 there; with lower-order
-terms or variable coefficients the factors |z|² and |z|⁴ follow. In three dimensions the fundamental solution |z|⁻¹ takes the place of log|z|.
+They are written in z = T(x − c) with TᵀT = A⁻¹ of the operator's second-order part at that place, so that they solve A:∇²ψ = 0 there; with
+lower-order terms or variable coefficients the factors |z|² and |z|⁴ follow. In three dimensions |z|⁻¹ takes the place of log|z|.
 """
 
 import math
@@ -45,19 +45,19 @@ def called_for(task: Task) -> Chosen:
     space = task.dim - int(task.time)
     powers = range(_IN_TIME + 1) if task.time else range(1)
     span = (task.frame.low[-1], 2.0 * task.frame.half[-1]) if task.time else (0.0, 1.0)
-    plain = operator.constant and not task.time and not bool(operator.rows(task.reference[:1]).order < 2) and _principal_only(operator, task)
+    plain = operator.constant and not task.time and _principal_only(operator, task)
     kinds = {c.name: c.kind for c in task.problem.posed}
     functions: list[ExtraFunction] = []
     words: list[str] = []
     budget = _COLUMNS // max(1, (len(holes) + len(corners)) * len(powers))
     for hole in holes:
         made = _about_hole(hole, operator, task, space, budget, plain)
-        functions += [f for f in _over_time(made, powers, span)]
-        words.append(f"{len(made)} terms log r, r^(−m) cos mθ, r^(−m) sin mθ about the hole at {_place(hole.center)}" if space == 2 else
-                     f"1/r about the hole at {_place(hole.center)}")
+        functions += _over_time(made, powers, span)
+        which = f"{len(made)} terms log r, r^(−m) cos mθ, r^(−m) sin mθ" if space == 2 else "1/r"
+        words.append(f"{which} about the hole at {_place(hole.center)}")
     for corner in corners if space == 2 else ():
         made = _at_corner(corner, operator, task, kinds, budget, plain)
-        functions += [f for f in _over_time(made, powers, span)]
+        functions += _over_time(made, powers, span)
         words.append(f"{len(made)} terms r^α at the re-entrant corner {_place(corner.vertex)} of {math.degrees(corner.angle):.0f}°")
     return Chosen(tuple(functions), tuple(words))
 
@@ -108,7 +108,7 @@ def _at_corner(
     if T is None:
         return []
     angles = torch.tensor([corner.start, corner.start + corner.angle], dtype=torch.float64)
-    sides = torch.stack([torch.cos(angles), torch.sin(angles)]) if False else torch.stack([angles.cos(), angles.sin()], 1) @ T.mT
+    sides = torch.stack([angles.cos(), angles.sin()], 1) @ T.mT
     start, end = (math.atan2(float(s[1]), float(s[0])) for s in sides)
     omega = (end - start) % (2.0 * math.pi)
     middle = start + 0.5 * omega  # the positive axis of z points into Ω, so that the cut along the negative one stays outside

@@ -1,13 +1,13 @@
 """One fit: frozen neurons and extra functions, outer weights by least squares over rows that are scaled by the operators' own sizes.
 
-Rows of block b are divided by max|Φ_b| √n_b, so that no block's units count: minimised is R_S with the weights λ_b = 1/max|Φ_b|². How good a fit is,
-is told by two numbers: the share of the operator's own terms that is left as a residual on rows it never saw, and how far it is from another fit
-of independently drawn neurons.
+Rows of block b are divided by max|Φ_b| √n_b, so that no block's units count: minimised is R_S with the weights λ_b = 1/max|Φ_b|² (times a
+person's own). How good a fit is, is told by two numbers: the share of the operator's own terms that is left as a residual on rows it never
+saw, and how far it is from another fit of independently drawn neurons.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.networks.extra import ExtraFunction, applied
-from pinn_ntk.networks.features import System, features
+from pinn_ntk.networks.features import System, features, neuron_chunks
 from pinn_ntk.networks.least_squares import solve_outer
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.operators.rows import Rows
@@ -23,6 +23,7 @@ from pinn_ntk.solving.recipe import Recipe
 from pinn_ntk.solving.task import Sample, Task
 
 _SIZED = 300  # points at which the sizes of h and its derivatives are measured
+_WHOLE = 12  # coordinates up to which mixed second derivatives count in them
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Fit:
         functions: ψ.
         weights: λ_b of each block.
         rank: directions that the least-squares problem told apart.
-        points: rows it was fitted to.
+        sample: the rows it was fitted to.
     """
 
     recipe: Recipe
@@ -49,7 +50,7 @@ class Fit:
     functions: tuple[ExtraFunction, ...]
     weights: tuple[float, ...]
     rank: int
-    points: int
+    sample: Sample
 
     @property
     def width(self) -> int:
@@ -63,6 +64,13 @@ class Fit:
         made = TwoLayer(dim, self.width, self.recipe.activation, gamma=1.0, seed=self.seed, extra=self.functions)
         zero = torch.zeros_like
         return made.with_weights(Weights(self.outer, self.inner, zero(self.outer), zero(self.inner), self.extra))
+
+
+    def shifted(self, constant: float) -> "Fit":
+        """h + constant, by the last extra function, which is the constant."""
+        extra = self.extra.clone()
+        extra[-1] += constant
+        return replace(self, extra=extra)
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,12 @@ class Bench:
         matrix, right, weights = self._matrix(recipe, w, sample)
         found = solve_outer(matrix, right)
         c = found.coefficients
-        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, found.rank, sample.points)
+        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, found.rank, sample)
+
+    def prepare(self, sample: Sample) -> None:
+        """What fits of one sample share, made before several of them ask for it at once."""
+        self._extra_columns(sample)
+        _ = sample.lifted
 
     def _matrix(self, recipe: Recipe, w: Tensor, sample: Sample) -> tuple[Tensor, Tensor, tuple[float, ...]]:
         """The scaled system and λ_b; one array, filled block after block."""
@@ -93,13 +106,17 @@ class Bench:
         right, weights, start = w.new_empty(sample.points), [], 0
         for block, rows, columns in zip(sample.blocks, sample.lifted, extras, strict=True):
             part = slice(start, start + len(block))
-            phi = features(_system((rows,), recipe), w)
-            largest = float(phi.abs().max()) or 1.0
-            scale = 1.0 / (largest * math.sqrt(len(block)))
-            torch.mul(phi, scale, out=matrix[part, :width])
-            matrix[part, width:] = columns * scale
+            system, largest = _system((rows,), recipe), 0.0
+            for some in neuron_chunks(len(block), width):
+                phi = features(system, w[some])
+                largest = max(largest, float(phi.abs().max()))
+                matrix[part, some] = phi
+            matrix[part, width:] = columns
+            weight = block.weight / (largest or 1.0) ** 2
+            scale = math.sqrt(weight / len(block))
+            matrix[part] *= scale
             right[part] = block.target * scale
-            weights.append(largest**-2)
+            weights.append(weight)
             start = part.stop
         return matrix, right, tuple(weights)
 
@@ -114,11 +131,10 @@ class Bench:
         return found[1]
 
     @cached_property
-    def _shape(self) -> tuple[Tensor, Tensor]:
-        """The reference points, and ϕ there (1 without an ansatz)."""
+    def _factor(self) -> Tensor:
+        """ϕ at the reference points; 1 without an ansatz, and where conditions about u itself are sampled."""
         x, ansatz = self.task.reference, self.task.problem.ansatz
-        hard = ansatz is not None and not self.task.posed
-        return x, ansatz.phi(x) if hard and ansatz is not None else torch.ones_like(x[:, 0])
+        return torch.ones_like(x[:, 0]) if ansatz is None or self.task.posed else ansatz.phi(x)
 
     @cached_property
     def _extra_values(self) -> Tensor:
@@ -126,10 +142,11 @@ class Bench:
         return torch.stack([psi(x) for psi in self.functions], 1) if self.functions else x.new_zeros(len(x), 0)
 
     def values(self, fit: Fit) -> Tensor:
-        """h (times ϕ) at the reference points."""
-        x, phi = self._shape
+        """h (times ϕ) at the reference points, less its mean where u is known up to a constant."""
+        x = self.task.reference
         z = x @ fit.inner[:, :-1].mT + fit.inner[:, -1]
-        return phi * (ACTIVATIONS[fit.recipe.activation](z) @ fit.outer + self._extra_values @ fit.extra)
+        h = self._factor * (ACTIVATIONS[fit.recipe.activation](z) @ fit.outer + self._extra_values @ fit.extra)
+        return h - h.mean() if self.task.floating else h
 
     def residuals(self, fit: Fit, sample: Sample) -> list[Tensor]:
         """𝓛_b h − f_b at the points of each block."""
@@ -142,12 +159,12 @@ class Bench:
     def residual_share(self, fit: Fit) -> float:
         """max_b rms(𝓛_b h − f_b) / √(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on rows that the fit has not seen.
 
-        U, G, H are the rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j².
+        U, G, H are the rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j²; of paired rows those of 𝓛_b alone.
         """
         sample, sizes = self.task.held_out, self._sizes(fit)
         residuals = self.residuals(fit, sample)
-        shares = [_rms(e) / max(_size(rows, b.target, *sizes), 1e-300) for e, rows, b in zip(residuals, sample.rows, sample.blocks, strict=True)]
-        return max(shares)
+        blocks = zip(residuals, sample.rows, sample.blocks, strict=True)
+        return max(_rms(e) / max(_size(rows, block.target, *sizes), 1e-300) for e, rows, block in blocks)
 
     def _sizes(self, fit: Fit) -> tuple[float, Tensor, Tensor]:
         """(U, G (d,), H (d, d)): rms of h, of its derivatives and second derivatives, inside."""
@@ -156,8 +173,10 @@ class Bench:
         jet = ACTIVATIONS[fit.recipe.activation].jet(x @ w.mT + fit.inner[:, -1], 2 if self.task.order > 1 else 1)
         h, slope = jet[0] @ a, jet[1] @ (a[:, None] * w)
         curvature = x.new_zeros(len(x), d, d)
-        if self.task.order > 1:
+        if self.task.order > 1 and d <= _WHOLE:
             curvature = (jet[2] @ (a[:, None, None] * w[:, :, None] * w[:, None, :]).flatten(1)).reshape(-1, d, d)
+        elif self.task.order > 1:
+            curvature = torch.diag_embed(jet[2] @ (a[:, None] * w**2))
         for beta, psi in zip(fit.extra.tolist(), self.functions, strict=True):
             value, gradient, hessian = psi.jet(x)
             h, slope, curvature = h + beta * value, slope + beta * gradient, curvature + beta * hessian

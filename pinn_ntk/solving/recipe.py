@@ -1,4 +1,4 @@
-"""Recipes of frozen neurons: σ(w·x + β) with w_j ~ U(−1,1) s_j/half_j on k of the d axes, centred at a point c of the bounding box, β = −w·c.
+"""Recipes of frozen neurons: σ(w·x + β) with w_j ~ U(−1,1) s_j/half_j on k of the d axes, about a point c of the bounding box, β = −w·c.
 
 A sine also gets a phase U(0, 2π). The scales s, the activation and k are what a person would have to guess.
 """

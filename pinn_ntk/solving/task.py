@@ -1,13 +1,15 @@
 """What a solver works on: conditions it may sample, or rows that are given, as blocks of functionals with right-hand sides."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pinn_ntk.geometry.box import Box
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.residual import Block, Problem, drawn
@@ -15,6 +17,8 @@ from pinn_ntk.solving.recipe import Frame
 
 _LEAST = 24  # points of a condition on a piece of positive dimension
 _HELD_OUT = 5  # every so many of given rows are kept for probes
+_MEAN_POINTS = 2**16
+_GAUSS = {1: 200, 2: 100, 3: 40}  # nodes on each axis
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Sample:
     @cached_property
     def rows(self) -> tuple[Rows, ...]:
         """𝓛_b at the points, unscaled, in d coordinates."""
-        return tuple(b.operator.rows(b.x) if getattr(b, "partner", None) is None else b.rows() for b in self.blocks)
+        return tuple(b.rows() for b in self.blocks)
 
     @cached_property
     def lifted(self) -> tuple[Rows, ...]:
@@ -83,13 +87,18 @@ class Task:
         """As many neurons as given rows can determine; None where rows may be drawn."""
         return None if self.posed else max(1, int(self.problem.points / 1.2))
 
+    @cached_property
+    def floating(self) -> bool:
+        """Whether every row annihilates constants, so that u is known up to one."""
+        return (self.posed or self.problem.ansatz is None) and all(_without_constants(r) for r in self.held_out.rows)
+
     @property
     def order(self) -> int:
         """The highest order among the operators."""
-        return self.problem.order if not self.posed else max(c.operator.order for c in self.problem.posed)
+        return self.problem.order if not self.posed else max(c.order for c in self.problem.posed)
 
     def fit_sample(self, width: int, seed: int) -> Sample:
-        """Rows to fit `width` neurons to: 1.6 N inside (N from d = 4 on), conditions by measure in the metric of the box; all given rows."""
+        """Rows to fit that many neurons to: 1.6 N inside (N from d = 4 on), conditions by measure in the metric of the box; or all given."""
         if not self.posed:
             return Sample(self.problem.blocks)
         inside = max(16, int((1.6 if self.dim <= 3 else 1.0) * width))
@@ -113,6 +122,22 @@ class Task:
     def reference(self) -> Tensor:
         """Points inside at which solutions are compared, (m, d)."""
         return self.inside(1500, self.seed + 800_003)
+
+    def mean(self, u: Callable[[Tensor], Tensor]) -> float:
+        """∫u/|Ω|: by Gauss–Legendre on boxes of up to three dimensions, else over Sobol points."""
+        domain = self.problem.domain
+        if not isinstance(domain, Box) or self.dim > 3:
+            return float(u(self.inside(_MEAN_POINTS, self.seed + 850_007)).mean())
+        nodes, weights = (torch.from_numpy(v) for v in np.polynomial.legendre.leggauss(_GAUSS[self.dim]))
+        axes = [low + half * (nodes + 1.0) for low, half in zip(self.frame.low, self.frame.half, strict=True)]
+        x = torch.cartesian_prod(*axes).reshape(-1, self.dim)
+        w = torch.cartesian_prod(*[weights] * self.dim).reshape(-1, self.dim).prod(1)
+        return float((u(x) * w).sum() / w.sum())
+
+    @property
+    def rows_per_neuron(self) -> float:
+        """About n/N of a fit."""
+        return 3.2 if self.dim <= 3 else 1.8
 
     def inside(self, n: int, seed: int) -> Tensor:
         """n points of the domain; without one, the given points."""
@@ -147,10 +172,17 @@ class Task:
 
 def _subset(block: Block, chosen: Tensor) -> Block:
     index = chosen.nonzero().flatten()
-    index = index if len(index) else torch.arange(len(block))
-    return Block(block.operator, block.x[index], block.target[index], block.name, block.weight)
+    return block.select(index if len(index) else slice(None))
 
 
-def constants_vanish(samples: Sequence[Rows]) -> bool:
-    """Whether every row annihilates constants: u is then determined up to one."""
-    return all(r.c is None or not bool(r.c.any()) for r in samples)
+def _without_constants(rows: Rows) -> bool:
+    own = _zeroth(rows)
+    return own is None or not bool(own.any())
+
+
+def _zeroth(rows: Rows) -> Tensor | None:
+    """c, less that of the partner."""
+    if rows.minus is None:
+        return rows.c
+    parts = [torch.zeros(1, dtype=rows.x.dtype) if r.c is None else r.c for r in (rows.plus, rows.minus)]
+    return parts[0] - parts[1]

@@ -1,0 +1,159 @@
+"""Growth: width and points go up, and the scales with them, until two fits agree to the tolerance, rounding is reached, or the time is over."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pinn_ntk.kernels.memory import available_bytes
+from pinn_ntk.solving.probing import Prober, around, whole_ladder
+from pinn_ntk.solving.recipe import Recipe
+from pinn_ntk.solving.search import Search, Trial, distinct
+
+_FIRST, _FIRST_HIGH = 300, 400  # widths of probes, up to three coordinates and above
+_GROWTH = 1.7
+_DECIDED = 1000  # width up to which four scales are compared at every level, from there on two
+_LOST = 1e-6  # a criterion above which, at a width of _LOOK or more, every activation and scale is tried once more
+_LOOK = 800
+_ROUNDING = 1e-11  # a criterion below which a level that gains nothing has met rounding
+_SEPARATE = 30.0  # a factor by which the second best recipe is dropped
+_PROBES = 0.3  # share of the time for probes
+_SPEND = 0.85  # share of the time left that the last pair may be predicted to take
+_SILENT = 1e-7  # a share of residual at which the rows are satisfied
+_APART = 0.05  # a disagreement at which they do not tell u
+_COPIES = 4.0  # arrays of rows × neurons alive in one fit
+
+
+class Reason(StrEnum):
+    """Why the solver stopped."""
+
+    CONVERGED = "CONVERGED"
+    ROUNDING = "ROUNDING"
+    BUDGET = "BUDGET"
+    WIDTH = "WIDTH"
+    UNDERDETERMINED = "UNDERDETERMINED"
+    INCONSISTENT = "INCONSISTENT"
+
+
+REASONS = {
+    Reason.CONVERGED: "the estimated error met the tolerance",
+    Reason.ROUNDING: "more neurons gained nothing: rounding is reached",
+    Reason.BUDGET: "the time was over",
+    Reason.WIDTH: "the largest width was reached",
+    Reason.UNDERDETERMINED: "all equations are satisfied, and yet two fits differ: the conditions do not determine u",
+    Reason.INCONSISTENT: "two fits agree, and yet a residual stays: the conditions contradict one another",
+}
+
+
+@dataclass(frozen=True)
+class Grown:
+    """What growth came to.
+
+    Attributes:
+        final: a pair of fits with neurons and points that no trial before has seen.
+        reason: why it stopped.
+        levels: the best trial at each width.
+    """
+
+    final: Trial
+    reason: Reason
+    levels: tuple[Trial, ...]
+
+
+@dataclass
+class Growth:
+    """A search that grows.
+
+    Attributes:
+        search: the clock and the trials.
+        activations: σ by name.
+        tolerance: on the relative L² error.
+        widest: N at most.
+    """
+
+    search: Search
+    activations: tuple[str, ...]
+    tolerance: float
+    widest: int
+
+    @property
+    def enough(self) -> float:
+        """A criterion that leaves room for the last pair to be a little worse."""
+        return self.tolerance / 3.0
+
+    def run(self) -> Grown:
+        """Probe, grow, and make the last pair."""
+        search, dim = self.search, self.search.bench.task.dim
+        width = min(self.widest, _FIRST if dim <= 3 else _FIRST_HIGH)
+        tops = Prober(search, self.activations, self.enough, _PROBES * search.seconds).run(width)
+        levels, looked = [tops[0]], False
+        while (reason := self._reason(levels)) is None:
+            width = min(self.widest, round(width * _GROWTH / 20) * 20)
+            recipes = self._candidates(tops, width)
+            if search.predicted(width) * (len(recipes) + 1) > search.left:
+                reason = Reason.BUDGET
+                break
+            found = search.best_of(recipes, width, "growth", self.enough)
+            if not looked and width >= _LOOK and found[0].criterion > _LOST:
+                looked = True
+                found = sorted([*found, *self._once_more(tops, width)], key=lambda t: t.criterion)
+            tops = [t for t in distinct(found, 2) if t.criterion <= _SEPARATE * found[0].criterion]
+            levels.append(tops[0])
+        return self._finished(levels, reason)
+
+    def _candidates(self, tops: Sequence[Trial], width: int) -> list[Recipe]:
+        factors = (1.0, 1.4, 0.7, 2.0) if width <= _DECIDED else (1.0, 1.4)
+        return [recipe for top in tops for recipe in around(top.recipe, factors)]
+
+    def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
+        """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width, as time allows."""
+        search, found = self.search, list[Trial]()
+        for recipe in whole_ladder(self.activations, search.bench.task.dim, tops[0].recipe.axes):
+            if search.predicted(width) > 0.1 * search.left:
+                break
+            found.append(search.trial(recipe, width, "every scale once more"))
+        return found
+
+    def _reason(self, levels: Sequence[Trial]) -> Reason | None:
+        """Why not to grow any more."""
+        best, last = min(levels, key=lambda t: t.criterion), levels[-1]
+        if best.criterion <= self.enough:
+            return Reason.CONVERGED
+        if len(levels) > 1 and best.criterion < _ROUNDING and last.criterion > 0.5 * min(t.criterion for t in levels[:-1]):
+            return Reason.ROUNDING
+        if last.width >= self.widest:
+            return Reason.WIDTH
+        if len(levels) < 3:
+            return None
+        if last.share < _SILENT and last.disagreement > _APART:
+            return Reason.UNDERDETERMINED
+        stays = last.share > 0.7 * levels[-3].share and last.share > 1e-6
+        return Reason.INCONSISTENT if stays and last.disagreement < 1e-2 * last.share else None
+
+    def _finished(self, levels: list[Trial], reason: Reason) -> Grown:
+        """The last pair: at the width that was best, or as wide as the time allows; grown on where it is not as good as was hoped."""
+        search, best = self.search, min(levels, key=lambda t: t.criterion)
+        width = best.width
+        if reason is Reason.BUDGET:
+            last = max(search.trials, key=lambda t: t.width)
+            room = max(_SPEND * search.left, 0.0) / max(last.seconds, 1e-3)
+            width = min(self.widest, max(best.width, int(last.width * room ** (1.0 / 3.0))))
+        final = search.fresh(best.recipe, width, "final")
+        while reason is Reason.CONVERGED and final.criterion > self.tolerance:
+            wider = min(self.widest, round(width * 1.3))
+            if wider == width or search.predicted(wider) > search.left:
+                reason = Reason.WIDTH if wider == width else Reason.BUDGET
+                break
+            width, before = wider, final
+            final = search.fresh(best.recipe, width, "final")
+            if final.criterion > 0.5 * before.criterion and final.criterion < _ROUNDING:
+                reason, final = Reason.ROUNDING, min(before, final, key=lambda t: t.criterion)
+        if reason is Reason.BUDGET and final.criterion <= self.tolerance:
+            reason = Reason.CONVERGED
+        return Grown(final, reason, tuple(levels))
+
+
+def widest_for(task_rows: float, dim: int) -> int:
+    """N at which two fits side by side fill half of the free memory, with `task_rows` rows for each neuron."""
+    free = 0.5 * available_bytes("cpu") / (2 * 8 * _COPIES)
+    return int(math.sqrt(free / task_rows)) if dim else 1

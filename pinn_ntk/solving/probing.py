@@ -1,0 +1,120 @@
+"""Probes: activation, scales by axis and sparsity of the inner weights, by pairs of fits of a few hundred neurons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pinn_ntk.solving.recipe import Recipe
+from pinn_ntk.solving.search import Search, Trial, distinct, isotropic, limited
+
+_LADDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_LADDER_HIGH = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # from four coordinates on
+_RANGE = (1.0 / 32.0, 256.0)
+_JUMPS = (4.0, 0.25, 2.0, 0.5)  # of one axis: the disagreement may be flat until an axis is resolved
+_FINE = (2.0**0.5, 2.0**-0.5)
+_LOW = 3  # coordinates up to which every neuron sees all of them
+_SPARSE = (1, 2, 3)
+_SEPARATE = 100.0  # a factor by which a recipe that is behind is dropped
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Where probes are made.
+
+    Attributes:
+        search: the clock and the trials.
+        activations: σ by name, the first is tried on every sparsity.
+        enough: a criterion at which there is nothing left to look for.
+        share: seconds that probes may take.
+    """
+
+    search: Search
+    activations: tuple[str, ...]
+    enough: float
+    share: float
+
+    @property
+    def dim(self) -> int:
+        """d."""
+        return self.search.bench.task.dim
+
+    @property
+    def over(self) -> bool:
+        """Whether a probe was good enough, or the time for probes is over."""
+        return self.search.elapsed > self.share or self.search.best.criterion <= self.enough
+
+    def run(self, width: int) -> list[Trial]:
+        """The best recipes, of different activations where there are several: isotropic first, then axis by axis."""
+        found = self._ladder(width) if self.dim <= _LOW else self._sparse(width)
+        for start in distinct(found, 2):
+            if not self.over:
+                found.append(self._by_axis(start, width))
+        return distinct(found, 2)
+
+    def _ladder(self, width: int) -> list[Trial]:
+        """Every activation with one scale for all axes."""
+        found: list[Trial] = []
+        for activation in self.activations:
+            for scale in _LADDER:
+                if found and self.over:
+                    return found
+                found.append(self.search.trial(isotropic(activation, scale, self.dim), width, "one scale"))
+        return found
+
+    def _sparse(self, width: int) -> list[Trial]:
+        """The first activation with one to three axes for each neuron, or all; the others about what was best."""
+        found: list[Trial] = []
+        for axes in (*_SPARSE, self.dim):
+            for scale in _LADDER_HIGH:
+                if found and self.over:
+                    return found
+                found.append(self.search.trial(isotropic(self.activations[0], scale, self.dim, axes), width, "axes for each neuron"))
+        best = min(found, key=lambda t: t.criterion).recipe
+        for activation in self.activations[1:]:
+            for factor in (0.25, 0.5, 1.0):
+                if self.over:
+                    return found
+                recipe = isotropic(activation, best.scales[0] * factor, self.dim, best.axes)
+                found.append(self.search.trial(recipe, width, "activation"))
+        return found
+
+    def _by_axis(self, start: Trial, width: int) -> Trial:
+        """Coordinate search over the scales, in full jumps and then in fine ones."""
+        best = start
+        for factors in (_JUMPS, _JUMPS[2:], _FINE):
+            moved = False
+            for axes in self._groups():
+                better = self._line(best, axes, factors, width)
+                moved, best = moved or better is not best, better
+            if self.over or (not moved and factors is _FINE):
+                break
+        return best
+
+    def _line(self, best: Trial, axes: tuple[int, ...], factors: Sequence[float], width: int) -> Trial:
+        """The best of the scales of those axes times those factors."""
+        for factor in factors:
+            if self.over:
+                return best
+            recipe = limited(best.recipe.scaled(factor, *axes), *_RANGE)
+            trial = self.search.trial(recipe, width, "scale of an axis")
+            if trial.criterion < best.criterion:
+                best = trial
+        return best
+
+    def _groups(self) -> list[tuple[int, ...]]:
+        """Axes that are scaled together: each on its own, from four coordinates on space and time."""
+        d, time = self.dim, self.search.bench.task.time
+        if d == 1:
+            return [(0,)]
+        if d <= _LOW:
+            return [(j,) for j in range(d)]
+        return [tuple(range(d - 1)), (d - 1,)] if time else [tuple(range(d))]
+
+
+def around(recipe: Recipe, factors: Sequence[float]) -> list[Recipe]:
+    """The recipe with all scales times each factor."""
+    return [limited(recipe.scaled(f), *_RANGE) for f in factors]
+
+
+def whole_ladder(activations: Sequence[str], dim: int, axes: int) -> list[Recipe]:
+    """Every activation with every scale."""
+    return [isotropic(a, s, dim, axes) for s in (_LADDER if dim <= _LOW else _LADDER_HIGH) for a in activations]

@@ -1,0 +1,96 @@
+"""solve(problem, tolerance): scale, activation, width and points are found; what comes back is a network with an estimate of its error."""
+
+from collections.abc import Sequence
+
+from pinn_ntk.activations import ACTIVATIONS
+from pinn_ntk.arguments import MAX_SEED, choose, count, number
+from pinn_ntk.networks.extra import extra_function
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.solving.extras import Chosen, called_for
+from pinn_ntk.solving.fit import Bench, Fit
+from pinn_ntk.solving.growth import Grown, Growth, widest_for
+from pinn_ntk.solving.search import Search
+from pinn_ntk.solving.solution import Solution, drawn_problem, levels_of
+from pinn_ntk.solving.task import Task
+
+ACTIVATIONS_TRIED = ("sin", "gaussian", "tanh")
+TOLERANCE = 1e-13
+SECONDS = 60.0
+
+
+def solve(
+    problem: Problem,
+    tolerance: float = TOLERANCE,
+    seconds: float = SECONDS,
+    activations: Sequence[str] = ACTIVATIONS_TRIED,
+    extra: bool = True,
+    widest: int | None = None,
+    seed: int = 0,
+) -> Solution:
+    """u ≈ h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x) with an estimate of ‖u − h‖/‖u‖ of at most the tolerance, or the reason why not.
+
+    Neurons are drawn and frozen, outer weights solve one least-squares problem over the conditions on points; activation, scales of the
+    inner weights by axis, their sparsity, extra functions, width and points are chosen by fits that are made twice (see `Search`).
+
+    Args:
+        problem: posed conditions, from which points are drawn as densely as is needed (its own blocks and ansatz are left aside), or
+            blocks of given rows where nothing is posed.
+        tolerance: on the relative L² error, as estimated.
+        seconds: wall time in which to stop; the last fit may take a little longer.
+        activations: σ to choose from, by name.
+        extra: whether singular functions are added where the domain has holes or re-entrant corners.
+        widest: N at most; None for what memory allows.
+        seed: of points and neurons.
+
+    Returns:
+        The solution; `.u(x)`, `.gradient(x)`, `.residual(x)`, `.estimate`, `.reason`.
+
+    Raises:
+        ValueError: an argument out of its range, or an activation that is not smooth enough for the operators.
+    """
+    _check(tolerance, seconds, activations, widest, seed)
+    task = Task(problem, seed)
+    _smooth_enough(task, activations)
+    chosen = called_for(task) if extra else Chosen()
+    functions = chosen.functions + ((extra_function("constant", (), task.dim),) if task.floating else ())
+    search = Search(Bench(task, functions), seconds)
+    grown = Growth(search, tuple(activations), tolerance, _widest(task, widest)).run()
+    fit = _centred(task, grown.final.pair[0])
+    return _solution(task, chosen, search, grown, fit)
+
+
+def _check(tolerance: float, seconds: float, activations: Sequence[str], widest: int | None, seed: int) -> None:
+    number("tolerance", tolerance, positive=True)
+    number("seconds", seconds, positive=True)
+    count("seed", seed, 0, MAX_SEED)
+    if widest is not None:
+        count("widest", widest)
+    if not activations or isinstance(activations, str):
+        raise ValueError(f"activations: got {activations!r}, expected a list such as {list(ACTIVATIONS_TRIED)}")
+    for name in activations:
+        choose("activations", name, ACTIVATIONS)
+
+
+def _smooth_enough(task: Task, activations: Sequence[str]) -> None:
+    for name in activations:
+        TwoLayer(task.dim, 1, name).check(task.held_out.rows)
+
+
+def _widest(task: Task, asked: int | None) -> int:
+    """N at most: by memory, by what was asked, and by the rows where these are given."""
+    bounds = [widest_for(task.rows_per_neuron, task.dim), *([asked] if asked else []), *([task.largest_width] if task.largest_width else [])]
+    return max(1, min(bounds))
+
+
+def _centred(task: Task, fit: Fit) -> Fit:
+    """Of a problem that knows u up to a constant, the solution of mean zero."""
+    if not task.floating:
+        return fit
+    return fit.shifted(-task.mean(fit.network))
+
+
+def _solution(task: Task, chosen: Chosen, search: Search, grown: Grown, fit: Fit) -> Solution:
+    trials = (*(t for t in search.trials if t is not grown.final), grown.final)
+    problem, levels = drawn_problem(task, fit), levels_of(grown)
+    return Solution(problem, fit.network, grown.reason, trials, levels, chosen.words, task.floating, search.elapsed, task)
