@@ -19,7 +19,7 @@ from pinn_ntk.networks.features import System, features, neuron_chunks
 from pinn_ntk.networks.least_squares import solve_outer
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.operators.rows import Rows
-from pinn_ntk.solving.recipe import Recipe
+from pinn_ntk.solving.recipe import Focus, Recipe
 from pinn_ntk.solving.task import Sample, Task
 
 _SIZED = 300  # points at which the sizes of h and its derivatives are measured
@@ -165,6 +165,14 @@ class Bench:
         residuals = self.residuals(fit, sample)
         blocks = zip(residuals, sample.rows, sample.blocks, strict=True)
         return max(_rms(e) / max(_size(rows, block.target, *sizes), 1e-300) for e, rows, block in blocks)
+
+    def focus(self, fit: Fit) -> Focus:
+        """Centres where the fit bends, |∇²u| being taken in units of the half lengths of the box."""
+        x, w, half = self.task.places, fit.inner[:, :-1], torch.tensor(self.task.frame.half, dtype=torch.float64)
+        bent = (fit.outer[:, None, None] * (w * half)[:, :, None] * (w * half)[:, None, :]).flatten(1)
+        z = x @ w.mT + fit.inner[:, -1]
+        curvature = ACTIVATIONS[fit.recipe.activation].jet(z, 2)[2] @ bent  # of the neurons alone: extra functions need no help
+        return Focus.on(x.numpy(), curvature.norm(dim=1).numpy())
 
     def _sizes(self, fit: Fit) -> tuple[float, Tensor, Tensor]:
         """(U, G (d,), H (d, d)): rms of h, of its derivatives and second derivatives, inside."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pinn_ntk.kernels.memory import available_bytes
@@ -17,6 +17,8 @@ _LOST = 1e-6  # a criterion above which, at a width of _LOOK or more, every acti
 _LOOK = 800
 _ROUNDING = 1e-11  # a criterion below which a level that gains nothing has met rounding
 _SEPARATE = 30.0  # a factor by which the second best recipe is dropped
+_SHARP = 1e-7  # a criterion above which neurons are also tried where u bends
+_LEVEL = 0.4  # share of the time left that a level may take
 _PROBES = 0.3  # share of the time for probes
 _SPEND = 0.85  # share of the time left that the last pair may be predicted to take
 _SILENT = 1e-7  # a share of residual at which the rows are satisfied
@@ -90,7 +92,9 @@ class Growth:
         while (reason := self._reason(levels)) is None:
             width = min(self.widest, round(width * _GROWTH / 20) * 20)
             recipes = self._candidates(tops, width)
-            if search.predicted(width) * (len(recipes) + 1) > search.left:
+            if search.predicted(width) * len(recipes) > _LEVEL * search.left:
+                recipes = recipes[:1]
+            if search.predicted(width) * len(recipes) > _LEVEL * search.left:
                 reason = Reason.BUDGET
                 break
             found = search.best_of(recipes, width, "growth", self.enough)
@@ -102,8 +106,17 @@ class Growth:
         return self._finished(levels, reason)
 
     def _candidates(self, tops: Sequence[Trial], width: int) -> list[Recipe]:
+        """The best recipes with their scales about what they were; where u is not simple, also more focus, or more axes for each neuron."""
+        dim, best = self.search.bench.task.dim, tops[0]
         factors = (1.0, 1.4, 0.7, 2.0) if width <= _DECIDED else (1.0, 1.4)
-        return [recipe for top in tops for recipe in around(top.recipe, factors)]
+        recipes = [recipe for top in tops for recipe in around(top.recipe, factors)]
+        if dim > 3:
+            axes = [k for k in (best.recipe.axes + 1, best.recipe.axes - 1) if 1 <= k <= dim]
+            return recipes[: len(factors)] + [replace(best.recipe, axes=k) for k in axes] + recipes[len(factors) :][:1]
+        if width >= _LOOK and best.criterion > _SHARP:
+            focused = replace(best.recipe, focus=self.search.bench.focus(best.pair[0]))
+            recipes = [focused, *around(focused, (1.4,)), *recipes[: len(factors)], *recipes[len(factors) :][:1]]
+        return recipes
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
         """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width, as time allows."""

@@ -63,11 +63,14 @@ class Prober:
     def _sparse(self, width: int) -> list[Trial]:
         """The first activation with one to three axes for each neuron, or all; the others about what was best."""
         found: list[Trial] = []
-        for axes in (*_SPARSE, self.dim):
+        for axes in (self.dim, *_SPARSE):
             for scale in _LADDER_HIGH:
                 if found and self.over:
                     return found
                 found.append(self.search.trial(isotropic(self.activations[0], scale, self.dim, axes), width, "axes for each neuron"))
+            if axes == self.dim:
+                whole = min(found, key=lambda t: t.share)
+                self.search.ratio = whole.disagreement / whole.share if whole.share > 0.0 else self.search.ratio
         best = min(found, key=lambda t: t.criterion).recipe
         for activation in self.activations[1:]:
             for factor in (0.25, 0.5, 1.0):

@@ -2,6 +2,9 @@
 
 Two fits of independently drawn neurons differ by about the error of either: over many problems within a factor of three, where a residual may be
 off by orders. So a recipe is judged by that disagreement, raised where the residual on rows that no fit has seen is large.
+
+Neurons that see k of d axes cannot approximate everything: what they lack is the same in both fits. The residual tells it, by the ratio of
+disagreement to residual that fits with neurons of all axes have.
 """
 
 import math
@@ -35,6 +38,7 @@ class Trial:
         values: the first of them at the reference points.
         disagreement: ‖u₁ − u₂‖/‖u‖ there.
         share: of the terms of a row, left as residual on rows that no fit has seen (`Bench.residual_share`).
+        bias: what both fits may lack, by their residual; 0 of neurons that see all axes.
         seconds: wall time of both.
         finished: seconds since the start.
     """
@@ -47,13 +51,14 @@ class Trial:
     values: Tensor
     disagreement: float
     share: float
+    bias: float
     seconds: float
     finished: float
 
     @property
     def criterion(self) -> float:
         """The disagreement, raised where the residual says that nothing is resolved."""
-        value = self.disagreement * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2)
+        value = max(self.disagreement * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2), self.bias)
         return value if math.isfinite(value) else math.inf
 
 
@@ -65,11 +70,13 @@ class Search:
         bench: where fits are made.
         seconds: of all of it; a trial that would take longer than what is left is not begun.
         trials: in the order in which they were made.
+        ratio: of disagreement to residual, of fits with neurons of all axes.
     """
 
     bench: Bench
     seconds: float
     trials: list[Trial] = field(default_factory=list)
+    ratio: float = 0.1
     _begun: float = field(default_factory=time.perf_counter)
     _samples: dict[tuple[int, int], Sample] = field(default_factory=dict)
     _done: dict[tuple[Recipe, int], Trial] = field(default_factory=dict)
@@ -133,7 +140,8 @@ class Search:
         values, other = (bench.values(fit) for fit in pair)
         gap, share = difference(values, other), bench.residual_share(pair[0])
         spent = time.perf_counter() - begin
-        made = Trial(stage, recipe, width, samples[0].points, (pair[0], pair[1]), values, gap, share, spent, self.elapsed)
+        bias = self.ratio * share if recipe.axes < bench.task.dim else 0.0
+        made = Trial(stage, recipe, width, samples[0].points, (pair[0], pair[1]), values, gap, share, bias, spent, self.elapsed)
         self.trials.append(made)
         return made
 
@@ -152,11 +160,11 @@ def halved_threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def distinct(trials: Sequence[Trial], count: int) -> list[Trial]:
-    """The best trials of different activations, then what is left, `count` at most."""
-    ordered = sorted(trials, key=lambda t: t.criterion)
-    first = list({t.recipe.activation: t for t in reversed(ordered)}.values())
-    first.sort(key=lambda t: t.criterion)
-    return first[:count]
+    """The best trial of every activation and sparsity, the best `count` of these."""
+    best: dict[tuple[str, int], Trial] = {}
+    for trial in sorted(trials, key=lambda t: t.criterion):
+        best.setdefault((trial.recipe.activation, trial.recipe.axes), trial)
+    return list(best.values())[:count]
 
 
 def isotropic(activation: str, scale: float, dim: int, axes: int | None = None) -> Recipe:

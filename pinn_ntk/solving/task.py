@@ -17,6 +17,8 @@ from pinn_ntk.solving.recipe import Frame
 
 _LEAST = 24  # points of a condition on a piece of positive dimension
 _HELD_OUT = 5  # every so many of given rows are kept for probes
+_ROWS: dict[int, tuple[float, float]] = {1: (1.6, 0.1), 2: (1.6, 0.6), 3: (1.6, 1.0)}  # rows for each neuron: inside, and beside that
+_ROWS_HIGH = (1.0, 1.1)
 _MEAN_POINTS = 2**16
 _GAUSS = {1: 200, 2: 100, 3: 40}  # nodes on each axis
 
@@ -98,12 +100,11 @@ class Task:
         return self.problem.order if not self.posed else max(c.order for c in self.problem.posed)
 
     def fit_sample(self, width: int, seed: int) -> Sample:
-        """Rows to fit that many neurons to: 1.6 N inside (N from d = 4 on), conditions by measure in the metric of the box; or all given."""
+        """Rows to fit that many neurons to, in proportion to N, conditions by measure in the metric of the box; or all that are given."""
         if not self.posed:
             return Sample(self.problem.blocks)
-        inside = max(16, int((1.6 if self.dim <= 3 else 1.0) * width))
-        share = 1.0 if self.dim <= 3 else 0.8
-        return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, self._shares(inside, share), strict=True)))
+        inside, beside = (max(16, int(share * width)) for share in self._rows_per_neuron)
+        return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, self._counts(inside, beside), strict=True)))
 
     def probing_sample(self, width: int, seed: int) -> Sample:
         """Rows for probes: as `fit_sample`, but of given rows a fifth is kept out."""
@@ -115,7 +116,7 @@ class Task:
     def held_out(self) -> Sample:
         """Fresh rows that no fit sees."""
         if self.posed:
-            return Sample(tuple(drawn(c, n, self.seed + 700_001) for c, n in zip(self.problem.posed, self._shares(400, 0.5), strict=True)))
+            return Sample(tuple(drawn(c, n, self.seed + 700_001) for c, n in zip(self.problem.posed, self._counts(400, 200), strict=True)))
         return Sample(tuple(_subset(b, torch.arange(len(b)) % _HELD_OUT == _HELD_OUT - 1) for b in self.problem.blocks))
 
     @cached_property
@@ -135,9 +136,19 @@ class Task:
         return float((u(x) * w).sum() / w.sum())
 
     @property
+    def _rows_per_neuron(self) -> tuple[float, float]:
+        """Of the equation and of all conditions of lower dimension: the boundary has a growing share of a space of growing dimension."""
+        return _ROWS.get(self.dim, _ROWS_HIGH)
+
+    @property
     def rows_per_neuron(self) -> float:
         """About n/N of a fit."""
-        return 3.2 if self.dim <= 3 else 1.8
+        return sum(self._rows_per_neuron)
+
+    @cached_property
+    def places(self) -> Tensor:
+        """Candidates of neurons' centres, (m, d)."""
+        return self.inside(4096, self.seed + 810_011)
 
     def inside(self, n: int, seed: int) -> Tensor:
         """n points of the domain; without one, the given points."""
@@ -148,11 +159,11 @@ class Task:
                 return condition.region.sample(n, seed)
         return self.problem.x
 
-    def _shares(self, inside: int, ratio: float) -> list[int]:
-        """Points of each condition: `inside` for those of full dimension, the others by measure, together ratio·inside, at least a few."""
+    def _counts(self, inside: int, beside: int) -> list[int]:
+        """Points of each condition: `inside` for those of full dimension, `beside` shared out by measure among the others, a few at least."""
         conditions, scale = self.problem.posed, math.prod(self.frame.half)
-        lower = [c for c in conditions if c.region.dim < self.dim]
-        total = sum(self._measure(c, scale) for c in lower if c.region.dim > 0) or 1.0
+        lower = [c for c in conditions if 0 < c.region.dim < self.dim]
+        total = sum(self._measure(c, scale) for c in lower) or 1.0
         count = []
         for c in conditions:
             if c.region.dim == self.dim:
@@ -160,7 +171,7 @@ class Task:
             elif c.region.dim == 0:
                 count.append(max(1, round(c.region.measure)))
             else:
-                count.append(max(_LEAST * min(self.dim, 2), int(ratio * inside * self._measure(c, scale) / total)))
+                count.append(max(_LEAST * min(self.dim, 2), int(beside * self._measure(c, scale) / total)))
         return count
 
     def _measure(self, condition: Condition, scale: float) -> float:
