@@ -1,7 +1,7 @@
 """A bound from residuals to the error, by comparison: where ±𝓛 obeys a maximum principle and w > 0 is a supersolution, |u − h| ≤ Cw.
 
-With e = u − h, sign s, A ≥ 0 and c ≤ 0 of s𝓛: if −s𝓛w > 0 in Ω, and w > 0 (Dirichlet, initial) or αw + β∂w/∂ν > 0 (Robin, Neumann) on ∂Ω, then
-C = max(|𝓛e|/(−s𝓛w), |e|/w, |αe + β∂e/∂ν|/(αw + β∂w/∂ν)) gives |e| ≤ Cw everywhere. The best w of a family is taken.
+With e = u − h, sign s, A ≥ 0 and c ≤ 0 of s𝓛: if −s𝓛w > 0 in Ω, and w > 0 (Dirichlet, initial) or αw + β∂w/∂ν > 0 (Robin, Neumann) on ∂Ω,
+then C = max(|𝓛e|/(−s𝓛w), |e|/w, |αe + β∂e/∂ν|/(αw + β∂w/∂ν)) gives |e| ≤ Cw everywhere. The best w of a family is taken.
 """
 
 import math
@@ -111,7 +111,10 @@ def _family(frame: Frame, time: bool) -> Iterator[tuple[Function, str]]:
         for direction in (1.0, -1.0):
             for steep in _STEEPNESS:
                 for lift in _LIFTS:
-                    yield _exponential(axis, direction, steep, lift, low, half), f"w = K − exp(λs), s along x{axis + 1}, λ = {steep:g}/length"
+                    yield (
+                        _exponential(axis, direction, steep, lift, low, half),
+                        f"w = K − exp(λs), s along x{axis + 1}, λ = {steep:g}/length",
+                    )
     if time:
         centre = low + half
         for growth in (0.0, 1.0, 4.0, 16.0, 64.0):

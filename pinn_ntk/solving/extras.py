@@ -14,11 +14,16 @@ from torch import Tensor
 from pinn_ntk.geometry.domain import Corner, Hole
 from pinn_ntk.networks.extra import ExtraFunction, extra_function
 from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.solving.corners import wedges
 from pinn_ntk.solving.task import Task
 
 _COLUMNS = 320  # extra functions altogether, so that many holes get fewer terms each
 _LAURENT = 16  # terms about one hole
-_CORNER = 12  # exponents at one corner
+_CORNER = 8.0  # largest exponent at a re-entrant corner
+_CONVEX = 8.0  # and at a convex one
+_MANY = 12  # convex corners that are looked after
+_WHOLE = 1e-3  # an exponent that close to a whole number gets a logarithm
+_VALUED = ("dirichlet", "initial")
 _IN_TIME = 3  # highest power of t beside a singular function
 
 
@@ -34,36 +39,81 @@ class Chosen:
     functions: tuple[ExtraFunction, ...] = ()
     words: tuple[str, ...] = ()
 
+    def __add__(self, other: "Chosen") -> "Chosen":
+        return Chosen(self.functions + other.functions, self.words + other.words)
+
 
 def called_for(task: Task) -> Chosen:
     """What the domain's holes and re-entrant corners call for."""
-    domain = task.problem.domain
-    holes, corners = (getattr(domain, name, ()) for name in ("holes", "corners"))
+    made, setting = Chosen(), _setting(task)
+    if setting is None:
+        return made
+    holes = getattr(task.problem.domain, "holes", ())
+    wide = [w for w in wedges(task.problem.domain) if w.angle > math.pi] if setting.space == 2 else []
+    budget = _COLUMNS // max(1, (len(holes) + len(wide)) * len(setting.powers))
+    for hole in holes:
+        functions = _about_hole(hole, setting, budget)
+        which = f"{len(functions)} terms log r, r^(−m) cos mθ, r^(−m) sin mθ" if setting.space == 2 else "1/r"
+        made += Chosen(tuple(setting.over_time(functions)), (f"{which} about the hole at {_place(hole.center)}",))
+    for corner in wide:
+        made += _corner(corner, setting, budget, _CORNER)
+    return made
+
+
+def corners_besides(task: Task) -> Chosen:
+    """What convex corners may call for: there u has terms r^α, or r^α log r with whole α, unless the data happen to be compatible."""
+    made, setting = Chosen(), _setting(task)
+    if setting is None or setting.space != 2:
+        return made
+    convex = [w for w in wedges(task.problem.domain) if w.angle < math.pi]
+    for corner in convex[:_MANY]:
+        made += _corner(corner, setting, _COLUMNS // max(1, len(convex)), _CONVEX)
+    return made
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What every extra function is made for.
+
+    Attributes:
+        task: the problem.
+        operator: 𝓛 of the equation.
+        space: coordinates of space.
+        plain: 𝓛u = A:∇²u with constant A, without time.
+        powers: of time, beside a function of space.
+        span: (t₀, T).
+        kinds: of the condition on each piece of ∂Ω.
+    """
+
+    task: Task
+    operator: SecondOrderOperator
+    space: int
+    plain: bool
+    powers: range
+    span: tuple[float, float]
+    kinds: dict[str, str]
+
+    def over_time(self, made: Sequence[ExtraFunction]) -> list[ExtraFunction]:
+        """Each function times powers of time."""
+        return [extra_function(f.kind, f.parameters, f.dim, k, self.span) for f in made for k in self.powers]
+
+
+def _setting(task: Task) -> _Setting | None:
+    """None where no second-order equation is posed."""
     operator = next((c.operator for c in task.problem.posed if c.kind == "interior"), None)
-    if operator is None or operator.order < 2 or not (holes or corners):
-        return Chosen()
-    space = task.dim - int(task.time)
+    if operator is None or operator.order < 2 or task.problem.domain is None:
+        return None
     powers = range(_IN_TIME + 1) if task.time else range(1)
     span = (task.frame.low[-1], 2.0 * task.frame.half[-1]) if task.time else (0.0, 1.0)
     plain = operator.constant and not task.time and _principal_only(operator, task)
-    kinds = {c.name: c.kind for c in task.problem.posed}
-    functions: list[ExtraFunction] = []
-    words: list[str] = []
-    budget = _COLUMNS // max(1, (len(holes) + len(corners)) * len(powers))
-    for hole in holes:
-        made = _about_hole(hole, operator, task, space, budget, plain)
-        functions += _over_time(made, powers, span)
-        which = f"{len(made)} terms log r, r^(−m) cos mθ, r^(−m) sin mθ" if space == 2 else "1/r"
-        words.append(f"{which} about the hole at {_place(hole.center)}")
-    for corner in corners if space == 2 else ():
-        made = _at_corner(corner, operator, task, kinds, budget, plain)
-        functions += _over_time(made, powers, span)
-        words.append(f"{len(made)} terms r^α at the re-entrant corner {_place(corner.vertex)} of {math.degrees(corner.angle):.0f}°")
-    return Chosen(tuple(functions), tuple(words))
+    kinds = {piece: c.kind for c in task.problem.posed for piece in c.region.pieces}
+    return _Setting(task, operator, task.dim - int(task.time), plain, powers, span, kinds)
 
 
-def _over_time(made: Sequence[ExtraFunction], powers: range, span: tuple[float, float]) -> list[ExtraFunction]:
-    return [extra_function(f.kind, f.parameters, f.dim, k, span) for f in made for k in powers]
+def _corner(corner: Corner, setting: _Setting, budget: int, most: float) -> Chosen:
+    functions = _at_corner(corner, setting, budget, most)
+    which = f"{len(functions)} terms r^α, r^α log r at the corner {_place(corner.vertex)} of {math.degrees(corner.angle):.0f}°"
+    return Chosen(tuple(setting.over_time(functions)), (which,) if functions else ())
 
 
 def _principal_only(operator: SecondOrderOperator, task: Task) -> bool:
@@ -83,15 +133,16 @@ def _metric(operator: SecondOrderOperator, place: Sequence[float], task: Task, s
     return (vectors / (values / values.mean()).sqrt()) @ vectors.mT
 
 
-def _about_hole(hole: Hole, operator: SecondOrderOperator, task: Task, space: int, budget: int, plain: bool) -> list[ExtraFunction]:
-    T = _metric(operator, hole.center, task, space)
+def _about_hole(hole: Hole, setting: _Setting, budget: int) -> list[ExtraFunction]:
+    task, space = setting.task, setting.space
+    T = _metric(setting.operator, hole.center, task, space)
     if T is None or space not in (2, 3):
         return []
     scaled = T / hole.radius
     if space == 3:
         return [extra_function("radial", (3.0, -1.0, *hole.center, *scaled.flatten().tolist()), task.dim)]
     base = (*hole.center, *scaled.flatten().tolist())
-    layers = 1 if plain else 2
+    layers = 1 if setting.plain else 2
     terms = max(1, min(_LAURENT, (budget // layers - 1) // 2))
     made = []
     for j in range(layers):
@@ -100,11 +151,9 @@ def _about_hole(hole: Hole, operator: SecondOrderOperator, task: Task, space: in
     return made
 
 
-def _at_corner(
-    corner: Corner, operator: SecondOrderOperator, task: Task, kinds: dict[str, str], budget: int, plain: bool
-) -> list[ExtraFunction]:
-    """|z|^{2j} Im or Re z^α, α = mπ/ω (one kind of condition on both sides) and (m − ½)π/ω, with the cut of z^α outside Ω."""
-    T = _metric(operator, corner.vertex, task, 2)
+def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> list[ExtraFunction]:
+    """|z|^{2j} z^α with α = mπ/ω, or (m − ½)π/ω between two kinds of condition, times log z where α is whole; the cut is outside Ω."""
+    T = _metric(setting.operator, corner.vertex, setting.task, 2)
     if T is None:
         return []
     angles = torch.tensor([corner.start, corner.start + corner.angle], dtype=torch.float64)
@@ -113,16 +162,17 @@ def _at_corner(
     omega = (end - start) % (2.0 * math.pi)
     middle = start + 0.5 * omega  # the positive axis of z points into Ω, so that the cut along the negative one stays outside
     turn = torch.tensor([[math.cos(middle), math.sin(middle)], [-math.sin(middle), math.cos(middle)]], dtype=torch.float64)
-    size = 2.0 * max(task.frame.half[:2])
+    size = 2.0 * max(setting.task.frame.half[:2])
     base = (*corner.vertex, *((turn @ T) / size).flatten().tolist())
-    mixed = len({kinds.get(side, kinds.get("boundary", "dirichlet")) for side in corner.sides}) > 1
-    layers = 1 if plain else 3
-    made = []
-    for m in range(1, max(1, min(_CORNER, budget // (2 * layers))) + 1):
-        alpha = (m - 0.5 if mixed else m) * math.pi / omega
-        for j in range(layers):
-            if alpha + 2 * j != round(alpha + 2 * j) or alpha != round(alpha):
-                made += [extra_function("power", (*base, alpha, float(j), im), task.dim) for im in (0.0, 1.0)]
+    mixed = len({setting.kinds.get(side, "") in _VALUED for side in corner.sides}) > 1
+    made: list[ExtraFunction] = []
+    for j in range(1 if setting.plain else 3):
+        m = 1
+        while (alpha := (m - 0.5 if mixed else m) * math.pi / omega) <= most and len(made) < budget:
+            kind = "logarithm" if abs(alpha - round(alpha)) < _WHOLE else "power"
+            value = float(round(alpha)) if kind == "logarithm" else alpha
+            made += [extra_function(kind, (*base, value, float(j), part), setting.task.dim) for part in (0.0, 1.0)]
+            m += 1
     return made
 
 

@@ -65,7 +65,6 @@ class Fit:
         zero = torch.zeros_like
         return made.with_weights(Weights(self.outer, self.inner, zero(self.outer), zero(self.inner), self.extra))
 
-
     def shifted(self, constant: float) -> "Fit":
         """h + constant, by the last extra function, which is the constant."""
         extra = self.extra.clone()

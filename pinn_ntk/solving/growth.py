@@ -1,4 +1,4 @@
-"""Growth: width and points go up, and the scales with them, until two fits agree to the tolerance, rounding is reached, or the time is over."""
+"""Growth: width and points go up, and scales with them, until two fits agree to the tolerance, rounding is met, or the time is over."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pinn_ntk.kernels.memory import available_bytes
+from pinn_ntk.solving.fit import Bench
 from pinn_ntk.solving.probing import Prober, around, whole_ladder
 from pinn_ntk.solving.recipe import Recipe
 from pinn_ntk.solving.search import Search, Trial, distinct
@@ -17,6 +18,7 @@ _LOST = 1e-6  # a criterion above which, at a width of _LOOK or more, every acti
 _LOOK = 800
 _ROUNDING = 1e-11  # a criterion below which a level that gains nothing has met rounding
 _SEPARATE = 30.0  # a factor by which the second best recipe is dropped
+_CORNERED = 1e-9  # a criterion above which extra functions for convex corners are tried
 _SHARP = 1e-7  # a criterion above which neurons are also tried where u bends
 _LEVEL = 0.4  # share of the time left that a level may take
 _PROBES = 0.3  # share of the time for probes
@@ -71,17 +73,19 @@ class Growth:
         activations: σ by name.
         tolerance: on the relative L² error.
         widest: N at most.
+        spare: a bench with more extra functions, which is taken where it is better.
     """
 
     search: Search
     activations: tuple[str, ...]
     tolerance: float
     widest: int
+    spare: Bench | None = None
 
     @property
     def enough(self) -> float:
         """A criterion that leaves room for the last pair to be a little worse."""
-        return self.tolerance / 3.0
+        return 0.6 * self.tolerance
 
     def run(self) -> Grown:
         """Probe, grow, and make the last pair."""
@@ -98,6 +102,8 @@ class Growth:
                 reason = Reason.BUDGET
                 break
             found = search.best_of(recipes, width, "growth", self.enough)
+            if len(levels) == 1 and found[0].criterion > _CORNERED:
+                found[:1] = [self._cornered(found[0])]
             if not looked and width >= _LOOK and found[0].criterion > _LOST:
                 looked = True
                 found = sorted([*found, *self._once_more(tops, width)], key=lambda t: t.criterion)
@@ -117,6 +123,10 @@ class Growth:
             focused = replace(best.recipe, focus=self.search.bench.focus(best.pair[0]))
             recipes = [focused, *around(focused, (1.4,)), *recipes[: len(factors)], *recipes[len(factors) :][:1]]
         return recipes
+
+    def _cornered(self, best: Trial) -> Trial:
+        """The trial once more beside what the convex corners may call for, which is kept where it helps."""
+        return (self.search.beside(self.spare, best.recipe, best.width) if self.spare else None) or best
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
         """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width, as time allows."""
@@ -150,7 +160,7 @@ class Growth:
         if reason is Reason.BUDGET:
             last = max(search.trials, key=lambda t: t.width)
             room = max(_SPEND * search.left, 0.0) / max(last.seconds, 1e-3)
-            width = min(self.widest, max(best.width, int(last.width * room ** (1.0 / 3.0))))
+            width = min(self._needed(levels), max(best.width, int(last.width * room ** (1.0 / 3.0))))
         final = search.fresh(best.recipe, width, "final")
         while reason is Reason.CONVERGED and final.criterion > self.tolerance:
             wider = min(self.widest, round(width * 1.3))
@@ -164,6 +174,17 @@ class Growth:
         if reason is Reason.BUDGET and final.criterion <= self.tolerance:
             reason = Reason.CONVERGED
         return Grown(final, reason, tuple(levels))
+
+
+    def _needed(self, levels: Sequence[Trial]) -> int:
+        """N at which the tolerance would be met if the error went on falling by the order of the last two levels."""
+        if len(levels) < 2:
+            return self.widest
+        before, last = levels[-2:]
+        order = math.log(before.criterion / last.criterion) / math.log(last.width / before.width) if last.criterion > 0.0 else 0.0
+        if not order >= 1.0:
+            return self.widest
+        return min(self.widest, int(1.1 * last.width * max(1.0, last.criterion / self.enough) ** (1.0 / order)))
 
 
 def widest_for(task_rows: float, dim: int) -> int:

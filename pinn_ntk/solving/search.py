@@ -1,7 +1,7 @@
 """Trials and their order: what a person would guess is found by pairs of small fits, the best of which is the one whose two draws agree.
 
-Two fits of independently drawn neurons differ by about the error of either: over many problems within a factor of three, where a residual may be
-off by orders. So a recipe is judged by that disagreement, raised where the residual on rows that no fit has seen is large.
+Two fits of independently drawn neurons differ by about the error of either: over many problems within a factor of three, where a residual
+may be off by orders. So a recipe is judged by that disagreement, raised where the residual on rows that no fit has seen is large.
 
 Neurons that see k of d axes cannot approximate everything: what they lack is the same in both fits. The residual tells it, by the ratio of
 disagreement to residual that fits with neurons of all axes have.
@@ -22,6 +22,7 @@ from pinn_ntk.solving.recipe import Recipe
 from pinn_ntk.solving.task import Sample
 
 _UNRESOLVED = 0.1  # a share of the residual at which a disagreement counts √2 times
+_CLEARLY = 0.5  # of the criterion before
 _FRESH = 1000  # seeds of the last pair are this far from those of the probes
 
 
@@ -107,6 +108,16 @@ class Search:
         task = self.bench.task
         samples = tuple(task.fit_sample(width, task.seed + _FRESH * (2 + k) + len(self.trials)) for k in range(2))
         return self._tried(recipe, width, stage, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
+
+    def beside(self, bench: Bench, recipe: Recipe, width: int) -> Trial | None:
+        """The recipe on another bench, which takes the place of this one if the trial is clearly better; None if it is not."""
+        before, own = self.trial(recipe, width, "growth"), (self.bench, self._samples, self._done)
+        self.bench, self._samples, self._done = bench, {}, {}
+        made = self.trial(recipe, width, "with corners")
+        if made.criterion < _CLEARLY * before.criterion:
+            return made
+        self.bench, self._samples, self._done = own
+        return None
 
     def best_of(self, recipes: Sequence[Recipe], width: int, stage: str, enough: float = 0.0) -> list[Trial]:
         """Trials of those recipes from the best on, ending early at one that is good enough or where the time is over."""

@@ -72,7 +72,7 @@ class Solution:
         return Answer(self.problem, self.network)
 
     def u(self, x: Points) -> Tensor:
-        """u(x), (n,)."""
+        """The values of u at points, (n,)."""
         return self.answer.u(x)
 
     def gradient(self, x: Points) -> Tensor:
@@ -131,10 +131,13 @@ def choices(solution: Solution) -> list[tuple[str, str]]:
     """What was chosen and why, for a report."""
     final, tried = solution.final, solution.trials
     pairs = [
-        ("activation and scales", f"{final.recipe}: of {len(tried)} pairs of fits, {_beaten(final, tried)}"),
+        ("activation and scales", f"{final.recipe}: of {len(tried)} pairs of fits, {_beaten(tried)}"),
         ("width", f"N = {final.width}: {REASONS[solution.reason]}"),
         ("points", f"n = {final.points}, drawn from the conditions" if solution.task.posed else f"n = {final.points}, all that are given"),
-        ("weights", "; ".join(f"{b.name} {b.weight:.3g}" for b in solution.problem.blocks) + ": λ_b = 1/max|𝓛_bσ(w·x)|², so that no units count"),
+        (
+            "weights",
+            "; ".join(f"{b.name} {b.weight:.3g}" for b in solution.problem.blocks) + ": λ_b = 1/max|𝓛_bσ(w·x)|², so that no units count",
+        ),
     ]
     return [*pairs, *[("extra functions", words) for words in solution.extras], *_mean(solution)]
 
@@ -143,7 +146,7 @@ def _mean(solution: Solution) -> list[tuple[str, str]]:
     return [("constant", "the conditions determine u up to a constant: this is the solution of mean zero")] if solution.floating else []
 
 
-def _beaten(final: Trial, tried: Sequence[Trial]) -> str:
+def _beaten(tried: Sequence[Trial]) -> str:
     """The best of every other activation at the width of the first probes."""
     first = [t for t in tried if t.width == tried[0].width]
     names = list(dict.fromkeys(t.recipe.activation for t in first))

@@ -1,15 +1,16 @@
 """solve(problem, tolerance): scale, activation, width and points are found; what comes back is a network with an estimate of its error."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.arguments import MAX_SEED, choose, count, number
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.solving.extras import Chosen, called_for
-from pinn_ntk.solving.fit import Bench, Fit
-from pinn_ntk.solving.growth import Grown, Growth, widest_for
+from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
+from pinn_ntk.solving.fit import Bench
+from pinn_ntk.solving.growth import Growth, widest_for
 from pinn_ntk.solving.search import Search
 from pinn_ntk.solving.solution import Solution, drawn_problem, levels_of
 from pinn_ntk.solving.task import Task
@@ -53,11 +54,23 @@ def solve(
     task = Task(problem, seed)
     _smooth_enough(task, activations)
     chosen = called_for(task) if extra else Chosen()
+    more = chosen + corners_besides(task) if extra else chosen
+    bench, spare = _bench(task, chosen), _bench(task, more) if more.functions != chosen.functions else None
+    search = Search(bench, seconds)
+    grown = Growth(search, tuple(activations), tolerance, _widest(task, widest), spare).run()
+    words = more.words if search.bench is spare else chosen.words
+    fit = grown.final.pair[0]
+    if task.floating:
+        fit = fit.shifted(-task.mean(fit.network))
+    trials = (*(t for t in search.trials if t is not grown.final), grown.final)
+    problem = drawn_problem(task, fit)
+    return Solution(problem, fit.network, grown.reason, trials, levels_of(grown), words, task.floating, search.elapsed, task)
+
+
+def _bench(task: Task, chosen: Chosen) -> Bench:
+    """Where fits with those functions are made; the last one is the constant, where u is determined up to it."""
     functions = chosen.functions + ((extra_function("constant", (), task.dim),) if task.floating else ())
-    search = Search(Bench(task, functions), seconds)
-    grown = Growth(search, tuple(activations), tolerance, _widest(task, widest)).run()
-    fit = _centred(task, grown.final.pair[0])
-    return _solution(task, chosen, search, grown, fit)
+    return Bench(replace(task, columns=len(functions)), functions)
 
 
 def _check(tolerance: float, seconds: float, activations: Sequence[str], widest: int | None, seed: int) -> None:
@@ -79,18 +92,9 @@ def _smooth_enough(task: Task, activations: Sequence[str]) -> None:
 
 def _widest(task: Task, asked: int | None) -> int:
     """N at most: by memory, by what was asked, and by the rows where these are given."""
-    bounds = [widest_for(task.rows_per_neuron, task.dim), *([asked] if asked else []), *([task.largest_width] if task.largest_width else [])]
+    bounds = [
+        widest_for(task.rows_per_neuron, task.dim),
+        *([asked] if asked else []),
+        *([task.largest_width] if task.largest_width else []),
+    ]
     return max(1, min(bounds))
-
-
-def _centred(task: Task, fit: Fit) -> Fit:
-    """Of a problem that knows u up to a constant, the solution of mean zero."""
-    if not task.floating:
-        return fit
-    return fit.shifted(-task.mean(fit.network))
-
-
-def _solution(task: Task, chosen: Chosen, search: Search, grown: Grown, fit: Fit) -> Solution:
-    trials = (*(t for t in search.trials if t is not grown.final), grown.final)
-    problem, levels = drawn_problem(task, fit), levels_of(grown)
-    return Solution(problem, fit.network, grown.reason, trials, levels, chosen.words, task.floating, search.elapsed, task)

@@ -56,10 +56,12 @@ class Task:
     Attributes:
         problem: the problem.
         seed: of the points.
+        columns: extra functions beside the neurons, which need rows on the boundary of their own.
     """
 
     problem: Problem
     seed: int = 0
+    columns: int = 0
 
     @property
     def posed(self) -> bool:
@@ -104,7 +106,8 @@ class Task:
         if not self.posed:
             return Sample(self.problem.blocks)
         inside, beside = (max(16, int(share * width)) for share in self._rows_per_neuron)
-        return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, self._counts(inside, beside), strict=True)))
+        counts = self._counts(inside, beside + 3 * self.columns)
+        return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)))
 
     def probing_sample(self, width: int, seed: int) -> Sample:
         """Rows for probes: as `fit_sample`, but of given rows a fifth is kept out."""
@@ -128,12 +131,12 @@ class Task:
         """∫u/|Ω|: by Gauss–Legendre on boxes of up to three dimensions, else over Sobol points."""
         domain = self.problem.domain
         if not isinstance(domain, Box) or self.dim > 3:
-            return float(u(self.inside(_MEAN_POINTS, self.seed + 850_007)).mean())
+            return float(u(self.inside(_MEAN_POINTS, self.seed + 850_007)).detach().mean())
         nodes, weights = (torch.from_numpy(v) for v in np.polynomial.legendre.leggauss(_GAUSS[self.dim]))
         axes = [low + half * (nodes + 1.0) for low, half in zip(self.frame.low, self.frame.half, strict=True)]
         x = torch.cartesian_prod(*axes).reshape(-1, self.dim)
         w = torch.cartesian_prod(*[weights] * self.dim).reshape(-1, self.dim).prod(1)
-        return float((u(x) * w).sum() / w.sum())
+        return float((u(x).detach() * w).sum() / w.sum())
 
     @property
     def _rows_per_neuron(self) -> tuple[float, float]:
@@ -160,7 +163,7 @@ class Task:
         return self.problem.x
 
     def _counts(self, inside: int, beside: int) -> list[int]:
-        """Points of each condition: `inside` for those of full dimension, `beside` shared out by measure among the others, a few at least."""
+        """Points of each condition: `inside` for those of full dimension, `beside` shared out by measure among others, a few at least."""
         conditions, scale = self.problem.posed, math.prod(self.frame.half)
         lower = [c for c in conditions if 0 < c.region.dim < self.dim]
         total = sum(self._measure(c, scale) for c in lower) or 1.0
