@@ -12,11 +12,11 @@ from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.key import SUFFICIENT, Key, whole
 from pinn_ntk.app.plugins import Tables, tracker
-from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, STUDY_OPTIONS, check, keys_of
+from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, SOLVER_OPTIONS, STUDY_OPTIONS, check, keys_of
 from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment.checks import check_smoothness
 from pinn_ntk.experiment.ensemble import check_ensemble
-from pinn_ntk.experiment.settings import Experiment, Settings
+from pinn_ntk.experiment.settings import AUTO, Experiment, Settings, Solver
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.library import NETWORKS
 from pinn_ntk.networks.mlp import SCALINGS
@@ -62,15 +62,18 @@ def build(config: Config, plugins: Tables) -> Experiment:
     bad = {f.key.split(".")[0] for f in faults}
     settings = None if bad & _SETTINGS else _made(lambda: _settings(config), "", faults)
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
-    network = None
-    if problem is not None and not bad & {"network", "activation", "seed"}:
+    auto, network, solver = _kind(config, "optimizer") == AUTO, None, None
+    if auto and not bad & {"optimizer", "seed"}:
+        solver = _made(lambda: _solver(config, problem), "optimizer", faults)
+    if problem is not None and not auto and not bad & {"network", "activation", "seed"}:
         network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if problem is not None:
         faults += _precheck(problem, network, config.get("strict") is True)
+        network = TwoLayer(problem.dim, 1) if auto else network  # it stands for the one that will be chosen
     if faults or problem is None or network is None or settings is None:
         raise BadInputError(*faults)
-    seeds = _seeds(config, network, settings)
-    return Experiment(problem, network, settings, tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items()), seeds)
+    seeds, trackers = _seeds(config, network, settings), tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items())
+    return Experiment(problem, network, settings, trackers, seeds, solver)
 
 
 def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
@@ -92,7 +95,8 @@ def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
         network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if faults or problem is None:
         raise BadInputError(*faults)
-    return problem, network
+    free = _kind(config, "optimizer") == AUTO and problem.posed  # the solver finds u itself, whatever the problem builds in
+    return replace(problem, ansatz=None) if free else problem, network
 
 
 def _seeds(config: Config, network: Model, settings: Settings) -> tuple[int, ...]:
@@ -120,6 +124,9 @@ def table(config: Config, plugins: Tables) -> dict[str, Key]:
     }
     keys = {key: replace(rule, names=names.get(key, rule.names)) for key, rule in KEYS.items()}
     problem, network, optimizer = (_kind(config, group) for group in ("problem", "network", "optimizer"))
+    if optimizer == AUTO:
+        keys = {k: v for k, v in keys.items() if not k.startswith("optimizer.")} | {"optimizer.kind": keys["optimizer.kind"]}
+        keys |= keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS)
     if optimizer in METHODS:
         keys |= keys_of(METHODS[optimizer].states, "optimizer.", SUPPLIED, OPTIONS)
     if (study := _kind(config, "study")) in STUDIES:
@@ -186,7 +193,29 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
     return Fault(f"{prefix}.{name}".lstrip("."), message[found.end() :])
 
 
+def _solver(config: Config, problem: Problem | None) -> Solver:
+    """What optimizer=auto is told.
+
+    Raises:
+        BadInputError: what it cannot do.
+    """
+    own = {k: v for k, v in config["optimizer"].items() if k != "kind"}
+    faults = [Fault("dtype", f"got {config['dtype']}; optimizer=auto works in float64")] if config["dtype"] != "float64" else []
+    if str(config["device"]["name"]).startswith("cuda"):
+        faults.append(Fault("device.name", f"got {config['device']['name']}; optimizer=auto solves on the CPU: leave device=auto"))
+    if config["ensemble"]["seeds"] != 1:
+        faults.append(Fault("ensemble.seeds", "optimizer=auto solves one problem at a time; sweep over seeds with -m seed=0,1,2"))
+    if faults:
+        raise BadInputError(*faults)
+    solver = Solver(**own, seed=config["seed"])
+    if problem is not None:
+        solver.check(problem)
+    return solver
+
+
 def _settings(config: Config) -> Settings:
+    if _kind(config, "optimizer") == AUTO:
+        return Settings(kernel=config["tracker"]["kernel"], theory=False, device="cpu", strict=config["strict"])
     optimizer, tracking, theory = config["optimizer"], config["tracker"], config["theory"]
     own = {k: optimizer[k] for k in method_named(optimizer["kind"], {}).options if k in optimizer}
     return Settings(

@@ -29,6 +29,7 @@ from pinn_ntk.devices import resolve_device, threads_for
 from pinn_ntk.experiment.ensemble import check_ensemble, run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment
+from pinn_ntk.experiment.solved import solved_run
 from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
 from pinn_ntk.reporting.ensemble_record import EnsembleRecord
 from pinn_ntk.reporting.record import Record
@@ -111,6 +112,8 @@ def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path) -> i
 def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record | EnsembleRecord:
     if experiment.seeds:
         return _all_seeds(experiment, config, between_steps)
+    if experiment.solver is not None:
+        return _solved(experiment, config, between_steps)
     settings = experiment.settings
     if settings.device == "auto":
         LOGGER.info("device auto: %s", resolve_device("auto"))
@@ -124,6 +127,13 @@ def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: 
             between_steps()
 
         return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config)
+
+
+def _solved(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record:
+    """The run of optimizer=auto."""
+    solver = experiment.solver
+    LOGGER.info("solving: choosing neurons, then growing, in at most %.0f s", solver.seconds if solver else 0.0)
+    return solved_run(experiment.problem, solver, experiment.settings, experiment.trackers, lambda _: between_steps(), config)
 
 
 def _all_seeds(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> EnsembleRecord:

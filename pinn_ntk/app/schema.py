@@ -9,7 +9,7 @@ from typing import Any
 
 from pinn_ntk.app.faults import Fault, nearest
 from pinn_ntk.app.key import SUFFICIENT, Key, Kind, positive, whole
-from pinn_ntk.experiment.settings import DTYPES
+from pinn_ntk.experiment.settings import AUTO, DTYPES
 from pinn_ntk.networks.two_layer import GAMMAS, INITS, SCALINGS
 from pinn_ntk.training.damping import FORMS
 from pinn_ntk.training.methods import METHODS
@@ -32,7 +32,7 @@ KEYS: dict[str, Key] = {
     "network.init": Key("initialisation", names=INITS),
     "network.scaling": Key("s of h = s Σ a σ(w·x): 1, 1/√N, 1/N, or the p of N^(-p)", "number", 0.0, 1.0, names=tuple(SCALINGS)),
     "activation.name": Key("σ"),
-    "optimizer.kind": Key("how R_S is descended", names=tuple(METHODS)),
+    "optimizer.kind": Key("how R_S is descended", names=(AUTO, *METHODS)),
     "optimizer.steps": whole("at most; a flow covers the time of as many steps"),
     "optimizer.tolerance": Key("CONVERGED when R_S is at most this", "number", 0.0),
     "optimizer.divergence": Key("DIVERGED when R_S exceeds this many times R_S(0)", "number", 1.0),
@@ -98,6 +98,16 @@ OPTIONS = {
     ),
     "gradient_tolerance": Key("CONVERGED when the gradient is at most this share of its first norm", "number", 0.0),
     "step_tolerance": Key("STAGNATED when a step that fails is at most this share of the way so far", "number", 0.0),
+}
+
+
+# the same for optimizer=auto
+SOLVER_OPTIONS = {
+    "tolerance": positive("on the estimated relative L² error"),
+    "seconds": positive("wall time in which to stop; the last fit may take a little longer"),
+    "activations": Key("activations to choose from, a list", "any"),
+    "extra": Key("add singular functions where holes and corners call for them", "flag"),
+    "widest": whole("N at most; null for what memory allows", 1, optional=True),
 }
 
 

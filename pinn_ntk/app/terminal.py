@@ -137,10 +137,13 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "problem", f"{summary['problem']}, {summary['points']} points in d = {summary['dim']}"
     yield "network", f"{_network(summary)}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}"
     unit = "output times" if summary.get("optimizer") == "gradient_flow" else "steps"
-    yield "status", f"{summary['status']} after {summary['steps']} {unit}"
+    solver = summary.get("solver")
+    yield "status", f"{summary['status']} after {summary['steps']} {unit}" if solver is None else f"{summary['status']}: {solver['words']}"
     yield "loss", f"{_number(loss.get('initial'))} → {_number(loss.get('final'))}"
     if error:
         yield "relative error", f"{_number(error['relative_l2'])} (L²), {_number(error['relative_linf'])} (L∞)"
+    if solver is not None:
+        yield from _solver_rows(solver)
     if kernel:
         yield (
             "λ_min(K̂)",
@@ -158,6 +161,15 @@ def _network(summary: Mapping[str, Any]) -> str:
     depth = summary.get("depth") or 1
     layers = f"{depth} hidden layers of width" if depth > 1 else "width"
     return f"{summary['activation']}, {layers} {summary['width']}" if summary["width"] is not None else str(summary["network"])
+
+
+def _solver_rows(solver: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "estimated error", f"{_number(solver['estimate'])} (relative L², by a second solve)"
+    if solver["bound_relative"] is not None:
+        yield "error bound", f"{_number(solver['bound_relative'])} (relative L∞, maximum principle, sampled)"
+    scales = ", ".join(_number(s) for s in solver["scales"])
+    extra = f", {solver['extra_functions']} extra functions" if solver["extra_functions"] else ""
+    yield "chosen", f"{solver['activation']}, scales {scales}{extra}, of {solver['trials']} pairs of fits"
 
 
 def _theory_rows(theory: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

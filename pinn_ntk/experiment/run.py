@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -70,8 +70,10 @@ def run(
     if prediction is not None and on_prediction is not None:
         on_prediction(prediction)
     predicted = time.perf_counter()
-    history, kernels = _train(problem, network, settings, limit, trackers, on_state)
-    statements = compare(_Outcome(history, prediction))
+    states, steps = _states(problem, network, settings, limit)
+    measured = tracked_run(problem, states, steps, settings.kernel, trackers, on_state)
+    history, kernels = measured.history, measured.kernels
+    statements = compare(replace(measured, prediction=prediction))
     seconds = {**history.seconds, "theory": predicted - begin, "report": 0.0, "total": time.perf_counter() - begin}
     return Record(
         problem=problem,
@@ -126,11 +128,18 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What `compare` reads."""
+class Measured:
+    """What was measured, and what had been predicted.
+
+    Attributes:
+        history: of the states.
+        kernels: at the two ends, empty when the kernel was not tracked.
+        prediction: None where none was made.
+    """
 
     history: History
-    prediction: Prediction | None
+    kernels: Mapping[str, Any]
+    prediction: Prediction | None = None
 
 
 def _states(problem: Problem, network: Model, settings: Settings, limit: float | None) -> tuple[Iterator[State], list[int]]:
@@ -150,19 +159,27 @@ def _states(problem: Problem, network: Model, settings: Settings, limit: float |
     return states, tracked_steps(settings.steps, settings.tracked, settings.every)
 
 
-def _train(
+def tracked_run(
     problem: Problem,
-    network: Model,
-    settings: Settings,
-    limit: float | None,
-    trackers: Sequence[Tracker],
-    on_state: Callable[[State], None] | None,
-) -> tuple[History, dict[str, Any]]:
-    """The tracked run, and the kernels at its two ends."""
-    states, steps = _states(problem, network, settings, limit)
-    kernel = KernelTracker(problem) if settings.kernel else None
-    asked: list[Tracker] = [loss_tracker(problem), displacement_tracker, error_tracker(problem), *([kernel] if kernel else []), *trackers]
-    history = track(states, asked, steps, on_state)
-    if kernel is None or kernel.first is None or kernel.last is None:
-        return history, {}
-    return history, {"initial": kernel.first, "final": kernel.last}
+    states: Iterator[State],
+    steps: Sequence[int],
+    kernel: bool,
+    trackers: Sequence[Tracker] = (),
+    on_state: Callable[[State], None] | None = None,
+) -> Measured:
+    """The states with everything that is tracked of them, and the kernels at the two ends.
+
+    Args:
+        problem: the rows.
+        states: θ⁰ first.
+        steps: at which trackers are asked.
+        kernel: whether the kernel is tracked.
+        trackers: asked beside the built-in ones.
+        on_state: called with every state.
+    """
+    own = KernelTracker(problem) if kernel else None
+    asked: list[Tracker] = [loss_tracker(problem), displacement_tracker, error_tracker(problem), *([own] if own else []), *trackers]
+    history = track(states, asked, list(steps), on_state)
+    if own is None or own.first is None or own.last is None:
+        return Measured(history, {})
+    return Measured(history, {"initial": own.first, "final": own.last})

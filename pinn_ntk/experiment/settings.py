@@ -9,10 +9,14 @@ import torch
 
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.solving.solution import Solution
+from pinn_ntk.solving.solve import ACTIVATIONS_TRIED, SECONDS, TOLERANCE, check_arguments, solve
 from pinn_ntk.training.methods import Method, method_named
 from pinn_ntk.training.states import StopRule
 from pinn_ntk.training.trackers import Tracker, tracked_steps
 
+AUTO = "auto"
+"""The optimizer that chooses for itself, by `solve`."""
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -90,6 +94,39 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Solver:
+    """What a person may say to `solve`; the arguments are its own.
+
+    Attributes:
+        tolerance: on the estimated relative L² error.
+        seconds: wall time.
+        activations: σ to choose from.
+        extra: whether singular functions may be added.
+        widest: N at most; None for what memory allows.
+        seed: of points and neurons.
+    """
+
+    tolerance: float = TOLERANCE
+    seconds: float = SECONDS
+    activations: Sequence[str] = field(default=ACTIVATIONS_TRIED)
+    extra: bool = True
+    widest: int | None = None
+    seed: int = 0
+
+    def check(self, problem: Problem) -> None:
+        """Refuse what `solve` would refuse, before any compute.
+
+        Raises:
+            ValueError: an argument out of its range, or an activation that is not smooth enough.
+        """
+        check_arguments(problem, self.tolerance, self.seconds, self.activations, self.widest, self.seed)
+
+    def solve(self, problem: Problem) -> Solution:
+        """u of the problem."""
+        return solve(problem, self.tolerance, self.seconds, self.activations, self.extra, self.widest, self.seed)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """What `run` needs.
 
@@ -99,6 +136,7 @@ class Experiment:
         settings: how to train, track and predict.
         trackers: asked beside the built-in ones.
         seeds: of an ensemble; none for the one run of that network.
+        solver: of a run that chooses its network itself, so that `network` only stands for one; None for training.
     """
 
     problem: Problem
@@ -106,3 +144,4 @@ class Experiment:
     settings: Settings
     trackers: Sequence[Tracker] = ()
     seeds: Sequence[int] = ()
+    solver: Solver | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pinn_ntk.reporting.outcome import Outcome
+from pinn_ntk.reporting.solver_plots import solver_words
 from pinn_ntk.reporting.style import number
 from pinn_ntk.training.methods import METHODS
 from pinn_ntk.training.states import Status
@@ -30,6 +31,8 @@ _GOOD = 0.1  # a relative error that may be called a solution
 
 def answer(record: Outcome, summary: Mapping[str, Any]) -> str:
     """The run in one or two sentences."""
+    if record.solution is not None:
+        return solver_words(record, record.solution)
     about, error = record.network.about, summary["error"]
     of = "" if about.width is None else f" of width {number(about.width)}"
     by = f"{about.words}{of} after {_effort(record)}"
@@ -76,7 +79,7 @@ def _factor(value: float) -> str:
 def key_numbers(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
     """Value and label of the numbers that a reader looks for first."""
     errors, theory, loss = summary["error"], summary["theory"], summary["loss"]
-    pairs = []
+    pairs = [] if record.solution is None else [(number(record.solution.estimate), "estimated relative L² error")]
     if errors is not None:
         pairs += [(number(errors["relative_l2"]), "relative L² error"), (number(errors["relative_linf"]), "relative L^∞ error")]
     pairs.append((f"{number(loss['initial'])} → {number(loss['final'])}", "loss R_S, start → end"))
@@ -106,9 +109,9 @@ def question(record: Outcome) -> Pairs:
         ("loss", "R_S = ‖e‖²/(2n), e_i = s_b (𝓛u − f)(x_i) with s_b = √(weight · n/n_b) in block b"),
         ("network", about.formula),
         ("size", f"{width}{number(record.network.parameter_count)} parameters"),
-        ("start", about.start),
+        ("start", about.start if record.solution is None else "inner weights drawn and frozen, a = 0"),
         ("kernel", f"JJᵀ = s²N K̂ for the Jacobian J of e by the parameters, with s²N = {number(record.network.kernel_scale)}"),
-        ("training", _training(record)),
+        ("training", _training(record) if record.solution is None else "least squares for the outer weights; the solver chose the rest"),
     ]
 
 

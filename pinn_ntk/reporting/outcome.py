@@ -13,6 +13,7 @@ from pinn_ntk.comparison.envelope import envelope, safe_exp
 from pinn_ntk.comparison.statements import Statement
 from pinn_ntk.networks.model import FACTS, Model
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.solving.solution import Solution, solver_summary
 from pinn_ntk.theory.prediction import Prediction
 from pinn_ntk.training.states import Status
 from pinn_ntk.training.trackers import Array, History
@@ -39,6 +40,7 @@ class Outcome:
         machine: threads, device name, processor.
         config: the configuration as a person gave it, resolved; None from Python.
         warnings: what a person should know about this run.
+        solution: of a run that chose for itself (optimizer auto): what was chosen, and what is known of the error; else None.
     """
 
     problem: Problem
@@ -55,6 +57,7 @@ class Outcome:
     machine: Mapping[str, Any]
     config: Mapping[str, Any] | None
     warnings: tuple[str, ...]
+    solution: Solution | None = None
 
     @property
     def status(self) -> Status:
@@ -84,6 +87,7 @@ class Outcome:
             "kernel": _kernel(history),
             "displacement": {n: float(np.nanmax(history.columns[n])) for n in _MOVED if n in history.columns},
             "theory": _theory(self),
+            "solver": None if self.solution is None else solver_summary(self.solution),
             "time": dict(self.seconds),
             "versions": dict(self.versions),
             **self.machine,

@@ -1,7 +1,7 @@
 """The page itself: one self-contained HTML file, no scripts, nothing from the network; everything from the record is escaped."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -93,6 +93,17 @@ def two_columns(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
     body = "".join(f'<tr><td>{mathematics(name)}</td><td class="number">{escape(value)}</td></tr>' for name, value in rows)
     names = f'<th>{mathematics(head[0])}</th><th class="number">{escape(head[1])}</th>'
     return f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with a heading; all columns but the first hold numbers or short texts."""
+    names = "".join(f"<th>{mathematics(h)}</th>" if k == 0 else f'<th class="number">{mathematics(h)}</th>' for k, h in enumerate(head))
+    body = "".join("<tr>" + "".join(_cell(k, text) for k, text in enumerate(row)) + "</tr>" for row in rows)
+    return f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(column: int, text: str) -> str:
+    return f"<td>{mathematics(text)}</td>" if column == 0 else f'<td class="number">{mathematics(text)}</td>'
 
 
 def page(title: str, parts: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from pinn_ntk.reporting.page import (
     two_columns,
 )
 from pinn_ntk.reporting.plots import sections
+from pinn_ntk.reporting.solver_plots import solver_sections
 from pinn_ntk.reporting.style import Section
 
 
@@ -55,9 +56,11 @@ def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
     parts = [
         _header(record),
         section("What was asked", definitions(question(record))),
+        *(solver_sections(record.solution) if record.solution is not None else []),
         *map(illustrated, drawn),
-        section("Theory beside measurement", paragraph(theorem_words(record)), statements_table(record.statements)),
     ]
+    if record.solution is None:
+        parts.append(section("Theory beside measurement", paragraph(theorem_words(record)), statements_table(record.statements)))
     if rows := widths(record):
         lead = paragraph("What the theorem and the certificate ask of the number of neurons N.")
         parts.append(section("Width", lead, two_columns(("condition", "N ≥"), rows)))

@@ -130,7 +130,8 @@ def _metric(operator: SecondOrderOperator, place: Sequence[float], task: Task, s
     values, vectors = torch.linalg.eigh(A if float(A.trace()) > 0 else -A)
     if float(values[0]) <= 1e-8 * float(values[-1]):
         return None
-    return (vectors / (values / values.mean()).sqrt()) @ vectors.mT
+    T: Tensor = (vectors / (values / values.mean()).sqrt()) @ vectors.mT
+    return T
 
 
 def _about_hole(hole: Hole, setting: _Setting, budget: int) -> list[ExtraFunction]:

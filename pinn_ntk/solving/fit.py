@@ -62,6 +62,7 @@ class Fit:
         """The fit as a network."""
         dim = self.inner.shape[1] - 1
         made = TwoLayer(dim, self.width, self.recipe.activation, gamma=1.0, seed=self.seed, extra=self.functions)
+        made.init = "solver"
         zero = torch.zeros_like
         return made.with_weights(Weights(self.outer, self.inner, zero(self.outer), zero(self.inner), self.extra))
 

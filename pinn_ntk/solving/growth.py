@@ -175,7 +175,6 @@ class Growth:
             reason = Reason.CONVERGED
         return Grown(final, reason, tuple(levels))
 
-
     def _needed(self, levels: Sequence[Trial]) -> int:
         """N at which the tolerance would be met if the error went on falling by the order of the last two levels."""
         if len(levels) < 2:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -109,7 +110,11 @@ def drawn_problem(task: Task, fit: Fit) -> Problem:
     blocks = [replace(block, weight=weight) for block, weight in zip(fit.sample.blocks, fit.weights, strict=True)]
     weights = {block.name: block.weight for block in blocks}
     posed = tuple(replace(c, weight=weights[c.name]) for c in task.problem.posed)
-    return replace(task.problem, blocks=tuple(blocks), ansatz=None if task.posed else task.problem.ansatz, posed=posed)
+    ansatz, exact = None if task.posed else task.problem.ansatz, task.problem.exact
+    if task.floating and exact is not None:
+        u, mean = exact, task.mean(exact)
+        exact = lambda x: u(x) - mean  # noqa: E731  the solution of mean zero is what is compared
+    return replace(task.problem, blocks=tuple(blocks), ansatz=ansatz, posed=posed, exact=exact)
 
 
 def levels_of(grown: Grown) -> tuple[Level, ...]:
@@ -125,6 +130,34 @@ def _order(before: Level | None, now: Trial) -> float | None:
     if before is None or now.width <= before.width or not (0.0 < now.criterion < math.inf and 0.0 < before.error < math.inf):
         return None
     return math.log(before.error / now.criterion) / math.log(now.width / before.width)
+
+
+def solver_summary(solution: Solution) -> dict[str, Any]:
+    """The solution in plain numbers and texts, as `summary.json` keeps it under `solver`."""
+    final, known = solution.final, solution.assessment
+    return {
+        "reason": str(solution.reason),
+        "words": solution.words,
+        "estimate": solution.estimate,
+        "disagreement": final.disagreement,
+        "residual_share": final.share,
+        "bound": None if known.bound is None else known.bound.value,
+        "bound_relative": None if known.bound is None else known.bound.relative,
+        "bound_words": known.why_not if known.bound is None else known.bound.words,
+        "residuals": {r.name: {"rms": r.rms, "max": r.largest, "points": r.points} for r in known.residuals},
+        "activation": final.recipe.activation,
+        "scales": list(final.recipe.scales),
+        "axes": final.recipe.axes,
+        "focus": final.recipe.focus is not None,
+        "extra_functions": len(solution.network.extra),
+        "extras": list(solution.extras),
+        "weights": {b.name: b.weight for b in solution.problem.blocks},
+        "trials": len(solution.trials),
+        "levels": [
+            {"width": v.width, "points": v.points, "error": v.error, "order": v.order, "recipe": v.recipe, "seconds": v.seconds}
+            for v in solution.levels
+        ],
+    }
 
 
 def choices(solution: Solution) -> list[tuple[str, str]]:

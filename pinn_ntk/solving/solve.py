@@ -50,9 +50,8 @@ def solve(
     Raises:
         ValueError: an argument out of its range, or an activation that is not smooth enough for the operators.
     """
-    _check(tolerance, seconds, activations, widest, seed)
+    check_arguments(problem, tolerance, seconds, activations, widest, seed)
     task = Task(problem, seed)
-    _smooth_enough(task, activations)
     chosen = called_for(task) if extra else Chosen()
     more = chosen + corners_besides(task) if extra else chosen
     bench, spare = _bench(task, chosen), _bench(task, more) if more.functions != chosen.functions else None
@@ -73,21 +72,25 @@ def _bench(task: Task, chosen: Chosen) -> Bench:
     return Bench(replace(task, columns=len(functions)), functions)
 
 
-def _check(tolerance: float, seconds: float, activations: Sequence[str], widest: int | None, seed: int) -> None:
+def check_arguments(
+    problem: Problem, tolerance: float, seconds: float, activations: Sequence[str], widest: int | None = None, seed: int = 0
+) -> None:
+    """Refuse arguments of `solve` that are out of their range, or activations that are not smooth enough.
+
+    Raises:
+        ValueError: the first of them.
+    """
     number("tolerance", tolerance, positive=True)
     number("seconds", seconds, positive=True)
     count("seed", seed, 0, MAX_SEED)
     if widest is not None:
         count("widest", widest)
-    if not activations or isinstance(activations, str):
-        raise ValueError(f"activations: got {activations!r}, expected a list such as {list(ACTIVATIONS_TRIED)}")
+    if isinstance(activations, str) or not isinstance(activations, Sequence) or not activations:
+        raise ValueError(f"activations: got {activations!r}, expected a list such as {', '.join(ACTIVATIONS_TRIED)}")
+    rows = Task(problem, seed).held_out.rows
     for name in activations:
         choose("activations", name, ACTIVATIONS)
-
-
-def _smooth_enough(task: Task, activations: Sequence[str]) -> None:
-    for name in activations:
-        TwoLayer(task.dim, 1, name).check(task.held_out.rows)
+        TwoLayer(problem.dim, 1, name).check(rows)
 
 
 def _widest(task: Task, asked: int | None) -> int:

@@ -181,7 +181,7 @@ class Task:
         """The measure of a region up to a factor, in units of the box's half lengths; a region at one time spans space alone."""
         if self.time and condition.kind in ("initial", "velocity"):
             return condition.region.measure * self.frame.half[-1] / scale
-        return condition.region.measure * scale ** (1.0 / self.dim) / scale
+        return condition.region.measure * math.pow(scale, 1.0 / self.dim - 1.0)
 
 
 def _subset(block: Block, chosen: Tensor) -> Block:
