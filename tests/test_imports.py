@@ -11,7 +11,7 @@ FLOORS = {
     "geometry": 1, "operators": 1,
     "networks": 2,
     "problem": 3,
-    "kernels": 4,
+    "kernels": 4, "reference": 4,
     "solving": 5, "theory": 5, "training": 5,
     "comparison": 6,
     "reporting": 7,

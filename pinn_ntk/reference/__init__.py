@@ -1,0 +1,1 @@
+"""References from another method: quadratic finite elements on the same posed problem, by scikit-fem, an optional package."""
