@@ -24,7 +24,8 @@ _LEVEL = 0.4  # share of the time left that a level may take
 _PROBES = 0.3  # share of the time for probes
 _SPEND = 0.85  # share of the time left that the last pair may be predicted to take
 _SILENT = 1e-7  # a share of residual at which the rows are satisfied
-_APART = 0.05  # a disagreement at which they do not tell u
+_APART = 1e-3  # a disagreement at which they do not tell u
+_WORSE = 1.5  # a factor by which the last pair may be worse than what was hoped
 _COPIES = 4.0  # arrays of rows × neurons alive in one fit
 
 
@@ -145,10 +146,10 @@ class Growth:
         if len(levels) > 1 and best.criterion < _ROUNDING and last.criterion > 0.5 * min(t.criterion for t in levels[:-1]):
             return Reason.ROUNDING
         if last.width >= self.widest:
-            return Reason.WIDTH
+            return Reason.UNDERDETERMINED if undetermined(last) else Reason.WIDTH
         if len(levels) < 3:
             return None
-        if last.share < _SILENT and last.disagreement > _APART:
+        if all(undetermined(level) for level in levels[-3:]):
             return Reason.UNDERDETERMINED
         stays = last.share > 0.7 * levels[-3].share and last.share > 1e-6
         return Reason.INCONSISTENT if stays and last.disagreement < 1e-2 * last.share else None
@@ -162,18 +163,31 @@ class Growth:
             room = max(_SPEND * search.left, 0.0) / max(last.seconds, 1e-3)
             width = min(self._needed(levels), max(best.width, int(last.width * room ** (1.0 / 3.0))))
         final = search.fresh(best.recipe, width, "final")
-        while reason is Reason.CONVERGED and final.criterion > self.tolerance:
-            wider = min(self.widest, round(width * 1.3))
-            if wider == width or search.predicted(wider) > search.left:
-                reason = Reason.WIDTH if wider == width else Reason.BUDGET
-                break
-            width, before = wider, final
-            final = search.fresh(best.recipe, width, "final")
-            if final.criterion > 0.5 * before.criterion and final.criterion < _ROUNDING:
-                reason, final = Reason.ROUNDING, min(before, final, key=lambda t: t.criterion)
-        if reason is Reason.BUDGET and final.criterion <= self.tolerance:
-            reason = Reason.CONVERGED
+        if reason is Reason.CONVERGED and final.criterion > self.tolerance:
+            final, reason = self._wider(final)
+        elif final.criterion > _WORSE * best.criterion and width > best.width and search.predicted(best.width) < search.left:
+            again = search.fresh(best.recipe, best.width, "final")  # where u is not smooth, more neurons need not be better
+            final = min(final, again, key=lambda t: t.criterion)
+        if reason is Reason.BUDGET:
+            reason = Reason.CONVERGED if final.criterion <= self.tolerance else reason
+            reason = Reason.UNDERDETERMINED if undetermined(final) else reason
         return Grown(final, reason, tuple(levels))
+
+    def _wider(self, final: Trial) -> tuple[Trial, Reason]:
+        """Wider by steps of 1.3 until the last pair meets the tolerance, too."""
+        search, width = self.search, final.width
+        while final.criterion > self.tolerance:
+            wider = min(self.widest, round(width * 1.3))
+            if wider == width:
+                return final, Reason.WIDTH
+            if search.predicted(wider) > search.left:
+                return final, Reason.BUDGET
+            width, before = wider, final
+            final = search.fresh(final.recipe, width, "final")
+            if final.criterion > 0.5 * before.criterion and final.criterion < _ROUNDING:
+                best = min(before, final, key=lambda t: t.criterion)
+                return best, Reason.CONVERGED if best.criterion <= self.tolerance else Reason.ROUNDING
+        return final, Reason.CONVERGED
 
     def _needed(self, levels: Sequence[Trial]) -> int:
         """N at which the tolerance would be met if the error went on falling by the order of the last two levels."""
@@ -184,6 +198,11 @@ class Growth:
         if not order >= 1.0:
             return self.widest
         return min(self.widest, int(1.1 * last.width * max(1.0, last.criterion / self.enough) ** (1.0 / order)))
+
+
+def undetermined(trial: Trial) -> bool:
+    """Whether the rows are satisfied by two fits that have little in common."""
+    return trial.share < _SILENT and trial.disagreement > _APART and trial.share < 1e-6 * trial.disagreement
 
 
 def widest_for(task_rows: float, dim: int) -> int:

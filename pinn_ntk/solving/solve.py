@@ -8,6 +8,7 @@ from pinn_ntk.arguments import MAX_SEED, choose, count, number
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.solving.compatibility import contradiction
 from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
 from pinn_ntk.solving.fit import Bench
 from pinn_ntk.solving.growth import Growth, widest_for
@@ -87,10 +88,16 @@ def check_arguments(
         count("widest", widest)
     if isinstance(activations, str) or not isinstance(activations, Sequence) or not activations:
         raise ValueError(f"activations: got {activations!r}, expected a list such as {', '.join(ACTIVATIONS_TRIED)}")
-    rows = Task(problem, seed).held_out.rows
+    task = Task(problem, seed)
+    rows = task.held_out.rows
     for name in activations:
         choose("activations", name, ACTIVATIONS)
-        TwoLayer(problem.dim, 1, name).check(rows)
+        try:
+            TwoLayer(problem.dim, 1, name).check(rows)
+        except ValueError as error:
+            raise ValueError(f"activations: {str(error).removeprefix('activation: ')}") from error
+    if words := contradiction(task):
+        raise ValueError(f"problem: {words}")
 
 
 def _widest(task: Task, asked: int | None) -> int:
