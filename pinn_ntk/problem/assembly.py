@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from pinn_ntk.arguments import MAX_SEED, choose, count, nearest, number
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.geometry.sampling import SAMPLINGS
-from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
+from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.conditions import conditions_of, usual
 from pinn_ntk.problem.impose import IMPOSED, impose
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.regions import inside
-from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, drawn
+from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, constrained, drawn
 
 BOUNDARIES = {"hard": "hard", "soft": "soft"}
 
@@ -127,7 +127,7 @@ def weighted(blocks: Sequence[Block], weights: Mapping[str, float] | None) -> tu
     for name in weights or {}:
         if name not in names:
             raise ValueError(f"weights: got one for {name!r}{nearest(name, names)}; this problem has the blocks {', '.join(names)}")
-    return tuple(Block(b.operator, b.x, b.target, b.name, (weights or {}).get(b.name, b.weight)) for b in blocks)
+    return tuple(replace(b, weight=(weights or {}).get(b.name, b.weight)) for b in blocks)
 
 
 def collocate(problem: Equation, how: Collocation, ansatz: Ansatz | None = None) -> Problem:
@@ -186,7 +186,4 @@ def condition_block(given: Sequence[Condition], i: int, ansatz: Ansatz | None, h
 
 def transformed(block: Block, ansatz: Ansatz | None) -> Block:
     """The condition 𝓛u = f written for h, 𝓛̃h = f − 𝓛g; the same when there is no ansatz."""
-    if ansatz is None:
-        return block
-    constrained, shift = hard_constraint(block.operator, ansatz.phi, ansatz.g)
-    return Block(constrained, block.x, block.target - shift(block.x), block.name, block.weight)
+    return block if ansatz is None else constrained(block, ansatz)
