@@ -61,8 +61,8 @@ def solver_sections(solution: Solution) -> list[str]:
 
 
 _CONVERGENCE = (
-    "The best pair of fits at each width. Order is p of an error N^{−p} since the row before; the last row is the solution, with neurons and "
-    "points that no choice was made by."
+    "The best pair of fits at each width. Order is p of an error N^{−p} since the row before; the last row is the solution, with neurons "
+    "and points that no choice was made by."
 )
 
 
@@ -92,7 +92,7 @@ def _search(solution: Solution) -> Picture:
     axes.plot([v.width for v in levels], [v.error for v in levels], "--", color=QUIET, lw=1.2, label="best", zorder=1)
     axes.set_xscale("log")
     log_y(axes, _shown(solution.trials))
-    legend(axes, "lower left")
+    legend(axes)
     caption = "Every pair of fits by its width. The broken line joins the best of each width; its last point is the solution."
     return Picture("search", caption, render(figure))
 
