@@ -47,7 +47,7 @@ class Gridded:
         Raises:
             ValueError: a point outside the grid.
         """
-        return _Interpolated.apply(x, self)  # type: ignore[no-any-return]
+        return _Interpolated.apply(x, self)  # type: ignore[no-any-return, no-untyped-call]
 
     @property
     def value(self) -> float:

@@ -64,8 +64,8 @@ def regression(
     tests = None if domain is None or exact is None else domain.test_points(test_points)
     if isinstance(exact, Expression):
         check_finite(exact, x if tests is None else torch.cat([x, tests]), "target")
-    target = values if values is not None else exact if exact is not None else 0.0
-    block = Block(identity(x.shape[1]), x, target, "interior")
+    right: Tensor | Function | float = values if values is not None else exact if exact is not None else 0.0
+    block = Block(identity(x.shape[1]), x, right, "interior")
     words = exact.text if isinstance(exact, Expression) else str(csv) if exact is None else "a given function"
     return Problem(
         weighted([block], weights),
@@ -74,7 +74,7 @@ def regression(
         domain=domain,
         equation=f"u(x) = f(x), f = {words}" if csv is None else f"u(xᵢ) = yᵢ, (xᵢ, yᵢ) from {Path(csv).name}",
         test_points=tests,
-        posed=[_posed(block, target, domain, isinstance(points, int) and csv is None)],
+        posed=[_posed(block, right, domain, isinstance(points, int) and csv is None)],
     )
 
 
