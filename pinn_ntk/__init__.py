@@ -45,8 +45,19 @@ from pinn_ntk.operators.library import (
 )
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint, lift_bias
 from pinn_ntk.problem.answer import Answer
+from pinn_ntk.problem.conditions import (
+    Given,
+    dirichlet,
+    initial_value,
+    initial_velocity,
+    measured,
+    neumann,
+    periodic,
+    robin_condition,
+)
 from pinn_ntk.problem.from_text import problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.problem.pose import pose
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.theory.linear_model import LinearModel, LinearState, linearise
@@ -77,6 +88,7 @@ __all__ = [
     "Box",
     "Dynamics",
     "Experiment",
+    "Given",
     "InfiniteWidthSolution",
     "Kernel",
     "LinearModel",
@@ -103,6 +115,7 @@ __all__ = [
     "closed_form_kernel",
     "compare",
     "difference",
+    "dirichlet",
     "ellipse",
     "elliptic",
     "gradient_descent",
@@ -113,6 +126,8 @@ __all__ = [
     "identity",
     "infinite_width_kernel",
     "infinite_width_solve",
+    "initial_value",
+    "initial_velocity",
     "intersection",
     "kernel_spectrum",
     "l_shape",
@@ -122,12 +137,17 @@ __all__ = [
     "levenberg_marquardt",
     "lift_bias",
     "linearise",
+    "measured",
+    "neumann",
     "normal_derivative",
     "over_time",
+    "periodic",
     "polygon",
+    "pose",
     "predict",
     "problem_from_text",
     "robin",
+    "robin_condition",
     "run",
     "run_ensemble",
     "sgd",

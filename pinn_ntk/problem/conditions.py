@@ -1,4 +1,4 @@
-"""What a person gives of u beside the equation, and the conditions on regions that it says: Dirichlet, Neumann, Robin, initial, data."""
+"""What a person gives of u beside the equation, and the conditions that it says: Dirichlet, Neumann, Robin, periodic, initial, data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from pinn_ntk.expressions import Expression, parse
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.operators.library import identity, normal_derivative, robin, time_derivative
 from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.problem.periodic import SLOPE, periodic_conditions
 from pinn_ntk.problem.posed import Condition, Region
 from pinn_ntk.problem.regions import at_points, at_start, contained, named_pieces, on_pieces
 from pinn_ntk.problem.residual import Function
@@ -23,7 +24,7 @@ NAMES = {"dirichlet": "boundary"}  # of a kind's block, where it is not the kind
 
 @dataclass(frozen=True)
 class Given:
-    """What a person gives of u; made by `dirichlet`, `neumann`, `robin_condition`, `initial_value`, `initial_velocity` and `measured`.
+    """What a person gives of u; made by `dirichlet`, `neumann`, `robin_condition`, `periodic`, `initial_value`, … and `measured`.
 
     Attributes:
         kind: as of a `Condition`.
@@ -31,6 +32,7 @@ class Given:
         on: names of boundary pieces, or all.
         alpha: α of Robin.
         beta: β of Robin.
+        axis: the coordinate of periodic, by name or number.
         x: the points of data.
         measured: and the values there.
         name: of the block; empty takes the kind's.
@@ -44,6 +46,7 @@ class Given:
     on: On = "all"
     alpha: Factor = 1.0
     beta: Factor = 1.0
+    axis: int | str = 0
     x: Tensor | None = None
     measured: Tensor | None = None
     name: str = ""
@@ -90,6 +93,18 @@ def robin_condition(
     return Given("robin", value, on, alpha, beta, name=name, points=points, weight=weight)
 
 
+def periodic(axis: int | str, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
+    """u(x) = u(x + Le_j) and ∂_ju(x) = ∂_ju(x + Le_j) on the face x_j = low_j of a box (over time), L its length; two blocks.
+
+    Args:
+        axis: j, by its name such as x, or its number from 0.
+        name: of the first block, empty for periodic_x; the second has _slope behind it.
+        points: n of each block.
+        weight: λ of each block.
+    """
+    return Given("periodic", axis=axis, name=name, points=points, weight=weight)
+
+
 def initial_value(value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
     """u(·, t₀) = value, a function of (x, t) points at t = t₀. Arguments as in `dirichlet`."""
     return Given("initial", value, name=name, points=points, weight=weight)
@@ -127,19 +142,38 @@ def conditions_of(given: Sequence[Given], domain: Domain, time: bool, exact: Fun
     Raises:
         ValueError: an unknown piece, points outside the domain, time where there is none, no value and no exact solution, or a name twice.
     """
+    return counted_conditions(given, domain, time, exact)[0]
+
+
+def counted_conditions(
+    given: Sequence[Given], domain: Domain, time: bool, exact: Function | None
+) -> tuple[tuple[Condition, ...], dict[str, int]]:
+    """The conditions, and the n of those that say how many points they want, by name; see `conditions_of`."""
     found: list[Condition] = []
+    counts: dict[str, int] = {}
     for one in given:
-        found.append(condition_of(one, domain, time, exact, [c.name for c in found]))
-    return tuple(found)
+        if not isinstance(one, Given):
+            raise ValueError(f"given: got {one!r}, expected conditions such as dirichlet(0), neumann(0), periodic('x')")
+        more = _conditions(one, domain, time, exact, [c.name for c in found])
+        for condition in more:
+            taken = [c.name for c in found]
+            if condition.name in (*taken, "interior"):
+                raise ValueError(f"name: got {condition.name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}")
+            found.append(condition)
+            counts |= {} if one.points is None else {condition.name: one.points}
+    return tuple(found), counts
 
 
-def condition_of(given: Given, domain: Domain, time: bool, exact: Function | None, taken: Sequence[str] = ()) -> Condition:
-    """The condition that it says; see `conditions_of`. `taken` are the names of those before it."""
+def _conditions(given: Given, domain: Domain, time: bool, exact: Function | None, taken: Sequence[str]) -> tuple[Condition, ...]:
+    """What one of them says; `taken` are the names of those before it."""
+    if given.kind == "periodic":
+        return periodic_conditions(domain, given.axis, given.name, time=time, weight=given.weight or 1.0)
     name = given.name or free_name(NAMES.get(given.kind, given.kind), taken)
-    if name in (*taken, "interior"):
-        raise ValueError(f"name: got {name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}")
-    if given.kind == "data":
-        return _data(given, name, domain)
+    return (_data(given, name, domain) if given.kind == "data" else _valued(given, name, domain, time, exact),)
+
+
+def _valued(given: Given, name: str, domain: Domain, time: bool, exact: Function | None) -> Condition:
+    """𝓛_b u = value on a piece of ∂Ω or at the start."""
     if given.value is None and exact is None:
         raise ValueError(f"value: missing for {name!r}; give one, or the exact solution of the whole problem")
     value, alpha, beta = (_read(v, domain.dim, time) for v in (given.value, given.alpha, given.beta))
@@ -207,6 +241,11 @@ def usual(data: Value = 0.0, initial: Value = None, velocity: Value = None) -> t
     start = [] if initial is None else [initial_value(initial)]
     speed = [] if velocity is None else [initial_velocity(velocity)]
     return (dirichlet(data), *start, *speed)
+
+
+def names_of(given: Given) -> tuple[str, ...]:
+    """The names of its blocks, once it has one."""
+    return (given.name, given.name + SLOPE) if given.kind == "periodic" else (given.name,)
 
 
 def free_name(name: str, taken: Sequence[str]) -> str:

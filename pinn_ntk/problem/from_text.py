@@ -10,7 +10,7 @@ from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.operators.library import OPERATORS
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.assembly import Collocation, Equation, assemble, condition_block, interior, weighted
-from pinn_ntk.problem.conditions import Given, conditions_of, dirichlet, initial_value, initial_velocity
+from pinn_ntk.problem.conditions import Given, counted_conditions, dirichlet, initial_value, initial_velocity
 from pinn_ntk.problem.domains import read_domain
 from pinn_ntk.problem.formulas import Faults, Formulas, OperatorTable, SpecError
 from pinn_ntk.problem.gridded import Gridded
@@ -42,8 +42,9 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
             operator: {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a list of these for their sum; `factor`;
             source, exact, boundary_value, initial_value, initial_velocity: formulas in x, y, z or x1 … xd, and t; in place of any of them
             but `exact`, and of a coefficient, {grid: FILE.nc or .csv, variable, interpolation: linear | cubic};
-            conditions: a list of {type: dirichlet | neumann | robin | initial | initial_velocity | data, on: all | piece | a list of them,
-            value, alpha, beta, csv, points, name, weight}, each a block, in place of boundary and initial values (data come beside them);
+            conditions: a list of {type: dirichlet | neumann | robin | periodic | initial | initial_velocity | data, on: all | piece | a
+            list of them, value, alpha, beta, axis (of periodic, such as x), csv, points, name, weight}, each a block (periodic two), in
+            place of boundary and initial values (data come beside them);
             boundary: hard | soft, points, boundary_points, weights, seed, test_points, sampling: see `Collocation`.
         operators: what `kind` may name.
 
@@ -148,7 +149,7 @@ def _build(
     own = any(one.kind != "data" for one in listed)
     second = time and second_order_in_time(operator, domain)
     given = listed if own else [*_usual(exact, texts, time, second), *listed]
-    conditions = conditions_of(given, domain, time, exact)
+    conditions, counts = counted_conditions(given, domain, time, exact)
     words = tuple(c.words for c in conditions if own or c.kind == "data")
     said = source.text if source else 0 if exact is None else f"𝓛({exact.text})"
     equation = Equation(
@@ -162,8 +163,7 @@ def _build(
         equation=", ".join([f"{operator.name} = {said}", *(grid.text for grid in reader.grids)]),
         conditions=words if own else _words(exact, texts, time, second) + words,
     )
-    how = replace(how, counts={c.name: one.points for one, c in zip(given, conditions, strict=True) if one.points is not None})
-    return _collocated(equation, how, faults, bool(source), own)
+    return _collocated(equation, replace(how, counts=counts), faults, bool(source), own)
 
 
 def _collocated(equation: Equation, how: Collocation, faults: Faults, sourced: bool, listed: bool) -> Problem:

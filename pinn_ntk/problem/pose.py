@@ -8,7 +8,7 @@ from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.geometry.over_time import OverTime
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.assembly import Collocation, Equation, collocate
-from pinn_ntk.problem.conditions import Given, conditions_of, dirichlet, initial_value, initial_velocity
+from pinn_ntk.problem.conditions import Given, counted_conditions, dirichlet, initial_value, initial_velocity
 from pinn_ntk.problem.residual import Function, Problem
 
 Formula = Function | str | float
@@ -59,16 +59,12 @@ def pose(
     """
     if operator.dim != domain.dim:
         raise ValueError(f"operator: got one on {operator.dim} coordinates, expected {domain.dim}, as many as {domain} has (time counts)")
-    start = any(one.kind in ("initial", "velocity") for one in given or ())
+    start = any(getattr(one, "kind", "") in ("initial", "velocity") for one in given or ())
     timed = isinstance(domain, OverTime) or start if time is None else time
     u = _function(exact, domain.dim, timed)
     asked = list(given) if given is not None else _from(u, operator, domain, timed)
     own = "hard" if given is None and isinstance(domain, Box) else "soft"
-    counts = {}
-    conditions = conditions_of(asked, domain, timed, u)
-    for one, condition in zip(asked, conditions, strict=True):
-        if one.points is not None:
-            counts[condition.name] = one.points
+    conditions, counts = counted_conditions(asked, domain, timed, u)
     how = Collocation(points, boundary or own, boundary_points, weights, seed, test_points, sampling, counts)
     f = _function(source, domain.dim, timed)
     right = f if f is not None else manufactured(operator, u)

@@ -1,4 +1,4 @@
-"""Conditions from text: Dirichlet, Neumann, Robin, initial value, initial velocity, data; faults are kept under their keys."""
+"""Conditions from text: Dirichlet, Neumann, Robin, periodic, initial value, initial velocity, data; faults are kept under their keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,18 @@ from typing import Any
 
 from pinn_ntk.arguments import choose, count, number
 from pinn_ntk.expressions import Expression
-from pinn_ntk.problem.conditions import NAMES, Given, free_name
+from pinn_ntk.problem.conditions import NAMES, Given, free_name, names_of
 from pinn_ntk.problem.data import read_points
 from pinn_ntk.problem.formulas import Faults, Formulas
 from pinn_ntk.problem.gridded import Gridded
+from pinn_ntk.problem.periodic import SLOPE, periodic_conditions
 from pinn_ntk.problem.regions import contained, named_pieces
 
 TYPES: dict[str, tuple[str, ...]] = {  # the keys of each type beside type, name and weight
     "dirichlet": ("on", "value", "points"),
     "neumann": ("on", "value", "points"),
     "robin": ("on", "value", "alpha", "beta", "points"),
+    "periodic": ("axis", "points"),
     "initial": ("value", "points"),
     "initial_velocity": ("value", "points"),
     "data": ("csv",),
@@ -27,7 +29,7 @@ def read_conditions(value: object, formulas: Formulas, manufactured: bool) -> li
     """The conditions of a specification; faults are kept in the reader.
 
     Args:
-        value: a list of mappings {type, on, value, alpha, beta, csv, points, name, weight}.
+        value: a list of mappings {type, on, value, alpha, beta, axis, csv, points, name, weight}.
         formulas: reads them.
         manufactured: an exact solution is known, so that values may be left out.
     """
@@ -40,7 +42,7 @@ def read_conditions(value: object, formulas: Formulas, manufactured: bool) -> li
         if not isinstance(entry, Mapping):
             formulas.faults.add(key, f"got {entry!r}, expected a mapping with a type: {', '.join(TYPES)}")
             continue
-        given = _Entry(key, entry, formulas).read(manufactured, [c.name for c in conditions])
+        given = _Entry(key, entry, formulas).read(manufactured, [name for c in conditions for name in names_of(c)])
         conditions += [] if given is None else [given]
     return conditions
 
@@ -67,19 +69,35 @@ class _Entry:
             return None
         kind = _KINDS.get(str(entry["type"]), str(entry["type"]))
         faults.unknown(f"{key}.", entry, ("type", "name", "weight", *own))
-        name = entry.get("name", free_name(NAMES.get(kind, kind), taken))
-        if not isinstance(name, str) or not name or name in (*taken, "interior"):
+        usual = self._usual_name(kind, taken)
+        name = entry.get("name", usual)
+        if not isinstance(name, str) or not name or name in (*taken, "interior") or (kind == "periodic" and f"{name}{SLOPE}" in taken):
             faults.add(f"{key}.name", f"got {name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}")
         if kind in ("initial", "velocity") and not self.formulas.time:
             faults.add(f"{key}.type", f"got {entry['type']} in a problem without time; write time: true, the last coordinate being t")
         weight = self._weight()
-        given = self._data(str(name), weight) if kind == "data" else self._condition(kind, str(name), weight, manufactured)
+        if kind == "data":
+            given = self._data(str(name), weight)
+        elif kind == "periodic":
+            given = Given(kind, axis=entry.get("axis", ""), name=str(name), points=self._points(), weight=weight)
+        else:
+            given = self._condition(kind, str(name), weight, manufactured)
         return None if len(faults.found) > before else given
 
+    def _usual_name(self, kind: str, taken: Sequence[str]) -> str:
+        """The name where none is given; of a periodic condition it holds the axis, which is checked on the way."""
+        if kind != "periodic":
+            return free_name(NAMES.get(kind, kind), taken)
+        domain, time, axis = self.formulas.domain, self.formulas.time, self.entry.get("axis", "")
+        made = self.faults.attempt(f"{self.key}.axis", lambda: periodic_conditions(domain, axis, time=time))
+        return "periodic" if made is None else made[0].name
+
+    def _points(self) -> int | None:
+        key, asked = f"{self.key}.points", self.entry.get("points")
+        return None if asked is None else self.faults.attempt(key, lambda: count(key, asked))
+
     def _condition(self, kind: str, name: str, weight: float | None, manufactured: bool) -> Given:
-        entry, key = self.entry, self.key
-        asked = entry.get("points")
-        points = None if asked is None else self.faults.attempt(f"{key}.points", lambda: count(f"{key}.points", asked))
+        entry, key, points = self.entry, self.key, self._points()
         if "on" in entry:
             domain, time = self.formulas.domain, self.formulas.time
             self.faults.attempt(f"{key}.on", lambda: named_pieces(entry["on"], domain, time))
@@ -89,6 +107,7 @@ class _Entry:
 
     def _data(self, name: str, weight: float | None) -> Given | None:
         def read() -> Given:
+            """The table, its points being in the domain."""
             path = self.entry.get("csv")
             if not isinstance(path, str) or not path:
                 raise ValueError(f"got {path!r}, expected the path of a CSV file with the columns x1, …, xd, value")

@@ -13,7 +13,7 @@ from pinn_ntk.networks.mlp import MLP
 from pinn_ntk.networks.module import AnyModule
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.periodic import periodic
+from pinn_ntk.problem.periodic import periodic_conditions
 from pinn_ntk.problem.residual import Block, Problem, drawn
 
 LIMITS = [("lecture", name, d) for name in ("tanh", "relu3", "gelu") for d in (1, 2, 3)]
@@ -23,7 +23,7 @@ LIMITS += [("uniform", "tanh", 1), ("uniform", "relu3", 1), ("uniform", "relu3",
 def periodic_problem(d: int, n: int = 5) -> Problem:
     """Δu inside, a weighted pair of periodic conditions, and a jump whose parts are far apart and share no coefficient."""
     domain = box([0.0] * d, [1.0] * d)
-    conditions = [drawn(c, 3) for c in periodic(domain, d - 1, weight=2.0)]
+    conditions = [drawn(c, 3) for c in periodic_conditions(domain, d - 1, weight=2.0)]
     return Problem([Block(laplacian(d), points(n, d), 0.0), *conditions, jump(d, points(3, d, seed=2))])
 
 

@@ -17,7 +17,7 @@ from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.conditions import dirichlet, initial_value, initial_velocity, measured, neumann, robin_condition
 from pinn_ntk.problem.gridded import Gridded
 from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.periodic import periodic
+from pinn_ntk.problem.periodic import periodic_conditions
 from pinn_ntk.problem.pose import pose
 from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.reference.fem import fem_reference
@@ -187,7 +187,7 @@ def nothing(x):
 
 def paired():
     problem = posed(laplacian(2))
-    return replace(problem, posed=(*problem.posed, *periodic(SQUARE, 0)))
+    return replace(problem, posed=(*problem.posed, *periodic_conditions(SQUARE, 0)))
 
 
 def mixed_in_time():
