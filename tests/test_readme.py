@@ -9,10 +9,11 @@ import torch
 README = Path(__file__).parent.parent / "README.md"
 
 
-def test_the_python_example_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_python_examples_run_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict = {}
-    exec(compile(code, str(README), "exec"), names)
+    for code in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(code, str(README), "exec"), names)
+    assert [c.name for c in names["manufactured"].posed] == ["interior", "boundary"]
     assert names["record"].status == "MAX_STEPS"
     assert names["state"].step == 200
     assert names["record"].statements

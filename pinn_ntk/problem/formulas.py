@@ -52,7 +52,7 @@ class Faults:
         except SpecError as error:
             self.found.extend(error.problems)
         except ValueError as error:
-            self.add(key, str(error).removeprefix(f"{key}: "))
+            self.add(key, str(error).removeprefix(f"{key}: ").removeprefix(f"{key.rpartition('.')[2]}: "))
         return None
 
     def unknown(self, prefix: str, given: Iterable[object], known: Iterable[str]) -> None:
