@@ -103,7 +103,7 @@ def _main(words: Sequence[str]) -> int:
         say(HELP)
         return Exit.DONE if words else Exit.BAD_INPUT
     request = _read(words)
-    answer = _answer(request)
+    answer = stored_answer(request.run, request.plugins)
     if request.exact and answer.problem.exact is None:
         raise BadInputError(Fault("--exact", f"no exact solution of problem {answer.problem.name!r} is known; leave it out"))
     with threads_for((request.grid or 100) ** 2 * answer.network.width):
@@ -157,14 +157,17 @@ def _out_faults(out: Path) -> list[Fault]:
     return []
 
 
-def _answer(request: _Request) -> Answer:
-    """The problem of the run, and its network.
+def stored_answer(folder: Path, plugin_files: Sequence[str] = ()) -> Answer:
+    """u of a run that is over: its problem and its network, from its folder alone.
+
+    Args:
+        folder: of the run.
+        plugin_files: a person's own Python that the run was made with.
 
     Raises:
         BadInputError: the folder is no run's, or a file in it is damaged or needs a plugin.
     """
-    run = request.run.resolve()
-    plugins = load(request.plugins)
+    run, plugins = folder.resolve(), load(tuple(plugin_files))
     config = stored_config(run)
     try:
         with chdir(started_in(run)):
@@ -176,7 +179,7 @@ def _answer(request: _Request) -> Answer:
     except (BadInputError, ValueError) as error:
         faults = list(error.faults) if isinstance(error, BadInputError) else [Fault("", str(error))]
         copies = " ".join(f"--plugin {path}" for path in plugin_copies(run))
-        if copies and not request.plugins:
+        if copies and not plugin_files:
             faults.append(Fault("--plugin", f"the run was made with a person's own Python; if you trust it, add {copies}"))
         raise BadInputError(*faults) from error
 

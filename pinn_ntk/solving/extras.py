@@ -153,7 +153,10 @@ def _about_hole(hole: Hole, setting: _Setting, budget: int) -> list[ExtraFunctio
 
 
 def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> list[ExtraFunction]:
-    """|z|^{2j} z^α with α = mπ/ω, or (m − ½)π/ω between two kinds of condition, times log z where α is whole; the cut is outside Ω."""
+    """z^α with α = mπ/ω, or (m − ½)π/ω between two kinds of condition, times log z where α is whole; the cut is outside Ω.
+
+    Smooth coefficients or a source as singular as u add |z|^{2j} z^{α + k − 2j}, j ≤ k, at a re-entrant corner for the two least α.
+    """
     T = _metric(setting.operator, corner.vertex, setting.task, 2)
     if T is None:
         return []
@@ -166,14 +169,18 @@ def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> l
     size = 2.0 * max(setting.task.frame.half[:2])
     base = (*corner.vertex, *((turn @ T) / size).flatten().tolist())
     mixed = len({setting.kinds.get(side, "") in _VALUED for side in corner.sides}) > 1
+    step = (0.5 if mixed else 1.0) * math.pi / omega
+    powers = [step * (2 * m - 1 if mixed else m) for m in range(1, 2 + int(most / step))]
+    harmonic = [(alpha, 0) for alpha in powers if alpha <= most]
+    wide = corner.angle > math.pi
+    layers = [(alpha, j) for j in (1, 2) for alpha in powers if alpha <= most] if not (setting.plain or wide) else []
+    degrees = [(alpha, k) for alpha in powers[:2] for k in range(1, 1 + int(most - alpha))] if wide else []
+    leading = [(alpha + k - 2 * j, j) for alpha, k in degrees for j in range(1, k + 1)]
     made: list[ExtraFunction] = []
-    for j in range(1 if setting.plain else 3):
-        m = 1
-        while (alpha := (m - 0.5 if mixed else m) * math.pi / omega) <= most and len(made) < budget:
-            kind = "logarithm" if abs(alpha - round(alpha)) < _WHOLE else "power"
-            value = float(round(alpha)) if kind == "logarithm" else alpha
-            made += [extra_function(kind, (*base, value, float(j), part), setting.task.dim) for part in (0.0, 1.0)]
-            m += 1
+    for exponent, j in (harmonic + leading + layers)[: max(1, budget // 2)]:
+        whole = abs(exponent - round(exponent)) < _WHOLE
+        kind, value = ("logarithm", float(round(exponent))) if whole else ("power", exponent)
+        made += [extra_function(kind, (*base, value, float(j), part), setting.task.dim) for part in (0.0, 1.0)]
     return made
 
 

@@ -22,7 +22,7 @@ _CORNERED = 1e-9  # a criterion above which extra functions for convex corners a
 _SHARP = 1e-7  # a criterion above which neurons are also tried where u bends
 _LEVEL = 0.4  # share of the time left that a level may take
 _PROBES = 0.3  # share of the time for probes
-_SPEND = 0.85  # share of the time left that the last pair may be predicted to take
+_SPEND = 0.75  # share of the time left that the last pair may be predicted to take
 _SILENT = 1e-7  # a share of residual at which the rows are satisfied
 _APART = 1e-3  # a disagreement at which they do not tell u
 _WORSE = 1.5  # a factor by which the last pair may be worse than what was hoped
@@ -104,7 +104,7 @@ class Growth:
                 break
             found = search.best_of(recipes, width, "growth", self.enough)
             if len(levels) == 1 and found[0].criterion > _CORNERED:
-                found[:1] = [self._cornered(found[0])]
+                found = self._cornered(found)
             if not looked and width >= _LOOK and found[0].criterion > _LOST:
                 looked = True
                 found = sorted([*found, *self._once_more(tops, width)], key=lambda t: t.criterion)
@@ -125,9 +125,14 @@ class Growth:
             recipes = [focused, *around(focused, (1.4,)), *recipes[: len(factors)], *recipes[len(factors) :][:1]]
         return recipes
 
-    def _cornered(self, best: Trial) -> Trial:
-        """The trial once more beside what the convex corners may call for, which is kept where it helps."""
-        return (self.search.beside(self.spare, best.recipe, best.width) if self.spare else None) or best
+    def _cornered(self, found: list[Trial]) -> list[Trial]:
+        """The best once more beside what the convex corners may call for; where that helps, everything is probed again beside it."""
+        search, best = self.search, found[0]
+        beside = None if self.spare is None else search.beside(self.spare, best.recipe, best.width)
+        if beside is None or beside.criterion <= self.enough:
+            return found if beside is None else [beside]
+        again = Prober(search, self.activations, self.enough, search.elapsed + _PROBES * search.left).run(best.width)
+        return sorted([beside, *again], key=lambda t: t.criterion)
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
         """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width, as time allows."""
