@@ -1,5 +1,6 @@
 """From a plain configuration to a problem, a network and settings; everything that is wrong with it is found before any of it is used."""
 
+import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,10 +13,11 @@ from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.key import SUFFICIENT, Key, whole
 from pinn_ntk.app.plugins import Tables, tracker
-from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, SOLVER_OPTIONS, STUDY_OPTIONS, check, keys_of
+from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, REFERENCE_OPTIONS, SOLVER_OPTIONS, STUDY_OPTIONS, check, keys_of
 from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment.checks import check_smoothness
 from pinn_ntk.experiment.ensemble import check_ensemble
+from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.experiment.settings import AUTO, Experiment, Settings, Solver
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.library import NETWORKS
@@ -62,7 +64,7 @@ def build(config: Config, plugins: Tables) -> Experiment:
     bad = {f.key.split(".")[0] for f in faults}
     settings = None if bad & _SETTINGS else _made(lambda: _settings(config), "", faults)
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
-    auto, network, solver = _kind(config, "optimizer") == AUTO, None, None
+    auto, network, solver, reference = _kind(config, "optimizer") == AUTO, None, None, None
     if auto and not bad & {"optimizer", "seed"}:
         solver = _made(lambda: _solver(config, problem), "optimizer", faults)
     if problem is not None and not auto and not bad & {"network", "activation", "seed"}:
@@ -70,10 +72,12 @@ def build(config: Config, plugins: Tables) -> Experiment:
     if problem is not None:
         faults += _precheck(problem, network, config.get("strict") is True)
         network = TwoLayer(problem.dim, 1) if auto else network  # it stands for the one that will be chosen
+    if problem is not None and not bad & {"reference"}:
+        reference = _made(lambda: _reference(config, problem), "reference", faults)
     if faults or problem is None or network is None or settings is None:
         raise BadInputError(*faults)
     seeds, trackers = _seeds(config, network, settings), tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items())
-    return Experiment(problem, network, settings, trackers, seeds, solver)
+    return Experiment(problem, network, settings, trackers, seeds, solver, reference)
 
 
 def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
@@ -124,6 +128,8 @@ def table(config: Config, plugins: Tables) -> dict[str, Key]:
     }
     keys = {key: replace(rule, names=names.get(key, rule.names)) for key, rule in KEYS.items()}
     problem, network, optimizer = (_kind(config, group) for group in ("problem", "network", "optimizer"))
+    if _kind(config, "reference") == "fem":
+        keys |= keys_of(Reference, "reference.", (), REFERENCE_OPTIONS)
     if optimizer == AUTO:
         keys = {k: v for k, v in keys.items() if not k.startswith("optimizer.")} | {"optimizer.kind": keys["optimizer.kind"]}
         keys |= keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS)
@@ -191,6 +197,24 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
         return Fault(prefix, message[found.end() :] if found else message)
     name = "weight" if found[1] == "weights" else found[1]
     return Fault(f"{prefix}.{name}".lstrip("."), message[found.end() :])
+
+
+def _reference(config: Config, problem: Problem) -> Reference | None:
+    """Finite elements to compare with, where they are asked for.
+
+    Raises:
+        BadInputError: they are not installed, cannot solve the problem, or there are several seeds.
+    """
+    node = config["reference"]
+    if node["kind"] == "none":
+        return None
+    if importlib.util.find_spec("skfem") is None:
+        raise BadInputError(Fault("reference.kind", "fem needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'"))
+    if config["ensemble"]["seeds"] != 1:
+        raise BadInputError(Fault("ensemble.seeds", "reference=fem compares one run; leave ensemble.seeds=1"))
+    made = Reference(node["degrees"], node["steps"])
+    made.check(problem)
+    return made
 
 
 def _solver(config: Config, problem: Problem | None) -> Solver:

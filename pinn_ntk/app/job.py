@@ -110,6 +110,14 @@ def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path) -> i
 
 
 def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record | EnsembleRecord:
+    record = _run(experiment, config, between_steps)
+    if experiment.reference is None or not isinstance(record, Record):
+        return record
+    LOGGER.info("solving the same problem by finite elements")
+    return experiment.reference.beside(record, experiment.problem)
+
+
+def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record | EnsembleRecord:
     if experiment.seeds:
         return _all_seeds(experiment, config, between_steps)
     if experiment.solver is not None:

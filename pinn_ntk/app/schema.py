@@ -44,6 +44,7 @@ KEYS: dict[str, Key] = {
     "theory.enabled": Key("predict before training and compare afterwards", "flag"),
     "theory.delta": Key("δ: the theorems hold with probability 1 − δ", "number", 0.0, 1.0, above=True),
     "theory.forecast_draws": whole("draws of the initial residual behind the forecast's band", 1, high=1_000_000),
+    "reference.kind": Key("another method to compare with", names=("none", "fem")),
     "device.name": Key("auto, cpu, cuda or cuda:i"),
     "report.table": Key("the closing table on the terminal", "flag"),
     "report.bar": Key("a progress bar where stderr is a terminal", "flag"),
@@ -108,6 +109,13 @@ SOLVER_OPTIONS = {
     "activations": Key("activations to choose from, a list", "any"),
     "extra": Key("add singular functions where holes and corners call for them", "flag"),
     "widest": whole("N at most; null for what memory allows", 1, optional=True),
+}
+
+
+# the same for reference=fem
+REFERENCE_OPTIONS = {
+    "degrees": whole("nodes of the mesh of space, about; null for the usual ones", 3, optional=True, high=2_000_000),
+    "steps": whole("in time; null for as many as go with the nodes", 2, optional=True, high=1_000_000),
 }
 
 

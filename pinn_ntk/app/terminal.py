@@ -142,6 +142,9 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "loss", f"{_number(loss.get('initial'))} → {_number(loss.get('final'))}"
     if error:
         yield "relative error", f"{_number(error['relative_l2'])} (L²), {_number(error['relative_linf'])} (L∞)"
+    if compared := summary.get("reference"):
+        own = _number(compared["estimate"])
+        yield "finite elements", f"differ by {_number(compared['difference'])} from u; their own error is about {own}"
     if solver is not None:
         yield from _solver_rows(solver)
     if kernel:

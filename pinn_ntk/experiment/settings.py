@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.solving.solution import Solution
@@ -136,6 +137,7 @@ class Experiment:
         settings: how to train, track and predict.
         trackers: asked beside the built-in ones.
         seeds: of an ensemble; none for the one run of that network.
+        reference: finite elements to compare with; None for none.
         solver: of a run that chooses its network itself, so that `network` only stands for one; None for training.
     """
 
@@ -145,3 +147,4 @@ class Experiment:
     trackers: Sequence[Tracker] = ()
     seeds: Sequence[int] = ()
     solver: Solver | None = None
+    reference: Reference | None = None

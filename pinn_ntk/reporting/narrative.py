@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pinn_ntk.reporting.outcome import Outcome
+from pinn_ntk.reporting.outcome import Compared, Outcome
 from pinn_ntk.reporting.solver_plots import solver_words
 from pinn_ntk.reporting.style import number
 from pinn_ntk.training.methods import METHODS
@@ -113,6 +113,24 @@ def question(record: Outcome) -> Pairs:
         ("kernel", f"JJᵀ = s²N K̂ for the Jacobian J of e by the parameters, with s²N = {number(record.network.kernel_scale)}"),
         ("training", _training(record) if record.solution is None else "least squares for the outer weights; the solver chose the rest"),
     ]
+
+
+def finite_elements(compared: Compared) -> Pairs:
+    """What quadratic finite elements say of the same problem."""
+    own = [] if compared.error is None else [("their error", f"‖u* − u_h‖/‖u_h‖ = {number(compared.error)} with the exact solution u*")]
+    return [
+        ("solved by", compared.words),
+        ("difference", f"‖u − u_h‖/‖u_h‖ = {number(compared.difference)} over 4 096 test points"),
+        ("their estimate", f"{number(compared.estimate)}, the difference from half the resolution"),
+        *own,
+        ("says", _judged(compared)),
+    ]
+
+
+def _judged(compared: Compared) -> str:
+    if compared.difference <= 3.0 * compared.estimate:
+        return "the two agree as far as the finite elements can tell: u is at least as right as they are"
+    return "the two differ by more than the finite elements' own error: u is off by about the difference"
 
 
 def _training(record: Outcome) -> str:

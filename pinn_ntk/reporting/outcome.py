@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,29 @@ from pinn_ntk.training.states import Status
 from pinn_ntk.training.trackers import Array, History
 
 STATEMENT_KEYS = ("name", "claim", "predicted", "measured", "slack", "verdict", "reason", "e_folds")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """u beside the same problem by finite elements.
+
+    Attributes:
+        words: what they were.
+        degrees: nodes.
+        steps: in time, None without it.
+        seconds: of the finite elements.
+        estimate: of their own error, relative L².
+        difference: ‖u − u_h‖/‖u_h‖.
+        error: ‖u* − u_h‖/‖u_h‖ where the exact solution u* is known.
+    """
+
+    words: str
+    degrees: int
+    steps: int | None
+    seconds: float
+    estimate: float
+    difference: float
+    error: float | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +63,7 @@ class Outcome:
         machine: threads, device name, processor.
         config: the configuration as a person gave it, resolved; None from Python.
         warnings: what a person should know about this run.
+        compared: u beside finite elements, where that was asked for.
         solution: of a run that chose for itself (optimizer auto): what was chosen, and what is known of the error; else None.
     """
 
@@ -58,6 +82,7 @@ class Outcome:
     config: Mapping[str, Any] | None
     warnings: tuple[str, ...]
     solution: Solution | None = None
+    compared: Compared | None = None
 
     @property
     def status(self) -> Status:
@@ -87,6 +112,7 @@ class Outcome:
             "kernel": _kernel(history),
             "displacement": {n: float(np.nanmax(history.columns[n])) for n in _MOVED if n in history.columns},
             "theory": _theory(self),
+            "reference": None if self.compared is None else {"kind": "fem", **asdict(self.compared)},
             "solver": None if self.solution is None else solver_summary(self.solution),
             "time": dict(self.seconds),
             "versions": dict(self.versions),

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from pinn_ntk.reporting.files import write_text
-from pinn_ntk.reporting.narrative import STATUS, answer, key_numbers, provenance, question, theorem_words, widths
+from pinn_ntk.reporting.narrative import STATUS, answer, finite_elements, key_numbers, provenance, question, theorem_words, widths
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.page import (
     badge,
@@ -57,6 +57,7 @@ def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
         _header(record),
         section("What was asked", definitions(question(record))),
         *(solver_sections(record.solution) if record.solution is not None else []),
+        *([section("Beside finite elements", definitions(finite_elements(record.compared)))] if record.compared is not None else []),
         *map(illustrated, drawn),
     ]
     if record.solution is None:

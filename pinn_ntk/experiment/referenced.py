@@ -1,0 +1,43 @@
+"""u beside the same problem by another method: ‖u − u_h‖/‖u_h‖ with u_h of quadratic finite elements."""
+
+from dataclasses import dataclass, replace
+
+from pinn_ntk.problem.residual import Problem
+from pinn_ntk.reference.fem import fem_reference
+from pinn_ntk.reference.task import read_task
+from pinn_ntk.reporting.outcome import Compared
+from pinn_ntk.reporting.record import Record
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Finite elements to compare with.
+
+    Attributes:
+        degrees: nodes of the mesh of space, about; None for the usual ones.
+        steps: in time; None for as many as go with the nodes.
+    """
+
+    degrees: int | None = None
+    steps: int | None = None
+
+    def check(self, problem: Problem) -> None:
+        """Refuse what finite elements here cannot solve, before any compute.
+
+        Raises:
+            ValueError: the problem is not supported.
+        """
+        read_task(problem)
+
+    def beside(self, record: Record, posed: Problem) -> Record:
+        """The record with what finite elements say.
+
+        Args:
+            record: of a run.
+            posed: the problem that was asked.
+        """
+        found = fem_reference(posed, self.degrees, steps=self.steps)
+        own = None if posed.exact is None else found.difference(posed.exact)
+        compared = Compared(str(found), found.degrees, found.steps, found.seconds, found.estimate, found.difference(record.answer.u), own)
+        seconds = {**record.seconds, "reference": found.seconds, "total": record.seconds["total"] + found.seconds}
+        return replace(record, compared=compared, seconds=seconds)
