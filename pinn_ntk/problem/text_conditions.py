@@ -42,7 +42,8 @@ def read_conditions(value: object, formulas: Formulas, manufactured: bool) -> li
         if not isinstance(entry, Mapping):
             formulas.faults.add(key, f"got {entry!r}, expected a mapping with a type: {', '.join(TYPES)}")
             continue
-        given = _Entry(key, entry, formulas).read(manufactured, [name for c in conditions for name in names_of(c)])
+        written = {"on" if name is True else name: said for name, said in entry.items()}  # YAML 1.1 reads `on:` as true
+        given = _Entry(key, written, formulas).read(manufactured, [name for c in conditions for name in names_of(c)])
         conditions += [] if given is None else [given]
     return conditions
 

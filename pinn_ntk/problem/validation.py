@@ -1,40 +1,29 @@
 """What can be said against a problem before any work is done on it: faulty functions, stray points, repeated rows, inconsistent data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.operators.second_order import check_operator
+from pinn_ntk.problem.finding import Finding, shown
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, replace_block
+from pinn_ntk.problem.wellposed import posedness
 
 _WRITTEN = 2**22  # entries of A written out at once, 32 MB
 CONSISTENT = 1e-6  # relative gap of the exact solution above which a person has typed something else than they meant
 _WELL_INSIDE = 1e-2  # h = (u − g)/ϕ loses digits like 1/ϕ²: the exact solution is compared where ϕ is above this part of its maximum
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, or looks wrong, with a problem.
-
-    Attributes:
-        severity: 'error' when nothing sensible can be computed, else 'warning'.
-        message: what, where, and what to do.
-    """
-
-    severity: str
-    message: str
-
-
 def check_problem(problem: Problem) -> list[Finding]:
-    """Everything that is wrong with a problem: faulty functions, points outside Ω, repeated or empty rows, an exact solution that is none.
+    """Everything that is wrong with a problem: faulty functions, points outside Ω, repeated or empty rows, an exact solution that is none,
+    conditions that contradict one another or are too few.
 
     Args:
         problem: any problem. Where a function of it is faulty, only that is reported, as the rest would rest on it.
     """
     faults = [*faulty_operators(problem), *detached_functions(problem)]
-    return faults or [*points_outside(problem), *repeated_rows(problem), *inconsistencies(problem)]
+    return faults or [*points_outside(problem), *repeated_rows(problem), *inconsistencies(problem), *posedness(problem)]
 
 
 def faulty_operators(problem: Problem) -> Iterator[Finding]:
@@ -77,7 +66,7 @@ def _differentiation_fault(function: Function, x: Tensor) -> str | None:
         return None
     i = int(gap.nan_to_num(torch.inf).argmax())
     return (
-        f"its gradient at x = {_shown(x[i])} is {_shown(gradient[i])} by autograd and {_shown(differences[i])} by differences; "
+        f"its gradient at x = {shown(x[i])} is {shown(gradient[i])} by autograd and {shown(differences[i])} by differences; "
         f"it leaves torch's graph (detach, numpy, .item()) or is not smooth there: {expected}"
     )
 
@@ -93,7 +82,7 @@ def points_outside(problem: Problem) -> Iterator[Finding]:
             yield Finding(
                 "error",
                 f"block {block.name!r}: {int(outside.sum())} of {len(block)} points are outside {problem.domain}, the first is "
-                f"x = {_shown(x[i])}; expected points of the domain",
+                f"x = {shown(x[i])}; expected points of the domain",
             )
 
 
@@ -107,7 +96,7 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
         i = int(empty.int().argmax())
         yield Finding(
             "warning",
-            f"block {names[i]!r}: the operator vanishes at x = {_shown(x[i])} (and at {int(empty.sum()) - 1} more points): "
+            f"block {names[i]!r}: the operator vanishes at x = {shown(x[i])} (and at {int(empty.sum()) - 1} more points): "
             "K has a zero row there and λ_S = 0; move or drop the point",
         )
     again = _repeated(x).nonzero().flatten()  # rows are d² + 2d + 1 numbers: only those of repeated points are compared
@@ -125,7 +114,7 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
         blocks = sorted({names[k] for k in again[alike].tolist()})
         yield Finding(
             "warning",
-            f"{len(twice)} rows repeat one another, such as x = {_shown(x[i])} in {', '.join(blocks)}: the same point under the same "
+            f"{len(twice)} rows repeat one another, such as x = {shown(x[i])} in {', '.join(blocks)}: the same point under the same "
             "operator makes K singular (λ_S = 0); average the data or drop the copies",
         )
 
@@ -204,10 +193,6 @@ def _gap(what: str, got: Tensor, expected: Tensor, x: Tensor, eps: float) -> Ite
         i = int(gap.nan_to_num(torch.inf).argmax())
         yield Finding(
             "warning",
-            f"{what} {float(got[i]):.6g} at x = {_shown(x[i])} where the problem has {float(expected[i]):.6g} "
+            f"{what} {float(got[i]):.6g} at x = {shown(x[i])} where the problem has {float(expected[i]):.6g} "
             f"(largest residual {float(gap[i]):.3g}): errors against it would mean nothing; correct one of them",
         )
-
-
-def _shown(x: Tensor) -> list[float]:
-    return [round(v, 6) for v in x.tolist()]

@@ -1,0 +1,23 @@
+"""What is said against a problem."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or looks wrong, with a problem.
+
+    Attributes:
+        severity: 'error' when nothing sensible can be computed, else 'warning'.
+        message: what, where, and what to do.
+    """
+
+    severity: str
+    message: str
+
+
+def shown(x: Tensor) -> list[float]:
+    """A point in six digits behind the comma."""
+    return [round(v, 6) for v in x.tolist()]
