@@ -26,8 +26,8 @@ def posedness(problem: Problem) -> list[Finding]:
     """What is wrong with the conditions of a problem as a whole; of points alone, only that they may leave a constant open."""
     posed, domain = problem.posed, problem.domain
     if not posed or domain is None:
-        apart = problem.ansatz is None and len(problem.blocks) > 1
-        return list(floating_constant(problem.blocks)) if apart else []
+        fluxes = problem.ansatz is None and {block.order for block in problem.blocks} >= {1, 2}
+        return list(floating_constant(problem.blocks)) if fluxes else []
     if problem.ansatz is not None and len(posed) == 1:  # a person's own ansatz stands for the conditions
         return []
     missing = list(missing_conditions(posed, domain, problem.time))
