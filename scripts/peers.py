@@ -28,6 +28,7 @@ SOLVERS: dict[str, tuple[str, ...]] = {
     "DeepXDE": ("pinns.py", "{seconds}", "float32", "{case}"),
     "DeepXDE float64": ("pinns.py", "{seconds}", "float64", "{case}"),
 }
+OURS = {"all": ("pinn_ntk", "*"), "no_sines": ("pinn_ntk without sines", "d")}
 Row = dict[str, str]
 
 
@@ -96,10 +97,10 @@ def short(name: str) -> str:
     return f"A{found.group(1)}" if found else name
 
 
-def points(rows: Iterable[Row], case: str, solver: str | None = None) -> list[tuple[float, float]]:
+def points(rows: Iterable[Row], case: str) -> list[tuple[float, float]]:
     """(seconds, error) of a case, by seconds; rows without either are left out."""
-    chosen = [row for row in rows if short(row.get("case", "")) == case and solver in (None, row.get("solver"))]
-    pairs = [(row.get("seconds"), row.get("relative_l2")) for row in chosen]
+    chosen = [row for row in rows if short(row.get("case", "")) == case]
+    pairs = [(row.get("seconds"), row.get("relative_l2") or row.get("relative_l2_median")) for row in chosen]
     numbers = [(float(s), float(e)) for s, e in pairs if s and e]
     return sorted((s, e) for s, e in numbers if s > 0 and e > 0)
 
@@ -124,9 +125,16 @@ def draw(results: Path = RESULTS, picture: Path = PICTURE) -> None:
     for panel, case in zip(axes, CASES, strict=True):
         panel.set(xscale="log", yscale="log")
         for name in names:
-            line(panel, best_so_far(points(peers, case, name)), colours.get(name, BLOCKS[4][0]), name, "--")
+            line(
+                panel,
+                best_so_far(points([row for row in peers if row["solver"] == name], case)),
+                colours.get(name, BLOCKS[4][0]),
+                name,
+                "--",
+            )
         line(panel, points(curves, case), MEASURED, "pinn_ntk, growing width", "-")
-        line(panel, points(marks, case), MEASURED, "pinn_ntk, its own width", "")
+        for features, (label, marker) in OURS.items():
+            line(panel, points([row for row in marks if row.get("features", "all") == features], case), MEASURED, label, "", marker)
     alike(axes)
     named(axes)
     picture.parent.mkdir(parents=True, exist_ok=True)
@@ -134,10 +142,10 @@ def draw(results: Path = RESULTS, picture: Path = PICTURE) -> None:
     print(picture)
 
 
-def line(axes: Any, pairs: Sequence[tuple[float, float]], colour: str, label: str, style: str) -> None:
-    """Points joined by a line, stars where there is none; nothing without points."""
+def line(axes: Any, pairs: Sequence[tuple[float, float]], colour: str, label: str, style: str, marker: str = "o") -> None:
+    """Points, joined where there is a style of lines; nothing without points."""
     if pairs:
-        marker, size = ("o", 2.5) if style else ("*", 8)
+        size = {"o": 2.5, "*": 8.0}.get(marker, 5.0)
         axes.plot(*zip(*pairs, strict=True), color=colour, label=label, linestyle=style or "none", marker=marker, markersize=size)
 
 

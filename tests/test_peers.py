@@ -62,7 +62,9 @@ def test_the_picture_takes_whatever_rows_there_are(tmp_path: Path) -> None:
     empty = picture.read_bytes()
     rows = [dict(zip(SCRIPT["COLUMNS"], ("A1", "scikit-fem P2", t, e, "9"), strict=True)) for t, e in (("0.1", "1e-3"), ("1", "1e-5"))]
     SCRIPT["write"](rows, tmp_path / "peers.csv")
-    (tmp_path / "accuracy.csv").write_text("case,seconds,relative_l2,width\na01_poisson,2.5,1e-12,512\nA8,3,,64\n", encoding="utf-8")
+    (tmp_path / "accuracy.csv").write_text(
+        "case,features,relative_l2_median,seconds\na01_poisson,all,1e-12,2.5\nA8,all,,3\n", encoding="utf-8"
+    )
     SCRIPT["draw"](tmp_path, picture)
     assert picture.read_bytes() != empty
     assert SCRIPT["points"](SCRIPT["rows_of"](tmp_path / "accuracy.csv"), "A1") == [(2.5, 1e-12)]

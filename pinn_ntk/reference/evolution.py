@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pinn_ntk.problem.posed import Condition
+from pinn_ntk.reference.coefficients import coefficients_at, second_in_time
 from pinn_ntk.reference.linear import factorised
 from pinn_ntk.reference.space import Space, System
-from pinn_ntk.reference.task import Array
+from pinn_ntk.reference.task import Array, Task
 
 NODES = np.array([(4.0 - np.sqrt(6.0)) / 10.0, (4.0 + np.sqrt(6.0)) / 10.0, 1.0])
 _POWERS = np.arange(3)
@@ -35,20 +37,33 @@ class Path:
 def evolve(space: Space, steps: int) -> Path:
     """The solution from the start to the end in so many steps, with shorter ones at first where start and boundary do not agree."""
     task = space.task
-    if task.span is None or task.initial is None:
-        raise ValueError("fem reference: got an evolution problem without its value at the start, expected `initial` in the problem")
+    span, initial = check_start(task)
     every = np.arange(len(space.nodes))
-    u = space.nodal(task.initial, every, task.start)
+    u = space.nodal(initial, every, task.start)
     v = np.zeros_like(u) if task.velocity is None else space.nodal(task.velocity, every, task.start)
     boundary = space.boundary(task.start)
     agree = bool(np.all(np.abs(boundary - u[space.fixed]) <= _AGREE * (np.abs(u).max() + 1e-300)))
     u[space.fixed] = boundary
-    times = _times(task.span, steps, agree)
+    times = _times(span, steps, agree)
     stepper, stages = _Stepper(space), [u]
     for start, end in zip(times[:-1], times[1:], strict=True):
         U, v = stepper.step(float(start), float(end - start), stages[-1], v)
         stages += list(U)
     return Path(np.array(stages), times)
+
+
+def check_start(task: Task) -> tuple[tuple[float, float], Condition]:
+    """(t₀, T) and the value at the start.
+
+    Raises:
+        ValueError: none is given, or no velocity in an equation of second order in time.
+    """
+    if task.span is None or task.initial is None:
+        raise ValueError("fem reference: got an evolution problem without its value at the start, expected `initial` in the problem")
+    inside = np.array([0.5 * (lo + hi) for lo, hi in zip(task.space.low, task.space.high, strict=True)])[None]
+    if task.velocity is None and second_in_time(coefficients_at(task, inside, task.start)):
+        raise ValueError("fem reference: got an equation with u_tt and no velocity at the start, expected `velocity` in the problem")
+    return task.span, task.initial
 
 
 def _times(span: tuple[float, float], steps: int, agree: bool) -> Array:

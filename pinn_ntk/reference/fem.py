@@ -14,7 +14,7 @@ from torch import Tensor
 from pinn_ntk.arguments import count
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.reference.evolution import combine, evolve
+from pinn_ntk.reference.evolution import check_start, combine, evolve
 from pinn_ntk.reference.linear import factorised
 from pinn_ntk.reference.meshes import meshes_of
 from pinn_ntk.reference.places import Finder
@@ -115,9 +115,7 @@ def fem_reference(problem: Problem, degrees: int | None = None, *, steps: int | 
         ValueError: a problem that is not supported; the message says what is.
         ModuleNotFoundError: scikit-fem is not installed.
     """
-    if importlib.util.find_spec("skfem") is None:
-        raise ModuleNotFoundError("fem reference: needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'")
-    task = read_task(problem)
+    task = _task(problem)
     d, timed = task.space.dim, task.span is not None
     n = (DEGREES_IN_TIME if timed else DEGREES)[d] if degrees is None else count("degrees", degrees, 3**d, MOST)
     k = None if not timed else max(16, round(n ** (0.75 / d))) if steps is None else count("steps", steps, 2)
@@ -129,6 +127,27 @@ def fem_reference(problem: Problem, degrees: int | None = None, *, steps: int | 
         return found
     coarse = _solved(task, coarse_mesh, None if k is None else max(1, k // 2))
     return replace(found, estimate=found.difference(coarse.u))
+
+
+def check_fem_reference(problem: Problem) -> None:
+    """Refuse what `fem_reference` would, by a mesh of a few nodes and nothing solved on it.
+
+    Raises:
+        ValueError: as in `fem_reference`.
+        ModuleNotFoundError: scikit-fem is not installed.
+    """
+    task = _task(problem)
+    space = Space(task, meshes_of(task, 8**task.space.dim)[0])
+    if task.span is None:
+        _check_determined(space)
+    else:
+        check_start(task)
+
+
+def _task(problem: Problem) -> Task:
+    if importlib.util.find_spec("skfem") is None:
+        raise ModuleNotFoundError("fem reference: needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'")
+    return read_task(problem)
 
 
 def _solved(task: Task, mesh: Any, steps: int | None) -> FemReference:
@@ -146,12 +165,18 @@ def _stationary(space: Space) -> Array:
     Raises:
         ValueError: conditions that leave a constant free.
     """
+    _check_determined(space)
     K, u = space.system(0.0).K, np.zeros(len(space.nodes))
-    if not len(space.fixed) and float(np.abs(K @ np.ones(len(u))).max()) <= _CONSTANT * float(abs(K).max()):
-        raise ValueError(
-            "fem reference: got conditions on ∂u/∂ν alone, which determine u up to a constant; expected u or αu + β∂u/∂ν on some piece"
-        )
     u[space.fixed] = space.boundary(0.0)
     right = (space.load(0.0) - K @ u)[space.free]
     u[space.free] = factorised(K[np.ix_(space.free, space.free)])(right)
     return u
+
+
+def _check_determined(space: Space) -> None:
+    """Whether a constant does not solve the equation without a right side."""
+    K = space.system(0.0).K
+    if not len(space.fixed) and float(np.abs(K @ np.ones(K.shape[1])).max()) <= _CONSTANT * float(abs(K).max()):
+        raise ValueError(
+            "fem reference: got conditions on ∂u/∂ν alone, which determine u up to a constant; expected u or αu + β∂u/∂ν on some piece"
+        )

@@ -20,7 +20,7 @@ from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.periodic import periodic_conditions
 from pinn_ntk.problem.pose import pose
 from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.reference.fem import fem_reference
+from pinn_ntk.reference.fem import check_fem_reference, fem_reference
 
 SQUARE, LINE = box([0.0, 0.0], [1.0, 1.0]), box(0.0, 1.0)
 
@@ -178,6 +178,10 @@ def posed(operator, domain=SQUARE, given=(), **options):
     return pose(operator, domain, 1.0, given or [dirichlet(0.0)], points=16, boundary_points=8, boundary="soft", **options)
 
 
+def partly(x):
+    return 1 + x[:, 1] + x[:, 0].detach() ** 2
+
+
 GRIDDED = Gridded("k", (0,), (np.linspace(0.0, 1.0, 5),), np.linspace(1.0, 2.0, 5))
 
 
@@ -203,8 +207,9 @@ REFUSED = {
     "data": (lambda: posed(laplacian(2), given=[dirichlet(0.0), measured(SQUARE.lattice(3)[4:5], torch.ones(1))]), "of kind data"),
     "a piece without a condition": (lambda: posed(laplacian(2), given=[dirichlet(0.0, ["x=0", "y=0"])]), "no condition on x=1"),
     "a constant left free": (lambda: posed(laplacian(2), given=[neumann(0.0)]), "up to a constant"),
-    "a jump": (lambda: posed(SecondOrderOperator(2, A=jump)), "without jumps"),
-    "no graph": (lambda: posed(SecondOrderOperator(2, A=outside_torch)), "written in torch functions"),
+    "a jump": (lambda: posed(SecondOrderOperator(2, A=jump)), "a jump"),
+    "no graph": (lambda: posed(SecondOrderOperator(2, A=outside_torch)), "cannot be"),
+    "a part without a graph": (lambda: posed(SecondOrderOperator(2, A=partly)), "where its derivative says otherwise"),
     "a field on a grid": (lambda: posed(SecondOrderOperator(2, A=GRIDDED)), "not a field on a grid"),
     "both signs": (lambda: posed(wave(1)), "of both signs"),
     "mixed derivatives": (mixed_in_time, "mixed derivatives in space and time"),
@@ -214,6 +219,7 @@ REFUSED = {
     ),
     "an end": (lambda: posed(heat(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), dirichlet(0.0, "t=1")]), "go from the start"),
     "no start": (lambda: posed(heat(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0)]), "without its value at the start"),
+    "no velocity": (lambda: posed(wave(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), initial_value(0.0)]), "no velocity"),
     "no flux in a Robin condition": (lambda: posed(laplacian(2), given=[robin_condition(0.0, beta=nothing)]), "write a Dirichlet"),
 }  # fmt: skip
 
@@ -223,6 +229,21 @@ def test_what_is_not_supported_is_refused_with_what_is(name):
     make, words = REFUSED[name]
     with pytest.raises(ValueError, match=words):
         fem_reference(make(), 200)
+    with pytest.raises(ValueError, match=words):
+        check_fem_reference(make())
+
+
+def steep(x):
+    return 2 + torch.tanh(300 * (x[:, 0] - 0.3))
+
+
+def test_what_is_steep_is_no_jump():
+    check_fem_reference(posed(SecondOrderOperator(2, A=steep)))
+
+
+@pytest.mark.parametrize("name", [name for name in PROBLEMS if name not in ("regression", "points")])
+def test_ready_problems_pass_the_check(name):
+    check_fem_reference(PROBLEMS[name]())
 
 
 def test_a_resonance_is_told_by_the_estimate():
