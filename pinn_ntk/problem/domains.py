@@ -19,6 +19,7 @@ SHAPES: dict[str, Callable[..., Domain]] = {"ball": ball, "ellipse": ellipse, "a
 COMBINED: dict[str, Callable[..., Domain]] = {"union": union, "difference": difference, "intersection": intersection}
 KINDS = ("box", *SHAPES, *COMBINED)
 MAX_DIM = 100  # every coordinate has two faces and a Hessian column of ϕ: seconds here, a quarter of an hour at 1000
+MAX_PARTS, MAX_DEPTH = 256, 16  # of a domain made of others, which YAML's anchors can make without end
 _EXAMPLE = "{kind: box, low: [0, 0], high: [1, 1]}"
 
 
@@ -39,7 +40,7 @@ def read_domain(spec: Mapping[str, Any], time: bool, faults: Faults) -> Domain |
         return None
     if described.get("kind", "box") == "box":
         return _checked_box(described, dim, time, times, faults)
-    domain = _domain("domain", described, None, faults)
+    domain = _domain("domain", described, None, faults) if _finite(described, faults) else None
     if domain is None:
         return None
     if time and times is None:
@@ -50,6 +51,21 @@ def read_domain(spec: Mapping[str, Any], time: bool, faults: Faults) -> Domain |
         faults.add("dim", f"got {dim}, expected {made.dim}, as many coordinates as {made} has; leave it out")
         return None
     return made
+
+
+def _finite(described: Mapping[str, Any], faults: Faults) -> bool:
+    """Whether a nested domain has an end: its levels and its parts are counted first."""
+    level, parts = [described], 1
+    for _ in range(MAX_DEPTH):
+        inner = [d.get("of") for d in level if str(d.get("kind")) in COMBINED]
+        parts += sum(len(of) for of in inner if isinstance(of, (list, tuple)))
+        if parts > MAX_PARTS:
+            break
+        level = [part for of in inner if isinstance(of, (list, tuple)) for part in of if isinstance(part, Mapping)]
+        if not level:
+            return True
+    faults.add("domain", f"got more than {MAX_PARTS} parts or {MAX_DEPTH} levels of them, expected fewer; leave out what matters least")
+    return False
 
 
 def _times(span: object, time: bool, faults: Faults) -> tuple[float, float] | None:

@@ -176,7 +176,10 @@ def _collocated(equation: Equation, how: Collocation, faults: Faults, sourced: b
     faults.attempt("points", lambda: domain.interior(how.points, how.seed, how.sampling))
     faults.stop()
     blocks: list[Block] = []
-    faults.attempt("source" if sourced else "exact", lambda: blocks.append(interior(equation, ansatz, how)))
+    try:
+        blocks.append(interior(equation, ansatz, how))
+    except ValueError as error:
+        faults.add(*_rests_on(error, "source" if sourced else "exact"))
     for i, condition in enumerate(equation.given):
         if ansatz is None or condition.kind not in IMPOSED:
             key = "conditions" if listed or condition.kind == "data" else "boundary_points"
@@ -191,10 +194,14 @@ def _imposed(equation: Equation, faults: Faults) -> Ansatz | None:
     try:
         return impose(equation.given, equation.domain, equation.time, equation.exact)
     except ValueError as error:
-        rests_on = "initial_value" if equation.time else "boundary_value"
-        key = "boundary" if str(error).startswith("boundary: ") else rests_on
-        faults.add(key, str(error).removeprefix("boundary: "))
+        faults.add(*_rests_on(error, "initial_value" if equation.time else "boundary_value"))
         return None
+
+
+def _rests_on(error: ValueError, otherwise: str) -> tuple[str, str]:
+    """The key that an error is about, and the rest of it."""
+    about, words = ("boundary", str(error).removeprefix("boundary: ")) if str(error).startswith("boundary: ") else (otherwise, str(error))
+    return about, words
 
 
 def _usual(exact: Expression | None, texts: dict[str, Text], time: bool, second: bool) -> list[Given]:

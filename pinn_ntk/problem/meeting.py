@@ -36,15 +36,17 @@ def _as_box(domain: Domain) -> Box | None:
 
 def _edges_of_box(first: Region, second: Region, domain: Domain, cuboid: Box) -> Tensor:
     place = {piece.name: k for k, piece in enumerate(domain.pieces)}
+    pairs = [(divmod(place[a], 2), divmod(place[b], 2)) for a, b in islice(product(first.pieces, second.pieces), _PAIRS)]
+    crossed = [(one, other) for one, other in pairs if one[0] != other[0]]
+    if not crossed:
+        return torch.zeros(0, cuboid.dim, dtype=torch.float64)
     corners = [cuboid.lattice(2)] if cuboid.dim <= _CORNERS else []
-    inside, found = torch.cat([cuboid.interior(_ALONG), *corners]), []
-    for a, b in islice(product(first.pieces, second.pieces), _PAIRS):
-        (i, high_i), (j, high_j) = (divmod(place[name], 2) for name in (a, b))
-        if i != j:
-            x = inside.clone()
-            x[:, i], x[:, j] = (cuboid.high if high_i else cuboid.low)[i], (cuboid.high if high_j else cuboid.low)[j]
-            found.append(x)
-    return torch.cat(found) if found else torch.zeros(0, cuboid.dim, dtype=torch.float64)
+    inside = torch.cat([cuboid.interior(_ALONG), *corners])
+    found = inside.repeat(len(crossed), 1, 1)
+    for x, faces in zip(found, crossed, strict=True):
+        for axis, high in faces:
+            x[:, axis] = (cuboid.high if high else cuboid.low)[axis]
+    return found.flatten(0, 1)
 
 
 def _candidates(domain: Domain) -> Tensor:

@@ -4,7 +4,7 @@ A row may pair two points: 𝓛_b h(x_i) − 𝓜_b h(x'_i) = f_b, as periodic a
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -90,7 +90,7 @@ class Block:
         values = values.detach().expand(x.shape[0]) if values.ndim == 0 else values.detach()
         if values.shape != x.shape[:1]:
             raise ValueError(f"target of block {name!r}: got shape {tuple(values.shape)}, expected ({x.shape[0]},), one value per point")
-        _check_finite(name, x, points=x, target=values[:, None])
+        _check_finite(name, x, {"points": x, "target": values[:, None]})
         fixed = None if partner is None else _checked_partner(partner, x, operator.dim, name)
         made = {"operator": operator, "x": x.detach(), "target": values.to(x), "name": name, "weight": float(weight), "partner": fixed}
         for key, value in made.items():
@@ -121,7 +121,7 @@ class Block:
         return replace(self, x=self.x[index], target=self.target[index], partner=partner)
 
 
-def _check_finite(name: str, x: Tensor, **named: Tensor) -> None:
+def _check_finite(name: str, x: Tensor, named: Mapping[str, Tensor]) -> None:
     for what, tensor in named.items():
         bad = ~torch.isfinite(tensor).all(1)
         if bool(bad.any()):
@@ -136,7 +136,7 @@ def _checked_partner(partner: Partner, x: Tensor, dim: int, name: str) -> Partne
     points = partner.points(x)
     if points.shape != x.shape:
         raise ValueError(f"partner of block {name!r}: got points of shape {tuple(points.shape)}, expected {tuple(x.shape)}, one for each x")
-    _check_finite(name, x, partner=points)
+    _check_finite(name, x, {"partner": points})
     return Partner(partner.operator, points)
 
 
@@ -150,6 +150,12 @@ def constrained(block: Block, ansatz: Ansatz) -> Block:
     """The condition 𝓛u = f written for h of u = g + ϕh: 𝓛̃h = f − 𝓛g; of paired rows 𝓛̃h(x) − 𝓜̃h(x') = f − 𝓛g(x) + 𝓜g(x')."""
     (operator, shift), *others = (hard_constraint(own, ansatz.phi, ansatz.g) for own, _ in block.places)
     target = block.target - shift(block.x)
+    if not bool(target.isfinite().all()):
+        i = int((~target.isfinite()).int().argmax())
+        raise ValueError(
+            f"boundary: got hard with data whose extension g into Ω has no finite 𝓛g at x = {block.x[i].tolist()}, expected data with finite "
+            "derivatives up to ∂Ω, unlike sqrt(x) at 0; write soft"
+        )
     if block.partner is None:
         return replace(block, operator=operator, target=target)
     (other, away), x = others[0], block.partner.points(block.x)

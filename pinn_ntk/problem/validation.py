@@ -11,6 +11,7 @@ from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, replace_
 from pinn_ntk.problem.wellposed import posedness
 
 _WRITTEN = 2**22  # entries of A written out at once, 32 MB
+_LAYER = 1e-3  # of the domain: the thinnest layer in which a function is expected to vary
 CONSISTENT = 1e-6  # relative gap of the exact solution above which a person has typed something else than they meant
 _WELL_INSIDE = 1e-2  # h = (u − g)/ϕ loses digits like 1/ϕ²: the exact solution is compared where ϕ is above this part of its maximum
 
@@ -42,14 +43,18 @@ def detached_functions(problem: Problem) -> Iterator[Finding]:
     functions = {"the exact solution u": problem.exact}
     if ansatz is not None:
         functions |= {"ϕ of the ansatz": ansatz.phi, "g of the ansatz": ansatz.g}
-    x = problem.blocks[0].x[:3].double()  # differences say little in single precision
+    every = problem.blocks[0].x.double()  # differences say little in single precision
+    lengths = every.amax(0) - every.amin(0)
     for what, function in functions.items():
-        if function is not None and (fault := _differentiation_fault(function, x)):
+        if function is not None and (fault := _differentiation_fault(function, every[:3], lengths)):
             yield Finding("error", f"{what}: {fault}")
 
 
-def _differentiation_fault(function: Function, x: Tensor) -> str | None:
-    """What is wrong with the function's values or its gradient at x, if anything."""
+def _differentiation_fault(function: Function, x: Tensor, lengths: Tensor) -> str | None:
+    """What is wrong with the function's values or its gradient at x, if anything.
+
+    Differences by steps of several scales are taken, since a function may vary with 1, with the domain, or in a layer of it.
+    """
     expected = f"expected ({x.shape[0]},) values of {x.dtype} by torch operations on the given points"
     try:
         value, gradient = function(x), torch.func.grad(lambda p: function(p).sum())(x)
@@ -57,18 +62,27 @@ def _differentiation_fault(function: Function, x: Tensor) -> str | None:
         return f"raised {type(error).__name__}: {error}; {expected}"
     if value.shape != x.shape[:1] or value.dtype != x.dtype:
         return f"got values of shape {tuple(value.shape)} and {value.dtype}, {expected}"
-    step = torch.finfo(x.dtype).eps ** (1 / 3) * (1.0 + float(x.abs().max()))
-    columns = [(function(x + step * e) - function(x - step * e)) / (2 * step) for e in torch.eye(x.shape[1]).to(x)]
-    differences = torch.stack(columns, 1)
-    size = 1.0 + float(value.abs().max()) + float(differences.abs().max())
-    gap = (gradient - differences).abs().amax(1)
-    if bool((gap <= 1e4 * step**2 * size + 1e2 * torch.finfo(x.dtype).eps / step * size).all()):
+    lengths = torch.where(lengths > 0, lengths, 1.0 + x.abs().amax(0))
+    checks = [_by_differences(function, x, value, gradient, unit) for unit in (torch.ones_like(lengths), lengths, _LAYER * lengths)]
+    differences, gap = checks[0][0], torch.stack([excess for _, excess in checks]).amin(0)
+    if bool((gap <= 0).all()):
         return None
     i = int(gap.nan_to_num(torch.inf).argmax())
     return (
         f"its gradient at x = {shown(x[i])} is {shown(gradient[i])} by autograd and {shown(differences[i])} by differences; "
         f"it leaves torch's graph (detach, numpy, .item()) or is not smooth there: {expected}"
     )
+
+
+def _by_differences(function: Function, x: Tensor, value: Tensor, gradient: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences, (n, d), and by how much the gradient is off them beyond their own error, (n,), in those units of length."""
+    rounding = torch.finfo(x.dtype).eps * (1.0 + float((x.abs().amax(0) / unit).max()))
+    step = rounding ** (1 / 3)
+    columns = [(function(x + step * e) - function(x - step * e)) / (2 * step) for e in torch.diag(unit)]
+    differences = torch.stack(columns, 1)
+    size = 1.0 + float(value.abs().max()) + float(differences.abs().max())
+    gap = (gradient * unit - differences).abs().amax(1)
+    return differences / unit, gap - 1e3 * step**2 * size
 
 
 def points_outside(problem: Problem) -> Iterator[Finding]:
@@ -157,7 +171,11 @@ def inconsistencies(problem: Problem) -> Iterator[Finding]:
             least = torch.stack([ansatz.phi(x).abs() for _, x in block.places]).amin(0)
             kept = replace_block(block.select(least >= _WELL_INSIDE * least.max()), torch.float64, block.x.device)
         left, eps = kept.rows().apply(_network_of(problem.exact, ansatz)), torch.finfo(block.x.dtype).eps
-        yield from _gap(f"block {block.name!r}: the exact solution gives", left, kept.target, kept.x, eps)
+        size = float(kept.target.abs().max())
+        if ansatz is not None:  # 𝓛g and f may cancel: rounding is that of their sizes
+            own = (c.operator.apply(problem.exact, kept.x) for c in problem.posed if c.name == block.name)
+            size = max([size, *(float(values.abs().max()) for values in own)])
+        yield from _gap(f"block {block.name!r}: the exact solution gives", left, kept.target, kept.x, eps, size)
     if problem.ansatz is not None and problem.domain is not None:
         size = float(problem.ansatz.phi(problem.x).abs().max())
         x = problem.domain.boundary(max(32 * problem.dim, 8 * len(problem.domain.pieces)), seed=1)
@@ -187,9 +205,9 @@ def _conditions(exact: Function, ansatz: Ansatz, x: Tensor, size: float) -> Iter
         yield from _gap("imposed condition: the exact solution has the derivative in the last coordinate", du, dg, flat, eps)
 
 
-def _gap(what: str, got: Tensor, expected: Tensor, x: Tensor, eps: float) -> Iterator[Finding]:
+def _gap(what: str, got: Tensor, expected: Tensor, x: Tensor, eps: float, size: float = 0.0) -> Iterator[Finding]:
     gap = (got - expected).abs()
-    if not bool((gap <= max(CONSISTENT, 1e3 * eps) * (1.0 + float(expected.abs().max()))).all()):
+    if not bool((gap <= max(CONSISTENT, 1e3 * eps) * (1.0 + max(size, float(expected.abs().max())))).all()):
         i = int(gap.nan_to_num(torch.inf).argmax())
         yield Finding(
             "warning",
