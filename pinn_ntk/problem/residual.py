@@ -153,8 +153,8 @@ def constrained(block: Block, ansatz: Ansatz) -> Block:
     if not bool(target.isfinite().all()):
         i = int((~target.isfinite()).int().argmax())
         raise ValueError(
-            f"boundary: got hard with data whose extension g into Ω has no finite 𝓛g at x = {block.x[i].tolist()}, expected data with finite "
-            "derivatives up to ∂Ω, unlike sqrt(x) at 0; write soft"
+            f"boundary: got hard with data whose extension g into Ω has no finite 𝓛g at x = {block.x[i].tolist()}, expected data with "
+            "finite derivatives up to ∂Ω, unlike sqrt(x) at 0; write soft"
         )
     if block.partner is None:
         return replace(block, operator=operator, target=target)
