@@ -15,7 +15,9 @@ _STRAIGHT = 1e-6  # radians by which an angle must exceed π
 
 
 def sides_of(domain: Domain) -> tuple[Side, ...]:
-    """The straight sides of a plane domain, named as its pieces."""
+    """The straight sides of a plane domain, named as its pieces; none of others."""
+    if domain.dim != 2:
+        return ()
     if isinstance(domain, Box):
         (x0, y0), (x1, y1) = domain.low, domain.high
         ends = ((x0, y0), (x0, y1)), ((x1, y0), (x1, y1)), ((x0, y0), (x1, y0)), ((x0, y1), (x1, y1))

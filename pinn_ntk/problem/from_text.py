@@ -49,7 +49,7 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
         operators: what `kind` may name.
 
     Returns:
-        the problem; without a word about `boundary`, conditions are an ansatz on boxes without a list of them, else blocks.
+        the problem; without a word about `boundary`, conditions are an ansatz on boxes without a list of them that has a map, else blocks.
 
     Raises:
         SpecError: everything that is wrong, at once, each with its key. An exact solution that is none is for `check_problem` to find.
@@ -76,7 +76,10 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
     faults.stop()
     if operator is None:
         raise SpecError([("operator", "missing")])
-    how = replace(how, boundary="soft") if spec.get("boundary") is None and not isinstance(domain, Box) else how
+    if spec.get("boundary") is None and not isinstance(domain, Box):
+        how = replace(how, boundary="soft")
+    if spec.get("boundary_points") is None:
+        how = replace(how, boundary_points=max(how.boundary_points, len(domain.pieces)))
     return _build(spec, operator, reader, exact, texts, listed, how)
 
 
@@ -163,7 +166,16 @@ def _build(
         equation=", ".join([f"{operator.name} = {said}", *(grid.text for grid in reader.grids)]),
         conditions=words if own else _words(exact, texts, time, second) + words,
     )
-    return _collocated(equation, replace(how, counts=counts), faults, bool(source), own)
+    how = replace(how, counts=counts)
+    if how.hard and spec.get("boundary") is None:
+        tried = Faults()
+        try:
+            return _collocated(equation, how, tried, bool(source), own)
+        except SpecError:
+            if any(key != "boundary" for key, _ in tried.found):
+                raise
+        how = replace(how, boundary="soft")
+    return _collocated(equation, how, faults, bool(source), own)
 
 
 def _collocated(equation: Equation, how: Collocation, faults: Faults, sourced: bool, listed: bool) -> Problem:

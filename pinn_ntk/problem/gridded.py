@@ -114,7 +114,13 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
         raise ValueError(f"{path}: got the coordinate {strange[0]}, expected some of {', '.join(names)}")
     _check(path, found, axes, values, METHODS[method] + 1)
     name = given.get("variable") or Path(path).stem
-    return Gridded(f"{name} (interpolated from {Path(path).name}, {method})", tuple(known[n] for n in found), axes, values, method)
+    return Gridded(
+        f"{name} (interpolated from {Path(path).name}, {method}, never differentiated)",
+        tuple(known[n] for n in found),
+        axes,
+        values,
+        method,
+    )
 
 
 def _check(path: object, names: Sequence[str], axes: Sequence[np.ndarray], values: np.ndarray, least: int) -> None:

@@ -25,7 +25,7 @@ def pose(
     name: str = "problem",
     boundary: str | None = None,
     points: int = 256,
-    boundary_points: int = 64,
+    boundary_points: int | None = None,
     weights: Mapping[str, float] | None = None,
     seed: int = 0,
     test_points: int = 4096,
@@ -48,7 +48,7 @@ def pose(
         name: of the problem.
         boundary: 'hard' builds the conditions into u = g + ϕh, 'soft' makes each a block; None: hard where `given` is None and Ω a box.
         points: collocation points inside.
-        boundary_points: of each condition that does not say how many.
+        boundary_points: of each condition that does not say how many; None: 64, and at least one on each piece of ∂Ω.
         weights: λ_b by block name, over those that conditions have of their own.
         seed: of the points.
         test_points: how many points errors are measured at.
@@ -65,7 +65,8 @@ def pose(
     asked = list(given) if given is not None else _from(u, operator, domain, timed)
     own = "hard" if given is None and isinstance(domain, Box) else "soft"
     conditions, counts = counted_conditions(asked, domain, timed, u)
-    how = Collocation(points, boundary or own, boundary_points, weights, seed, test_points, sampling, counts)
+    beside = max(64, len(domain.pieces)) if boundary_points is None else boundary_points
+    how = Collocation(points, boundary or own, beside, weights, seed, test_points, sampling, counts)
     f = _function(source, domain.dim, timed)
     right = f if f is not None else manufactured(operator, u)
     equation = f"{operator.name} = {_words(source, exact)}"

@@ -148,6 +148,11 @@ def test_corners_where_parts_cross_survive_or_are_cut_away():
     assert len(hole.corners) == 4 and all(corner.angle == pytest.approx(1.5 * math.pi) for corner in hole.corners)
 
 
+def test_solids_have_no_sides_and_no_corners():
+    solid = difference(box([0.0] * 3, [1.0] * 3), ball([0.5] * 3, 0.3))
+    assert solid.sides == solid.corners == ()
+
+
 def test_reports_read():
     assert str(PERFORATED) == "[-0.5, 0.5] × [-0.5, 0.5] minus 4 discs"
     assert str(difference(SQUARE, ball([0.5, 0.5], 0.1))) == "[0, 1] × [0, 1] minus disc of radius 0.1 about (0.5, 0.5)"

@@ -169,17 +169,19 @@ def test_an_exact_solution_that_is_none_is_found_by_the_checker_and_told_once(mo
 @pytest.mark.parametrize("more", [{"exact": "x1*x2"}, {"source": 1, "boundary_value": "x1"}, {"source": 1, "boundary_value": 1}])
 def test_hard_data_between_many_faces_are_refused_at_once(dim, more):
     """3^30 evaluations would not end."""
-    told = faults({"dim": dim, "operator": LAPLACIAN} | more)
+    told = faults({"dim": dim, "operator": LAPLACIAN, "boundary": "hard"} | more)
     assert told.keys() == {"boundary"}
     assert f"3^{dim} − 1 evaluations" in told["boundary"]
     assert "write boundary: soft" in told["boundary"]
+    unsaid = problem_from_text({"dim": dim, "operator": LAPLACIAN, "points": 4, "test_points": 4} | more)
+    assert [b.name for b in unsaid.blocks] == ["interior", "boundary"]
 
 
 def test_time_is_not_a_side():
     """Data on the sides of five space coordinates and a sixth axis of time are interpolated, of six and a seventh not."""
     heat_equation = {"time": True, "operator": {"kind": "heat"}, "exact": "x1"}
     with pytest.raises(SpecError, match="sides of 6 coordinates"):
-        problem_from_text(heat_equation | {"dim": 7})
+        problem_from_text(heat_equation | {"dim": 7, "boundary": "hard"})
     assert problem_from_text(heat_equation | {"dim": 6, "points": 4, "test_points": 4}).ansatz is not None
 
 

@@ -160,8 +160,8 @@ LAUGHS = yaml.safe_load("a: &a [1, 1]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *
         ({"conditions": [{"type": "dirichlet", "on": "x=1e400"}]}, "conditions[0].on", "finite"),
         ({"conditions": [{"type": "data", "csv": "/"}]}, "conditions[0].csv", "cannot be read"),
         ({"source": {"grid": "/dev/null"}}, "source", "no rows"),
-        ({"exact": "sqrt(x)"}, "boundary", "no finite 𝓛g"),
-        ({"exact": None, "source": 1, "boundary_value": "sqrt(x)"}, "boundary", "write soft"),
+        ({"exact": "sqrt(x)", "boundary": "hard"}, "boundary", "no finite 𝓛g"),
+        ({"exact": None, "source": 1, "boundary_value": "sqrt(x)", "boundary": "hard"}, "boundary", "write soft"),
     ],
 )  # fmt: skip
 def test_hostile_text_is_refused_under_its_key(more, key, words):
@@ -170,6 +170,7 @@ def test_hostile_text_is_refused_under_its_key(more, key, words):
 
 
 def test_data_with_infinite_slopes_are_fine_when_soft():
-    problem = problem_from_text(FLAT | {"exact": None, "source": 1, "boundary_value": "sqrt(x)", "boundary": "soft"})
+    problem = problem_from_text(FLAT | {"exact": None, "source": 1, "boundary_value": "sqrt(x)"})
+    assert problem.ansatz is None
     assert math.isfinite(float(problem.target.sum()))
     assert torch.equal(problem.blocks[1].target, problem.blocks[1].x[:, 0].sqrt())

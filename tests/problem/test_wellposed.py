@@ -22,7 +22,7 @@ from pinn_ntk.problem.wellposed import posedness
 LINE, SQUARE, DISC = box(0.0, 1.0), box([0.0, 0.0], [1.0, 1.0]), ball([0.0, 0.0], 1.0)
 PLATE = union(SQUARE, box([0.5, 0.5], [2.0, 0.8]))
 TRIANGLE = polygon([[0, 0], [1, 0], [0, 1]])
-FEW = {"points": 16, "boundary_points": 16, "test_points": 16}
+FEW = {"points": 16, "boundary_points": 32, "test_points": 16}
 
 
 def said(operator, domain, given, **more):
@@ -53,6 +53,12 @@ MEETING = {  # conditions whose values agree where they meet when s = 0, and whe
         "0.0, 1.0]",
     ),
     "crossing": (laplacian(2), PLATE, lambda s: [dirichlet("y", "y=0.5"), dirichlet(f"y + {s}", "x=1"), neumann(0, OTHERS)], "[1.0, 0.5]"),
+    "solid with a hole": (
+        heat(3),
+        over_time(difference(CUBE, ball([0.5] * 3, 0.3)), 0, 1),
+        lambda s: [dirichlet("z"), initial_value(f"z + {s}")],
+        ", 0.0]",
+    ),
     "box over time": (heat(1), over_time(LINE, 0, 1), lambda s: [dirichlet("x"), initial_value(f"x + {s}")], ", 0.0]"),
 }
 
