@@ -44,15 +44,36 @@ def jumps(posed: tuple[Condition, ...], domain: Domain) -> Iterator[Finding]:
             if not len(x):
                 continue
             a, b = _values(first, x), _values(second, x)
-            size = torch.cat([a, b]).nan_to_num(0.0, 0.0, 0.0).abs().max()
-            gap = (a - b).abs().nan_to_num(0.0, 0.0, 0.0)
-            if float(gap.max()) > _AGREE * (1.0 + float(size)):
-                k = int(gap.argmax())
+            if (k := _largest_gap(a, b)) is not None:
                 yield Finding(
                     "warning",
                     f"at x = {shown(x[k])} block {first.name!r} gives u = {float(a[k]):.6g} and block {second.name!r} {float(b[k]):.6g}: "
                     "u jumps where they meet, and is not smooth there; correct one of them, or expect errors near that place",
                 )
+    for same in (c for c in posed if c.kind == "periodic" and c.order == 0):
+        for one in valued:
+            yield from _not_periodic(same, one, meeting_points(same.region, one.region, domain))
+
+
+def _not_periodic(same: Condition, valued: Condition, x: Tensor) -> Iterator[Finding]:
+    """Values that differ at points x and x' where a periodic condition takes u for the same."""
+    if same.partner is None or not len(x):
+        return
+    there = same.partner.points(x)
+    a, b = _values(valued, x), _values(valued, there)
+    if (k := _largest_gap(a, b)) is not None:
+        yield Finding(
+            "warning",
+            f"block {valued.name!r} gives u = {float(a[k]):.6g} at x = {shown(x[k])} and {float(b[k]):.6g} at x = {shown(there[k])}, where "
+            f"block {same.name!r} says that u is the same: no smooth u does both; correct one of them",
+        )
+
+
+def _largest_gap(a: Tensor, b: Tensor) -> int | None:
+    """Where two values at the same points differ most, if they do."""
+    gap = (a - b).abs().nan_to_num(0.0, 0.0, 0.0)
+    size = float(torch.cat([a, b]).nan_to_num(0.0, 0.0, 0.0).abs().max())
+    return int(gap.argmax()) if float(gap.max()) > _AGREE * (1.0 + size) else None
 
 
 def _values(condition: Condition, x: Tensor) -> Tensor:

@@ -77,6 +77,15 @@ def test_both_values_are_told():
     assert "block 'boundary' gives u = 0 and block 'start' 1" in message
 
 
+def test_values_that_are_not_periodic_are_told():
+    assert said(heat(1), over_time(LINE, 0, 1), [periodic("x"), initial_value("sin(2*pi*x)")]) == []
+    (message,) = said(heat(1), over_time(LINE, 0, 1), [periodic("x"), initial_value("1 + x*x")])
+    assert message.startswith("block 'initial' gives u = 1 at x = [0.0, 0.0] and 2 at x = [1.0, 0.0], where block 'periodic_x' says")
+    assert said(laplacian(2), SQUARE, [periodic("x"), dirichlet("x*(1 - x)", ["y=0", "y=1"])]) == []
+    (message,) = said(laplacian(2), SQUARE, [periodic("x"), dirichlet("x*y", ["y=0", "y=1"])])
+    assert "gives u = 0 at x = [0.0, 1.0] and 1 at x = [1.0, 1.0]" in message
+
+
 def test_fluxes_and_pieces_that_do_not_meet_may_differ():
     assert said(laplacian(2), annulus([0, 0], 1, 2), [dirichlet(0, "inner"), dirichlet(1, "outer")]) == []
     holes = difference(SQUARE, ball([0.5, 0.5], 0.2))
