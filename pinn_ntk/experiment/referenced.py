@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.reference.fem import fem_reference
-from pinn_ntk.reference.task import read_task
+from pinn_ntk.reference.fem import check_fem_reference, fem_reference
 from pinn_ntk.reporting.outcome import Compared
 from pinn_ntk.reporting.record import Record
 
@@ -27,7 +26,7 @@ class Reference:
         Raises:
             ValueError: the problem is not supported.
         """
-        read_task(problem)
+        check_fem_reference(problem)
 
     def beside(self, record: Record, posed: Problem) -> Record:
         """The record with what finite elements say.
