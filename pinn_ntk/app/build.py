@@ -1,6 +1,5 @@
 """From a plain configuration to a problem, a network and settings; everything that is wrong with it is found before any of it is used."""
 
-import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from pinn_ntk.activations import ACTIVATIONS
+from pinn_ntk.app.chosen import chosen_reference, chosen_solver
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.key import SUFFICIENT, Key, whole
 from pinn_ntk.app.plugins import Tables, tracker
@@ -66,14 +66,14 @@ def build(config: Config, plugins: Tables) -> Experiment:
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
     auto, network, solver, reference = _kind(config, "optimizer") == AUTO, None, None, None
     if auto and not bad & {"optimizer", "seed"}:
-        solver = _made(lambda: _solver(config, problem), "optimizer", faults)
+        solver = _made(lambda: chosen_solver(config, problem), "optimizer", faults)
     if problem is not None and not auto and not bad & {"network", "activation", "seed"}:
         network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if problem is not None:
         faults += _precheck(problem, network, config.get("strict") is True)
         network = TwoLayer(problem.dim, 1) if auto else network  # it stands for the one that will be chosen
     if problem is not None and not bad & {"reference"}:
-        reference = _made(lambda: _reference(config, problem), "reference", faults)
+        reference = _made(lambda: chosen_reference(config, problem), "reference", faults)
     if faults or problem is None or network is None or settings is None:
         raise BadInputError(*faults)
     seeds, trackers = _seeds(config, network, settings), tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items())
@@ -197,44 +197,6 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
         return Fault(prefix, message[found.end() :] if found else message)
     name = "weight" if found[1] == "weights" else found[1]
     return Fault(f"{prefix}.{name}".lstrip("."), message[found.end() :])
-
-
-def _reference(config: Config, problem: Problem) -> Reference | None:
-    """Finite elements to compare with, where they are asked for.
-
-    Raises:
-        BadInputError: they are not installed, cannot solve the problem, or there are several seeds.
-    """
-    node = config["reference"]
-    if node["kind"] == "none":
-        return None
-    if importlib.util.find_spec("skfem") is None:
-        raise BadInputError(Fault("reference.kind", "fem needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'"))
-    if config["ensemble"]["seeds"] != 1:
-        raise BadInputError(Fault("ensemble.seeds", "reference=fem compares one run; leave ensemble.seeds=1"))
-    made = Reference(node["degrees"], node["steps"])
-    made.check(problem)
-    return made
-
-
-def _solver(config: Config, problem: Problem | None) -> Solver:
-    """What optimizer=auto is told.
-
-    Raises:
-        BadInputError: what it cannot do.
-    """
-    own = {k: v for k, v in config["optimizer"].items() if k != "kind"}
-    faults = [Fault("dtype", f"got {config['dtype']}; optimizer=auto works in float64")] if config["dtype"] != "float64" else []
-    if str(config["device"]["name"]).startswith("cuda"):
-        faults.append(Fault("device.name", f"got {config['device']['name']}; optimizer=auto solves on the CPU: leave device=auto"))
-    if config["ensemble"]["seeds"] != 1:
-        faults.append(Fault("ensemble.seeds", "optimizer=auto solves one problem at a time; sweep over seeds with -m seed=0,1,2"))
-    if faults:
-        raise BadInputError(*faults)
-    solver = Solver(**own, seed=config["seed"])
-    if problem is not None:
-        solver.check(problem)
-    return solver
 
 
 def _settings(config: Config) -> Settings:
