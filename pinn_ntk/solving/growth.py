@@ -22,7 +22,7 @@ _CORNERED = 1e-9  # a criterion above which extra functions for convex corners a
 _SHARP = 1e-7  # a criterion above which neurons are also tried where u bends
 _LEVEL = 0.4  # share of the time left that a level may take
 _PROBES = 0.3  # share of the time for probes
-_SPEND = 0.75  # share of the time left that the last pair may be predicted to take
+_SPEND = 0.85  # share of the time left that the last pair may be predicted to take
 _SILENT = 1e-7  # a share of residual at which the rows are satisfied
 _APART = 1e-3  # a disagreement at which they do not tell u
 _WORSE = 1.5  # a factor by which the last pair may be worse than what was hoped
@@ -97,18 +97,18 @@ class Growth:
         while (reason := self._reason(levels)) is None:
             width = min(self.widest, round(width * _GROWTH / 20) * 20)
             recipes = self._candidates(tops, width)
-            if search.predicted(width) * len(recipes) > _LEVEL * search.left:
-                recipes = recipes[:1]
-            if search.predicted(width) * len(recipes) > _LEVEL * search.left:
+            affordable = int(_LEVEL * search.left / search.predicted(width))
+            if affordable == 0:
                 reason = Reason.BUDGET
                 break
+            recipes = recipes[:affordable]
             found = search.best_of(recipes, width, "growth", self.enough)
             if len(levels) == 1 and found[0].criterion > _CORNERED:
                 found = self._cornered(found)
             if not looked and width >= _LOOK and found[0].criterion > _LOST:
                 looked = True
-                found = sorted([*found, *self._once_more(tops, width)], key=lambda t: t.criterion)
-            tops = [t for t in distinct(found, 2) if t.criterion <= _SEPARATE * found[0].criterion]
+                found = sorted([*found, *self._once_more(found, width)], key=lambda t: t.rank)
+            tops = [t for t in distinct(found, 2) if t.rank <= _SEPARATE * found[0].rank]
             levels.append(tops[0])
         return self._finished(levels, reason)
 
@@ -132,12 +132,13 @@ class Growth:
         if beside is None or beside.criterion <= self.enough:
             return found if beside is None else [beside]
         again = Prober(search, self.activations, self.enough, search.elapsed + _PROBES * search.left).run(best.width)
-        return sorted([beside, *again], key=lambda t: t.criterion)
+        return sorted([beside, *again], key=lambda t: t.rank)
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
         """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width, as time allows."""
-        search, found = self.search, list[Trial]()
-        for recipe in whole_ladder(self.activations, search.bench.task.dim, tops[0].recipe.axes):
+        search, found, best = self.search, list[Trial](), tops[0]
+        for recipe in whole_ladder(self.activations, search.bench.task.dim, best.recipe.axes):
+            recipe = replace(recipe, focus=best.recipe.focus)
             if search.predicted(width) > 0.1 * search.left:
                 break
             found.append(search.trial(recipe, width, "every scale once more"))
@@ -156,7 +157,8 @@ class Growth:
             return None
         if all(undetermined(level) for level in levels[-3:]):
             return Reason.UNDERDETERMINED
-        stays = last.share > 0.7 * levels[-3].share and last.share > 1e-6
+        least = min(t.share for t in self.search.trials if t.width > levels[-3].width)  # what contradicts is the same for all neurons
+        stays = least > 0.7 * levels[-3].share and last.share > 1e-6
         return Reason.INCONSISTENT if stays and last.disagreement < 1e-2 * last.share else None
 
     def _finished(self, levels: list[Trial], reason: Reason) -> Grown:
