@@ -3,6 +3,7 @@
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "reference_values.py"
@@ -27,3 +28,13 @@ def test_reference_values_are_printed_to_the_digits_known(capsys: pytest.Capture
         found = line[40:].split()
         assert float(found[0]) == pytest.approx(lambda_s, rel=0.02)
         assert float(found[1]) == pytest.approx(width, rel=0.03)
+
+
+def test_the_reference_of_a_perforated_square_is_harmonic_and_right_on_the_boundary() -> None:
+    script = runpy.run_path(str(SCRIPT.parent / "perforated_square.py"))
+    z, u = script["boundary"](3000)
+    table = np.loadtxt(script["FILE"], delimiter=",", skiprows=script["HEADER"])
+    coefficients = np.linalg.lstsq(script["columns"](z[::7]), u[::7], rcond=1e-16)[0]
+    assert np.abs(script["columns"](z) @ coefficients - u).max() < 1e-13
+    inside = table[::50, 0] + 1j * table[::50, 1]
+    assert np.abs(script["columns"](inside) @ coefficients - table[::50, 2]).max() < 1e-13
