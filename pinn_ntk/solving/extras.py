@@ -15,6 +15,7 @@ from pinn_ntk.geometry.domain import Corner, Hole
 from pinn_ntk.networks.extra import ExtraFunction, extra_function
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.solving.corners import wedges
+from pinn_ntk.solving.starting import starting_layers
 from pinn_ntk.solving.task import Task
 
 _COLUMNS = 320  # extra functions altogether, so that many holes get fewer terms each
@@ -61,9 +62,13 @@ def called_for(task: Task) -> Chosen:
 
 
 def corners_besides(task: Task) -> Chosen:
-    """What convex corners may call for: there u has terms r^α, or r^α log r with whole α, unless the data happen to be compatible."""
+    """What convex corners, of Ω and between a wall and the start, may call for, unless the data happen to be compatible."""
     made, setting = Chosen(), _setting(task)
-    if setting is None or setting.space != 2:
+    if setting is None:
+        return made
+    functions, words = starting_layers(task, setting.operator, setting.operator.constant and _diffusion_only(setting.operator, task))
+    made += Chosen(tuple(functions), tuple(words))
+    if setting.space != 2:
         return made
     convex = [w for w in wedges(task.problem.domain) if w.angle < math.pi]
     for corner in convex[:_MANY]:
@@ -120,6 +125,12 @@ def _principal_only(operator: SecondOrderOperator, task: Task) -> bool:
     """Whether 𝓛u = A:∇²u with constant A."""
     rows = operator.rows(task.reference[:4])
     return (rows.b is None or not bool(rows.b.any())) and (rows.c is None or not bool(rows.c.any()))
+
+
+def _diffusion_only(operator: SecondOrderOperator, task: Task) -> bool:
+    """Whether 𝓛u = b_t u_t + A:∇²u."""
+    rows = operator.rows(task.reference[:4])
+    return (rows.b is None or not bool(rows.b[:, :-1].any())) and (rows.c is None or not bool(rows.c.any()))
 
 
 def _metric(operator: SecondOrderOperator, place: Sequence[float], task: Task, space: int) -> Tensor | None:
