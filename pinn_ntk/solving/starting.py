@@ -54,9 +54,9 @@ def starting_layers(task: Task, operator: SecondOrderOperator, plain: bool) -> t
                 own += [(replace(face.first, half=k), replace(other, power=q)) for k, q in powers]
         made += own
         words.append(f"{len(own)} terms t^(k/2) iᵏerfc(distance/√(4κt)) at the start of {face.name}, κ = {face.first.diffusivity:.3g}")
-    for one, other in itertools.combinations(faces, 2):
-        if one.first.axis != other.first.axis:
-            made += list(itertools.product(_family(one.first, plain, 1), _family(other.first, plain, 1)))
+    for one, two in itertools.combinations((face.first for face in faces), 2):
+        if one.axis != two.axis:
+            made += list(itertools.product(_family(one, plain, 1), _family(two, plain, 1)))
     return [extra_function("similarity", _numbers(factors), task.dim) for factors in made], words
 
 
