@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from pinn_ntk.operators.gradients import one_each, twice, value_and_gradient
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -58,28 +60,19 @@ class Rows:
         """
         if self.minus is not None:
             return self.plus.apply(u) - self.minus.apply(u)
-        x = self.x
-
-        def summed(points: Tensor) -> tuple[Tensor, Tensor]:
-            values = u(points)
-            if values.shape != points.shape[:1]:
-                raise ValueError(f"u: got values of shape {tuple(values.shape)} for {x.shape[0]} points, expected ({x.shape[0]},)")
-            return values.sum(), values
-
         if self.order == 0:
-            value = summed(x)[1]
+            value = one_each(u, self.x)
             return torch.zeros_like(value) if self.c is None else self.c * value
         if self.alpha is None or self.patterns is None:
-            slope, value = torch.func.grad(summed, has_aux=True)(x)
-            return self._first_order(value, slope)
+            return self._first_order(*value_and_gradient(u, self.x))
         # reverse over reverse, one pull through ∇u per column: forward mode would load torch's decompositions, seconds at the first call
-        slope, pull, value = torch.func.vjp(torch.func.grad(summed, has_aux=True), x, has_aux=True)  # type: ignore[misc] # with aux
+        value, slope, pull = twice(u, self.x)
         result = self._first_order(value, slope)
         matrices = torch.einsum("nm,mij->nij", self.alpha, self.patterns)
         for j in (int(k) for k in self.patterns.abs().sum((0, 1)).nonzero().flatten()):
             unit = torch.zeros_like(slope)
             unit[:, j] = 1.0
-            result = result + (matrices[:, :, j] * pull(unit)[0]).sum(1)
+            result = result + (matrices[:, :, j] * pull(unit)).sum(1)
         return result
 
     def _first_order(self, value: Tensor, slope: Tensor) -> Tensor:

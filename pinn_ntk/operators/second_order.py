@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.operators.coefficients import Coefficient, Field, Term, call, check_finite, constant_part, evaluate, lift, multiply, parse
+from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.rows import Rows
 
 Function = Callable[[Tensor], Tensor]
@@ -204,7 +205,7 @@ def hard_constraint(operator: SecondOrderOperator, phi: Function, g: Function | 
     """
 
     def drift(x: Tensor) -> Tensor:
-        slope = torch.func.grad(lambda p: phi(p).sum())(x)
+        slope = gradient(phi, x)
         return 2.0 * torch.einsum("nij,nj->ni", operator.rows(x).second_order(), slope)
 
     def reaction(x: Tensor) -> Tensor:

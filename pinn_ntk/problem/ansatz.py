@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.geometry.domain import Domain
+from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.problem.regions import on_sides
 from pinn_ntk.problem.residual import Ansatz, Function
 
@@ -148,7 +149,7 @@ def check_compatible(domain: Domain, data: Function | None, initial: Function, v
     here = data or (lambda points: torch.zeros_like(points[:, 0]))
     _compare("initial value", initial, here, x)
     if velocity is not None:
-        _compare("initial velocity", velocity, lambda p: torch.func.grad(lambda q: here(q).sum())(p)[:, -1], x)
+        _compare("initial velocity", velocity, lambda p: gradient(here, p)[:, -1], x)
 
 
 def _compare(what: str, given: Callable[[Tensor], Tensor], boundary: Callable[[Tensor], Tensor], x: Tensor) -> None:

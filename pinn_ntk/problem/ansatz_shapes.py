@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from pinn_ntk.geometry.annulus import Annulus
@@ -11,6 +10,7 @@ from pinn_ntk.geometry.distance import distance
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.geometry.ellipse import Ellipse
 from pinn_ntk.geometry.over_time import OverTime
+from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.problem.ansatz import check_compatible, since, taylor_of
 from pinn_ntk.problem.residual import Ansatz, Function
 
@@ -87,7 +87,7 @@ def slope_in_time(data: Function) -> Function:
     """∂_t of a function of (x, t)."""
 
     def slope(x: Tensor) -> Tensor:
-        return torch.func.grad(lambda p: data(p).sum())(x)[:, -1]  # type: ignore[no-any-return]
+        return gradient(data, x)[:, -1]
 
     return slope
 

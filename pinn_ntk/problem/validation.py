@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.second_order import check_operator
 from pinn_ntk.problem.finding import Finding, shown
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, replace_block
@@ -57,31 +58,31 @@ def _differentiation_fault(function: Function, x: Tensor, lengths: Tensor) -> st
     """
     expected = f"expected ({x.shape[0]},) values of {x.dtype} by torch operations on the given points"
     try:
-        value, gradient = function(x), torch.func.grad(lambda p: function(p).sum())(x)
+        value, slope = function(x), gradient(function, x)
     except Exception as error:  # a person's function may raise anything; it is told with its own words
         return f"raised {type(error).__name__}: {error}; {expected}"
     if value.shape != x.shape[:1] or value.dtype != x.dtype:
         return f"got values of shape {tuple(value.shape)} and {value.dtype}, {expected}"
     lengths = torch.where(lengths > 0, lengths, 1.0 + x.abs().amax(0))
-    checks = [_by_differences(function, x, value, gradient, unit) for unit in (torch.ones_like(lengths), lengths, _LAYER * lengths)]
+    checks = [_by_differences(function, x, value, slope, unit) for unit in (torch.ones_like(lengths), lengths, _LAYER * lengths)]
     differences, gap = checks[0][0], torch.stack([excess for _, excess in checks]).amin(0)
     if bool((gap <= 0).all()):
         return None
     i = int(gap.nan_to_num(torch.inf).argmax())
     return (
-        f"its gradient at x = {shown(x[i])} is {shown(gradient[i])} by autograd and {shown(differences[i])} by differences; "
+        f"its gradient at x = {shown(x[i])} is {shown(slope[i])} by autograd and {shown(differences[i])} by differences; "
         f"it leaves torch's graph (detach, numpy, .item()) or is not smooth there: {expected}"
     )
 
 
-def _by_differences(function: Function, x: Tensor, value: Tensor, gradient: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+def _by_differences(function: Function, x: Tensor, value: Tensor, slope: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
     """Central differences, (n, d), and by how much the gradient is off them beyond their own error, (n,), in those units of length."""
     rounding = torch.finfo(x.dtype).eps * (1.0 + float((x.abs().amax(0) / unit).max()))
     step = rounding ** (1 / 3)
     columns = [(function(x + step * e) - function(x - step * e)) / (2 * step) for e in torch.diag(unit)]
     differences = torch.stack(columns, 1)
     size = 1.0 + float(value.abs().max()) + float(differences.abs().max())
-    gap = (gradient * unit - differences).abs().amax(1)
+    gap = (slope * unit - differences).abs().amax(1)
     return differences / unit, gap - 1e3 * step**2 * size
 
 
@@ -198,10 +199,10 @@ def _conditions(exact: Function, ansatz: Ansatz, x: Tensor, size: float) -> Iter
     if not len(on):
         return
     yield from _gap("imposed condition: the exact solution is", exact(on), g(on), on, eps)
-    slope = torch.func.grad(lambda p: ansatz.phi(p).sum())(on)
+    slope = gradient(ansatz.phi, on)
     flat = on[slope.abs().amax(1) <= 64 * eps * slope.abs().max()]
     if len(flat):
-        du, dg = (torch.func.grad(lambda p, f=f: f(p).sum())(flat)[:, -1] for f in (exact, g))
+        du, dg = (gradient(f, flat)[:, -1] for f in (exact, g))
         yield from _gap("imposed condition: the exact solution has the derivative in the last coordinate", du, dg, flat, eps)
 
 
