@@ -1,4 +1,4 @@
-"""Linear second-order PDEs with two-layer networks: tangent kernels, tracked gradient descent, linear-convergence theory.
+"""Linear second-order PDEs with two-layer networks: tangent kernels, tracked gradient descent, linear-convergence theory, and a solver.
 
 𝓛u = Σ A_ab u_ab + Σ b_a u_a + cu,   h(x;θ) = Σ_k a_k σ(w_k·x),   R_S = (1/2n) Σ_i |𝓛h(x_i) − f(x_i)|².
 """
@@ -10,7 +10,8 @@ from pinn_ntk.comparison.statements import Statement
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.experiment.ensemble import run_ensemble
 from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Experiment, Settings
+from pinn_ntk.experiment.settings import Experiment, Settings, Solver
+from pinn_ntk.experiment.solved import solved_run
 from pinn_ntk.geometry.algebra import difference, intersection, union
 from pinn_ntk.geometry.annulus import annulus
 from pinn_ntk.geometry.ball import ball
@@ -59,7 +60,10 @@ from pinn_ntk.problem.from_text import problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.pose import pose
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
+from pinn_ntk.reference.fem import fem_reference
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.solving.solution import Solution
+from pinn_ntk.solving.solve import solve
 from pinn_ntk.theory.linear_model import LinearModel, LinearState, linearise
 from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.theory.sufficient import sufficient_width
@@ -99,6 +103,8 @@ __all__ = [
     "Record",
     "SecondOrderOperator",
     "Settings",
+    "Solution",
+    "Solver",
     "Spectrum",
     "State",
     "Statement",
@@ -118,6 +124,7 @@ __all__ = [
     "dirichlet",
     "ellipse",
     "elliptic",
+    "fem_reference",
     "gradient_descent",
     "gradient_flow",
     "hard_constraint",
@@ -152,7 +159,9 @@ __all__ = [
     "run_ensemble",
     "sgd",
     "solution_kernel",
+    "solve",
     "solve_outer",
+    "solved_run",
     "spring",
     "step_limit",
     "sufficient_width",

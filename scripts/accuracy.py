@@ -6,7 +6,7 @@ Every case of benchmarks/conf/problem is one command with default settings of op
 
 Its error is measured on 20,000 scrambled Sobol points (seed 99) in the domain, its time is the wall time of the whole command, report and
 all; what the solver took of it is in the last column. Every run is a row of benchmarks/accuracy_runs.csv, where a second call finds it;
-medians and worsts of the seeds go to benchmarks/accuracy.csv, and error against width (with `--convergence`) to
+medians and worsts of the seeds go to benchmarks/accuracy.csv and into the README, and error against width (with `--convergence`) to
 benchmarks/convergence.csv. One process at a time.
 """
 
@@ -56,6 +56,26 @@ CASES: dict[str, tuple[str, str]] = {
     "g6_annulus_helmholtz": ("", ""),
     "g7_periodic": ("", ""),
 }
+TITLES = {
+    "a01_poisson": "Poisson on a square, two sines",
+    "a02_heat": "heat, one sine",
+    "a03_wave": "wave, two modes, four periods",
+    "a04_helmholtz": "Helmholtz on a square",
+    "a05_poisson_5d": "Poisson in five dimensions",
+    "a06_perforated": "Laplace with four holes",
+    "a07_heat_5d": "heat in the five-dimensional ball, Neumann",
+    "a08_full_matrix": "full A(x), a sharp peak",
+    "a09_boundary_layer": "advection and diffusion, a layer",
+    "a10_variable_heat": "heat with variable diffusivity",
+    "g1_general": "full A(x), b(x), c(x); Dirichlet, Robin, Neumann pieces",
+    "g2_l_shape": "L-shape, singular at the corner",
+    "g3_wave_2d": "wave in two dimensions of space",
+    "g4_anisotropic_heat": "heat, 100 times faster along x than along y",
+    "g5_heat_4d": "heat in four dimensions of space",
+    "g6_annulus_helmholtz": "Helmholtz in an eccentric ring",
+    "g7_periodic": "advection and diffusion on a circle",
+}
+README, BEGIN, END = ROOT / "README.md", "<!-- accuracy: written by scripts/accuracy.py -->", "<!-- end of accuracy -->"
 FEATURES: dict[str, tuple[str, ...]] = {"all": (), "no_sines": ("optimizer.activations=[gaussian,tanh]",)}
 WIDTHS = (100, 170, 300, 520, 880, 1500, 2560, 4400)
 POINTS, SEED = 20_000, 99
@@ -85,6 +105,7 @@ def main(arguments: Sequence[str]) -> int:
                     say(row)
     write(TABLE, COLUMNS, summarised(read(RUNS)))
     report()
+    into_readme(read(TABLE))
     return 0
 
 
@@ -177,6 +198,22 @@ def report() -> None:
         within = sum(0.1 <= r <= 10.0 for r in ratios) / len(ratios)
         spread = f"{ratios[0]:.2g} … {ratios[-1]:.2g}, median {statistics.median(ratios):.2g}"
         print(f"estimate / error over {len(ratios)} runs: {spread}, {100 * within:.0f} % within a factor of ten")
+
+
+def into_readme(rows: Sequence[Mapping[str, str]]) -> None:
+    """The medians as a table, all features beside none of sines."""
+    found = {(r["case"], r["features"]): r for r in rows}
+    lines = ["| problem | best published network | error | without sines | estimate | command |", "|---|---|---|---|---|---|"]
+    for case, title in TITLES.items():
+        own, other = (found.get((case, features)) for features in FEATURES)
+        if own is not None:
+            errors = [f"{float(r['relative_l2_median']):.0e}" if r is not None else "" for r in (own, other)]
+            name = case.split("_")[0].upper().replace("A0", "A")
+            record, estimate, seconds = own["record"] or "–", f"{float(own['estimate']):.0e}", f"{float(own['seconds']):.0f} s"
+            lines.append(f"| {name}: {title} | {record} | **{errors[0]}** | {errors[1]} | {estimate} | {seconds} |")
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    README.write_text(before + "\n".join([BEGIN, "", *lines, "", END]) + rest.split(END)[1], encoding="utf-8")
 
 
 def say(row: Mapping[str, Any]) -> None:

@@ -1,0 +1,146 @@
+"""`optimizer=auto` and `reference=fem` by the command: what they leave behind, what travels, and what they refuse before any compute."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray
+from conftest import Outcome
+from test_evaluate import evaluated, points, table  # noqa: F401 - a fixture among them
+
+from pinn_ntk.reporting import record
+
+AUTO = ("optimizer=auto", "problem=poisson_2d", "tracker.kernel=false")
+PLATE = """\
+kind: text
+domain: {kind: difference, of: [{kind: box, low: [0, 0], high: [2, 1]}, {kind: ball, center: [1, 0.5], radius: 0.2}]}
+operator: {A: [["1 + x*x/4", 0.1], [0.1, 1]], b: ["y", 0], c: -1}
+exact: "exp(x/2)*sin(y)"
+conditions:
+  - {type: dirichlet, on: ["x=0", "x=2", circle]}
+  - {type: neumann, on: "y=0"}
+  - {type: robin, on: "y=1", alpha: "1 + x"}
+"""
+MINE = ("--config-dir", "my_conf", "problem=mine")
+
+
+@pytest.fixture
+def solved(command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """A run without pictures."""
+
+    def page(_: object, folder: Path) -> Path:
+        (folder / "report.html").write_text("a page", encoding="utf-8")
+        return folder / "report.html"
+
+    monkeypatch.setattr(record, "write_report", page)
+    return command
+
+
+def test_the_run_says_what_was_chosen_and_how_right_it_is(solved) -> None:
+    outcome = solved(*AUTO)
+    assert outcome.code == 0, outcome.err
+    summary = outcome.summary
+    assert {"estimate", "reason", "activation", "scales", "axes", "extras", "residuals", "trials", "levels", "bound"} <= set(summary["solver"])
+    assert summary["solver"]["reason"] == "CONVERGED"
+    assert summary["status"] == "CONVERGED"
+    assert summary["solver"]["estimate"] <= 1e-13
+    assert summary["error"]["relative_l2"] <= 1e-12
+    assert summary["width"] >= 100
+    assert summary["optimizer"] == "auto"
+    for name in ("network.safetensors", "solution.nc", "history.csv", "arrays.nc"):
+        assert (outcome.folder / name).is_file(), name
+    assert "estimate" in outcome.out
+    assert "sin" in outcome.out
+
+
+def test_hard_problems_are_solved_as_they_are_posed_and_travel(solved, evaluated, workplace) -> None:  # noqa: F811
+    """poisson_2d is posed with an ansatz; the solver's answer has none, and the folder says so by giving back the same u."""
+    folder = solved(*AUTO).folder
+    code, out, err = evaluated(folder, points(workplace, "x,y\n0.5,0.25\n0,0.3\n1,1\n"), "--gradient", "--residual", "--exact")
+    assert code == 0, err
+    found = table(out)
+    np.testing.assert_allclose(found["u"], found["exact"], atol=1e-12)
+    assert np.abs(found["residual"]).max() < 1e-8
+    with xarray.open_dataset(folder / "solution.nc", engine="h5netcdf") as stored:
+        assert float(np.abs(stored["error"]).max()) < 1e-12
+
+
+def test_a_problem_in_text_with_a_hole_and_mixed_conditions(solved, mine, evaluated, workplace) -> None:  # noqa: F811
+    mine(PLATE)
+    outcome = solved(*MINE, "optimizer=auto", "optimizer.tolerance=1e-8", "tracker.kernel=false")
+    assert outcome.code == 0, outcome.err
+    summary = outcome.summary
+    assert summary["error"]["relative_l2"] <= 1e-7
+    assert any("hole" in words for words in summary["solver"]["extras"])
+    assert set(summary["solver"]["residuals"]) == {"interior", *(k for k in summary["solver"]["weights"] if k != "interior")}
+    code, out, err = evaluated(outcome.folder, points(workplace, "x,y\n0.25,0.75\n1.5,0.5\n"), "--exact")
+    assert code == 0, err
+    np.testing.assert_allclose(table(out)["u"], table(out)["exact"], rtol=1e-6)
+
+
+def test_what_the_conditions_leave_open_is_told(solved, mine) -> None:
+    mine('kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: {kind: laplacian}\nexact: "cos(pi*x)"\nconditions: [{type: neumann}]\n')
+    outcome = solved(*MINE, "optimizer=auto", "tracker.kernel=false")
+    assert outcome.code == 0, outcome.err
+    assert "mean zero" in outcome.err + outcome.out
+    assert any("mean zero" in words for words in outcome.summary["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("optimizer.steps=5",), "steps"),
+        (("optimizer.tolerance=0",), "optimizer.tolerance"),
+        (("optimizer.seconds=-1",), "optimizer.seconds"),
+        (("optimizer.seconds=nan",), "optimizer.seconds"),
+        (("optimizer.activations=[relu]",), "relu"),
+        (("optimizer.activations=[sinus]",), "sinus"),
+        (("optimizer.activations=[]",), "activations"),
+        (("optimizer.activations=sin",), "activations"),
+        (("optimizer.widest=0",), "widest"),
+        (("optimizer.extra=maybe",), "optimizer.extra"),
+        (("dtype=float32",), "optimizer=auto works in float64"),
+        (("device=cuda",), "solves on the CPU"),
+        (("ensemble.seeds=3",), "sweep over seeds with -m seed=0,1,2"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(refused, words: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(*AUTO, *words)
+
+
+def test_contradicting_fluxes_are_refused(refused, mine) -> None:
+    mine('kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: {kind: laplacian}\nsource: "1"\nconditions: [{type: neumann, value: "0"}]\n')
+    assert "∫" in refused(*MINE, "optimizer=auto")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("skfem") is None, reason="scikit-fem is not installed")
+def test_finite_elements_beside_a_run(solved) -> None:
+    outcome = solved(*AUTO, "reference=fem", "reference.degrees=2000")
+    assert outcome.code == 0, outcome.err
+    found = outcome.summary["reference"]
+    assert found["difference"] < 1e-4
+    assert found["degrees"] > 1000
+    assert "finite elements" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("problem=heat_1d", "problem.dim=4"), "dim"),
+        (("reference.degrees=0",), "reference.degrees"),
+        (("reference.degrees=many",), "reference.degrees"),
+        (("reference=fdm",), "reference"),
+        (("ensemble.seeds=2",), "compares one run"),
+    ],
+)
+def test_what_finite_elements_cannot_do_is_refused(refused, words: tuple[str, ...], expected: str) -> None:
+    chosen = () if any(w.startswith("reference=") for w in words) else ("reference=fem",)
+    assert expected in refused("problem=poisson_2d", *chosen, *words)
+
+
+def test_a_missing_package_is_named(refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: None if name == "skfem" else find(name, package))
+    assert "pip install 'pinn_ntk[fem]'" in refused("problem=poisson_2d", "reference=fem")
