@@ -158,15 +158,15 @@ def convergence(cases: Iterable[str]) -> None:
         before: dict[str, Any] | None = None
         for width in WIDTHS:
             found = measured(case, 0, [f"optimizer.widest={width}", "optimizer.tolerance=1e-16", "optimizer.seconds=90"])
+            if before is not None and found["width"] <= before["width"]:
+                break  # more is not wanted
             order = ""
-            if before is not None and found["width"] > before["width"] and min(found["relative_l2"], before["relative_l2"]) > 0.0:
+            if before is not None and min(found["relative_l2"], before["relative_l2"]) > 0.0:
                 fall = np.log(before["relative_l2"] / found["relative_l2"])
                 order = f"{fall / np.log(found['width'] / before['width']):.2f}"
             row = {"case": case, "width": found["width"], "relative_l2": found["relative_l2"], "estimate": found["estimate"]}
             rows.append({**row, "order": order, "seconds": found["seconds"]})
             say(rows[-1])
-            if before is not None and found["width"] <= before["width"]:
-                break
             before = found
     kept = [r for r in read(CONVERGENCE) if r["case"] not in {row["case"] for row in rows}]
     write(CONVERGENCE, ("case", "width", "relative_l2", "estimate", "order", "seconds"), [*kept, *rows])

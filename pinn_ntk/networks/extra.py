@@ -2,8 +2,8 @@
 
 In the plane, with z = T(x − c) as a complex number, they are real and imaginary parts of |z|^{2j} z^p and of |z|^{2j} z^p log z:
 r^{−m} cos mθ and log r about a hole, r^{π/ω} sin(πθ/ω) at a re-entrant corner, and with j > 0 what a zeroth-order term makes of them.
-In time they are
-the similarity functions of diffusion. Values, gradients and Hessians are in closed form. Any function times t^k serves evolution problems.
+In time they are the similarity functions of diffusion. Values, gradients and Hessians are in closed form. Any function times t^k serves
+evolution problems.
 """
 
 import math

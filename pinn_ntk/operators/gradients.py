@@ -1,7 +1,7 @@
 """Derivatives of torch functions of points, one value per point, by reverse mode: ∇f(x_i) is the gradient of Σ_k f(x_k).
 
-Under a transform of `torch.func` they are its own; elsewhere plain autograd gives the same without what the first use of `torch.func`
-loads, most of a second.
+Under a transform of `torch.func` they are its own; elsewhere plain autograd gives the same without torch's compiler, which the first use
+of `torch.func` imports.
 """
 
 from collections.abc import Callable

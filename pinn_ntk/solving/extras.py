@@ -66,7 +66,7 @@ def corners_besides(task: Task) -> Chosen:
     made, setting = Chosen(), _setting(task)
     if setting is None:
         return made
-    functions, words = starting_layers(task, setting.operator, setting.operator.constant and _diffusion_only(setting.operator, task))
+    functions, words = starting_layers(task, setting.operator, _principal_only(setting.operator, task))
     made += Chosen(tuple(functions), tuple(words))
     if setting.space != 2:
         return made
@@ -110,7 +110,7 @@ def _setting(task: Task) -> _Setting | None:
         return None
     powers = range(_IN_TIME + 1) if task.time else range(1)
     span = (task.frame.low[-1], 2.0 * task.frame.half[-1]) if task.time else (0.0, 1.0)
-    plain = operator.constant and not task.time and _principal_only(operator, task)
+    plain = not task.time and _principal_only(operator, task)
     kinds = {piece: c.kind for c in task.problem.posed for piece in c.region.pieces}
     return _Setting(task, operator, task.dim - int(task.time), plain, powers, span, kinds)
 
@@ -122,15 +122,10 @@ def _corner(corner: Corner, setting: _Setting, budget: int, most: float) -> Chos
 
 
 def _principal_only(operator: SecondOrderOperator, task: Task) -> bool:
-    """Whether 𝓛u = A:∇²u with constant A."""
+    """Whether 𝓛u = A:∇²u with constant A, and b_t u_t where there is time."""
     rows = operator.rows(task.reference[:4])
-    return (rows.b is None or not bool(rows.b.any())) and (rows.c is None or not bool(rows.c.any()))
-
-
-def _diffusion_only(operator: SecondOrderOperator, task: Task) -> bool:
-    """Whether 𝓛u = b_t u_t + A:∇²u."""
-    rows = operator.rows(task.reference[:4])
-    return (rows.b is None or not bool(rows.b[:, :-1].any())) and (rows.c is None or not bool(rows.c.any()))
+    space = task.dim - int(task.time)
+    return operator.constant and (rows.b is None or not bool(rows.b[:, :space].any())) and (rows.c is None or not bool(rows.c.any()))
 
 
 def _metric(operator: SecondOrderOperator, place: Sequence[float], task: Task, space: int) -> Tensor | None:

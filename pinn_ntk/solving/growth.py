@@ -107,8 +107,8 @@ class Growth:
                 found = self._cornered(found)
             if not looked and width >= _LOOK and found[0].criterion > _LOST:
                 looked = True
-                found = sorted([*found, *self._once_more(found, width)], key=lambda t: t.rank)
-            tops = [t for t in distinct(found, 2) if t.rank <= _SEPARATE * found[0].rank]
+                found = sorted([*found, *self._once_more(found, width)], key=lambda t: t.score)
+            tops = [t for t in distinct(found, 2) if t.score <= _SEPARATE * found[0].score]
             levels.append(tops[0])
         return self._finished(levels, reason)
 
@@ -132,7 +132,7 @@ class Growth:
         if beside is None or beside.criterion <= self.enough:
             return found if beside is None else [beside]
         again = Prober(search, self.activations, self.enough, search.elapsed + _PROBES * search.left).run(best.width)
-        return sorted([beside, *again], key=lambda t: t.rank)
+        return sorted([beside, *again], key=lambda t: t.score)
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
         """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width, as time allows."""

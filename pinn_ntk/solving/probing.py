@@ -71,7 +71,7 @@ class Prober:
             if axes == self.dim:
                 whole = min(found, key=lambda t: t.share)
                 self.search.ratio = whole.disagreement / whole.share if whole.share > 0.0 else self.search.ratio
-        best = min(found, key=lambda t: t.rank).recipe
+        best = min(found, key=lambda t: t.score).recipe
         for activation in self.activations[1:]:
             for factor in (0.25, 0.5, 1.0):
                 if self.over:
@@ -99,7 +99,7 @@ class Prober:
                 return best
             recipe = limited(best.recipe.scaled(factor, *axes), *_RANGE)
             trial = self.search.trial(recipe, width, "scale of an axis")
-            if trial.rank < best.rank:
+            if trial.score < best.score:
                 best = trial
         return best
 

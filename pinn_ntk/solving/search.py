@@ -63,9 +63,10 @@ class Trial:
         return value if math.isfinite(value) else math.inf
 
     @property
-    def rank(self) -> float:
+    def score(self) -> float:
         """√(criterion · share), by which recipes are chosen: one pair's disagreement is off by a factor of three, and few residuals are."""
-        return math.sqrt(self.criterion * self.share) if math.isfinite(self.share) else math.inf
+        value = math.sqrt(self.criterion * self.share)
+        return value if math.isfinite(value) else math.inf
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Search:
             made.append(self.trial(recipe, width, stage))
             if made[-1].criterion <= enough or self.left <= 0.0:
                 break
-        return sorted(made, key=lambda t: t.rank)
+        return sorted(made, key=lambda t: t.score)
 
     def predicted(self, width: int) -> float:
         """Seconds that a trial of that width will take, from the widest so far by N³ (the points growing with N)."""
@@ -178,7 +179,7 @@ def halved_threads() -> Iterator[ThreadPoolExecutor]:
 def distinct(trials: Sequence[Trial], count: int) -> list[Trial]:
     """The best trial of every activation and sparsity, the best `count` of these."""
     best: dict[tuple[str, int], Trial] = {}
-    for trial in sorted(trials, key=lambda t: t.rank):
+    for trial in sorted(trials, key=lambda t: t.score):
         best.setdefault((trial.recipe.activation, trial.recipe.axes), trial)
     return list(best.values())[:count]
 

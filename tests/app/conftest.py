@@ -76,15 +76,21 @@ def refused(command: Callable[..., Outcome], workplace: Path) -> Callable[..., s
 
 
 @pytest.fixture
-def ran(command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """A tiny run of everything but the pictures, which take seconds and are tested where they are made."""
+def pageless(command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """The command without pictures, which take seconds and are tested where they are made."""
 
     def page(_: object, folder: Path) -> Path:
         (folder / "report.html").write_text("a page", encoding="utf-8")
         return folder / "report.html"
 
     monkeypatch.setattr(record, "write_report", page)
-    return lambda *words: command(*TINY, *words)
+    return command
+
+
+@pytest.fixture
+def ran(pageless: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """A tiny run of everything but the pictures."""
+    return lambda *words: pageless(*TINY, *words)
 
 
 @pytest.fixture

@@ -1,16 +1,11 @@
 """`optimizer=auto` and `reference=fem` by the command: what they leave behind, what travels, and what they refuse before any compute."""
 
 import importlib.util
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray
-from conftest import Outcome
 from test_evaluate import evaluated, points, table  # noqa: F401 - a fixture among them
-
-from pinn_ntk.reporting import record
 
 AUTO = ("optimizer=auto", "problem=poisson_2d", "tracker.kernel=false")
 PLATE = """\
@@ -27,20 +22,8 @@ FLUXES = "kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: 
 MINE = ("--config-dir", "my_conf", "problem=mine")
 
 
-@pytest.fixture
-def solved(command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """A run without pictures."""
-
-    def page(_: object, folder: Path) -> Path:
-        (folder / "report.html").write_text("a page", encoding="utf-8")
-        return folder / "report.html"
-
-    monkeypatch.setattr(record, "write_report", page)
-    return command
-
-
-def test_the_run_says_what_was_chosen_and_how_right_it_is(solved) -> None:
-    outcome = solved(*AUTO)
+def test_the_run_says_what_was_chosen_and_how_right_it_is(pageless) -> None:
+    outcome = pageless(*AUTO)
     assert outcome.code == 0, outcome.err
     summary = outcome.summary
     assert {"estimate", "reason", "activation", "scales", "extras", "residuals", "trials", "levels", "bound"} <= set(summary["solver"])
@@ -56,9 +39,9 @@ def test_the_run_says_what_was_chosen_and_how_right_it_is(solved) -> None:
     assert "sin" in outcome.out
 
 
-def test_hard_problems_are_solved_as_they_are_posed_and_travel(solved, evaluated, workplace) -> None:  # noqa: F811
+def test_hard_problems_are_solved_as_they_are_posed_and_travel(pageless, evaluated, workplace) -> None:  # noqa: F811
     """poisson_2d is posed with an ansatz; the solver's answer has none, and the folder says so by giving back the same u."""
-    folder = solved(*AUTO).folder
+    folder = pageless(*AUTO).folder
     code, out, err = evaluated(folder, points(workplace, "x,y\n0.5,0.25\n0,0.3\n1,1\n"), "--gradient", "--residual", "--exact")
     assert code == 0, err
     found = table(out)
@@ -68,9 +51,9 @@ def test_hard_problems_are_solved_as_they_are_posed_and_travel(solved, evaluated
         assert float(np.abs(stored["error"]).max()) < 1e-12
 
 
-def test_a_problem_in_text_with_a_hole_and_mixed_conditions(solved, mine, evaluated, workplace) -> None:  # noqa: F811
+def test_a_problem_in_text_with_a_hole_and_mixed_conditions(pageless, mine, evaluated, workplace) -> None:  # noqa: F811
     mine(PLATE)
-    outcome = solved(*MINE, "optimizer=auto", "optimizer.tolerance=1e-8", "tracker.kernel=false")
+    outcome = pageless(*MINE, "optimizer=auto", "optimizer.tolerance=1e-8", "tracker.kernel=false")
     assert outcome.code == 0, outcome.err
     summary = outcome.summary
     assert summary["error"]["relative_l2"] <= 1e-7
@@ -81,9 +64,9 @@ def test_a_problem_in_text_with_a_hole_and_mixed_conditions(solved, mine, evalua
     np.testing.assert_allclose(table(out)["u"], table(out)["exact"], rtol=1e-6)
 
 
-def test_what_the_conditions_leave_open_is_told(solved, mine) -> None:
+def test_what_the_conditions_leave_open_is_told(pageless, mine) -> None:
     mine(FLUXES + 'exact: "cos(pi*x)"\nconditions: [{type: neumann}]\n')
-    outcome = solved(*MINE, "optimizer=auto", "tracker.kernel=false")
+    outcome = pageless(*MINE, "optimizer=auto", "tracker.kernel=false")
     assert outcome.code == 0, outcome.err
     assert "mean zero" in outcome.err + outcome.out
     assert any("mean zero" in words for words in outcome.summary["warnings"])
@@ -117,8 +100,8 @@ def test_contradicting_fluxes_are_refused(refused, mine) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("skfem") is None, reason="scikit-fem is not installed")
-def test_finite_elements_beside_a_run(solved) -> None:
-    outcome = solved(*AUTO, "reference=fem", "reference.degrees=2000")
+def test_finite_elements_beside_a_run(pageless) -> None:
+    outcome = pageless(*AUTO, "reference=fem", "reference.degrees=2000")
     assert outcome.code == 0, outcome.err
     found = outcome.summary["reference"]
     assert found["difference"] < 1e-4

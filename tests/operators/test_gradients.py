@@ -59,7 +59,7 @@ def test_one_value_per_point_is_asked_for() -> None:
 
 
 def test_torch_func_is_not_loaded_for_it() -> None:
-    """Its first use takes most of a second, which every command would pay."""
+    """Its first use imports torch's compiler, which every command would pay for."""
     code = "import sys; from pinn_ntk import box, laplacian; laplacian(2).apply(lambda x: x[:, 0] ** 2, box([0, 0], [1, 1]).interior(4))"
     code += "; sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
