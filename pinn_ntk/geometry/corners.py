@@ -1,4 +1,4 @@
-"""Re-entrant corners between straight sides of a plane domain, found by looking around every point where sides meet."""
+"""Corners between straight sides of a plane domain, re-entrant ones and all, found by looking around every point where sides meet."""
 
 import math
 from itertools import combinations
@@ -11,7 +11,7 @@ from pinn_ntk.geometry.segments import Point, Side, crossing, point_distance
 from pinn_ntk.geometry.shape import Shape
 
 _TOGETHER, _NEAR = 1e-9, 1e-6  # of the largest coordinate: what coincides, and how far from a corner one looks
-_STRAIGHT = 1e-6  # radians by which an angle must exceed π
+_STRAIGHT = 1e-6  # radians by which an angle must differ from π
 
 
 def sides_of(domain: Domain) -> tuple[Side, ...]:
@@ -25,8 +25,13 @@ def sides_of(domain: Domain) -> tuple[Side, ...]:
     return domain.sides if isinstance(domain, Shape) else ()
 
 
-def corners_of(domain: Shape) -> tuple[Corner, ...]:
-    """The points where straight sides meet at an inner angle above π, each once; those on curved pieces are left out."""
+def corners_of(domain: Shape, convex: bool = False) -> tuple[Corner, ...]:
+    """The points where straight sides meet at an inner angle above π, each once; those on curved pieces are left out.
+
+    Args:
+        domain: in the plane.
+        convex: whether those at an angle below π are told, too.
+    """
     sides, together = domain.sides, _TOGETHER * domain.magnitude
     straight = {side.name for side in sides}
     curved = [piece for piece in domain.pieces if piece.name not in straight]
@@ -39,12 +44,12 @@ def corners_of(domain: Shape) -> tuple[Corner, ...]:
         if known or any(bool(piece.contains(x).any()) for piece in curved):
             continue
         corner = _corner_at(vertex, domain, sides)
-        found += [corner] if corner else []
+        found += [corner] if corner and (convex or corner.angle > math.pi) else []
     return tuple(found)
 
 
 def _corner_at(vertex: Point, domain: Shape, sides: tuple[Side, ...]) -> Corner | None:
-    """The sector of Ω about the vertex, if it is one sector and wider than π."""
+    """The sector of Ω about the vertex, if it is one sector and not a half-plane."""
     angles = _directions(vertex, sides, _TOGETHER * domain.magnitude)
     if len(angles) < 2:
         return None
@@ -57,7 +62,7 @@ def _corner_at(vertex: Point, domain: Shape, sides: tuple[Side, ...]) -> Corner 
     start, angle, k = angles[starts[0]], 0.0, starts[0]
     while within[k]:
         angle, k = angle + gaps[k], (k + 1) % len(angles)
-    if angle <= math.pi + _STRAIGHT:
+    if abs(angle - math.pi) <= _STRAIGHT:
         return None
     names = [_name_at(vertex, end, domain, sides) for end in (start, start + angle)]
     return None if None in names else Corner(vertex, start, angle, (str(names[0]), str(names[1])))

@@ -1,9 +1,9 @@
 """Extra functions: fixed columns beside the neurons, for what geometry makes singular, as records that can be saved and read back.
 
 In the plane, with z = T(x − c) as a complex number, they are real and imaginary parts of |z|^{2j} z^p and of |z|^{2j} z^p log z:
-r^{−m} cos mθ and log r about a hole, r^{π/ω} sin(πθ/ω) at a re-entrant corner, and with j > 0 what a zeroth-order term makes of them.
-In time they are the similarity functions of diffusion. Values, gradients and Hessians are in closed form. Any function times t^k serves
-evolution problems.
+r^{−m} cos mθ and log r about a hole, r^{π/ω} sin(πθ/ω) at a re-entrant corner, with j > 0 what variable coefficients make of them, and
+Bessel functions, which constant ones do. In time they are the similarity functions of diffusion. Values, gradients and Hessians are in
+closed form. Any function times t^k serves evolution problems.
 """
 
 import math
@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from pinn_ntk.networks.bessel import bessel_jet, bessel_value
 from pinn_ntk.networks.similarity import similarity_jet, similarity_value
 from pinn_ntk.operators.rows import Rows
 
@@ -169,6 +170,7 @@ EXTRA_KINDS: dict[str, ExtraKind] = {
     "power": ExtraKind(lambda x, p: _plane_value(x, p, False), lambda x, p: _plane_jet(x, p, False)),
     "logarithm": ExtraKind(lambda x, p: _plane_value(x, p, True), lambda x, p: _plane_jet(x, p, True)),
     "radial": ExtraKind(_radial_value, _radial_jet),
+    "bessel": ExtraKind(bessel_value, bessel_jet),
     "similarity": ExtraKind(similarity_value, similarity_jet),
     "constant": ExtraKind(lambda x, p: torch.ones_like(x[:, 0]), _constant_jet),  # noqa: ARG005
 }

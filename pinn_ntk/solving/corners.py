@@ -3,13 +3,15 @@
 import math
 
 from pinn_ntk.geometry.box import Box
+from pinn_ntk.geometry.combined import Combined
+from pinn_ntk.geometry.corners import corners_of
 from pinn_ntk.geometry.domain import Corner, Domain
 from pinn_ntk.geometry.over_time import OverTime
 from pinn_ntk.geometry.polygon import Polygon
 
 
 def wedges(domain: Domain | None) -> tuple[Corner, ...]:
-    """Every corner of a box in the plane or a polygon; of other domains those that it names itself.
+    """Every corner of a box in the plane, a polygon, or what is composed of them; of other domains those that it names itself.
 
     Args:
         domain: Ω, or Ω over time, of which the corners of Ω are told.
@@ -20,6 +22,8 @@ def wedges(domain: Domain | None) -> tuple[Corner, ...]:
         return _of_box(domain) if domain.dim == 2 else ()
     if isinstance(domain, Polygon):
         return _of_polygon(domain)
+    if isinstance(domain, Combined):
+        return corners_of(domain, convex=True) if domain.dim == 2 else ()
     return () if domain is None else domain.corners
 
 

@@ -15,6 +15,7 @@ from pinn_ntk.geometry.domain import Corner, Hole
 from pinn_ntk.networks.extra import ExtraFunction, extra_function
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.solving.corners import wedges
+from pinn_ntk.solving.own_functions import own_functions
 from pinn_ntk.solving.starting import starting_layers
 from pinn_ntk.solving.task import Task
 
@@ -146,12 +147,14 @@ def _about_hole(hole: Hole, setting: _Setting, budget: int) -> list[ExtraFunctio
     if T is None or space not in (2, 3):
         return []
     scaled = T / hole.radius
+    own = own_functions(task, setting.operator, hole.center, scaled)
     if space == 3:
-        return [extra_function("radial", (3.0, -1.0, *hole.center, *scaled.flatten().tolist()), task.dim)]
+        inverse = extra_function("radial", (3.0, -1.0, *hole.center, *scaled.flatten().tolist()), task.dim)
+        return [inverse, *(own.functions([0.0], True) if own else ())]
     base = (*hole.center, *scaled.flatten().tolist())
     layers = 1 if setting.plain else 2
-    terms = max(1, min(_LAURENT, (budget // layers - 1) // 2))
-    made = []
+    terms = max(1, min(_LAURENT, (budget // (layers + int(own is not None)) - 1) // 2))
+    made = own.functions(range(terms + 1), True) if own else []
     for j in range(layers):
         made.append(extra_function("logarithm", (*base, 0.0, float(j), 0.0), task.dim))
         made += [extra_function("power", (*base, -float(m), float(j), im), task.dim) for m in range(1, terms + 1) for im in (0.0, 1.0)]
@@ -182,8 +185,10 @@ def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> l
     layers = [(alpha, j) for j in (1, 2) for alpha in powers if alpha <= most] if not (setting.plain or wide) else []
     degrees = [(alpha, k) for alpha in powers[:2] for k in range(1, 1 + int(most - alpha))] if wide else []
     leading = [(alpha + k - 2 * j, j) for alpha, k in degrees for j in range(1, k + 1)]
-    made: list[ExtraFunction] = []
-    for exponent, j in (harmonic + leading + layers)[: max(1, budget // 2)]:
+    own = own_functions(setting.task, setting.operator, corner.vertex, (turn @ T) / size)
+    orders = [alpha for alpha, _ in harmonic if abs(alpha - round(alpha)) >= _WHOLE]
+    made = own.functions(orders[: max(1, budget // 6)], False) if own else []
+    for exponent, j in (harmonic + leading + layers)[: max(1, (budget - len(made)) // 2)]:
         whole = abs(exponent - round(exponent)) < _WHOLE
         kind, value = ("logarithm", float(round(exponent))) if whole else ("power", exponent)
         made += [extra_function(kind, (*base, value, float(j), part), setting.task.dim) for part in (0.0, 1.0)]

@@ -13,6 +13,7 @@ from pinn_ntk.geometry.box import Box
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.residual import Block, Problem, drawn
+from pinn_ntk.solving.nearby import drawn_about
 from pinn_ntk.solving.recipe import Frame
 
 _LEAST = 24  # points of a condition on a piece of positive dimension
@@ -107,7 +108,12 @@ class Task:
             return Sample(self.problem.blocks)
         inside, beside = (max(16, int(share * width)) for share in self._rows_per_neuron)
         counts = self._counts(inside, beside + 3 * self.columns)
-        return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)))
+        domain = self.problem.domain
+        if domain is None:
+            return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)))
+        about = 2 * self.columns // max(1, len(domain.holes))
+        blocks = (drawn_about(c, domain, domain.holes, n, about, seed) for c, n in zip(self.problem.posed, counts, strict=True))
+        return Sample(tuple(blocks))
 
     def probing_sample(self, width: int, seed: int) -> Sample:
         """Rows for probes: as `fit_sample`, but of given rows a fifth is kept out."""

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from pinn_ntk.geometry.algebra import difference
+from pinn_ntk.geometry.ball import ball
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.geometry.polygon import l_shape
 from pinn_ntk.networks.extra import extra_rows
@@ -56,6 +58,12 @@ def test_corners_of_boxes_and_polygons() -> None:
     assert [c.angle for c in square] == [math.pi / 2] * 4
     assert sorted(round(math.degrees(c.angle)) for c in shape) == [90] * 5 + [270]
     assert not wedges(Box([0.0] * 3, [1.0] * 3)) and not wedges(None)
+    holed = difference(Box([0.0, 0.0], [2.0, 1.0]), ball([1.0, 0.5], 0.2))
+    assert [(c.angle, c.vertex) for c in sorted(wedges(holed), key=str)] == [(math.pi / 2, c.vertex) for c in sorted(square, key=str)]
+    assert {c.vertex: c.sides for c in wedges(holed)} == {c.vertex: c.sides for c in square}
+    notched = difference(Box([0.0, 0.0], [2.0, 2.0]), Box([1.0, 1.0], [3.0, 3.0]))
+    assert sorted(round(math.degrees(c.angle)) for c in wedges(notched)) == [90] * 5 + [270]
+    assert [round(math.degrees(c.angle)) for c in notched.corners] == [270]
 
 
 def test_harmonic_functions_at_a_corner_are_harmonic() -> None:

@@ -1,0 +1,53 @@
+"""More rows where a hole is: about a small one functions vary that points spread evenly over Ω hardly see."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinn_ntk.geometry.domain import Domain, Hole
+from pinn_ntk.problem.posed import Condition
+from pinn_ntk.problem.residual import Block, drawn
+
+_REACH = 3.0  # radii up to which a point of the boundary is about a hole
+_CANDIDATES = 32  # times as many points of a boundary are looked through
+_TRIES = 4  # points inside are drawn for one that is wanted
+
+
+def drawn_about(condition: Condition, domain: Domain, holes: tuple[Hole, ...], n: int, about: int, seed: int) -> Block:
+    """The condition on n points of its region, and on about as many more as asked for near every hole.
+
+    Args:
+        condition: to be drawn.
+        domain: Ω, over time where the problem is.
+        holes: of Ω.
+        n: points spread evenly.
+        about: points for each hole: inside, evenly in the logarithm of the distance; on the boundary, what is within three radii.
+        seed: of the points.
+    """
+    c, block = condition, drawn(condition, n, seed)
+    if not holes or not about or c.region.dim < domain.dim - 1 or c.partner is not None or isinstance(c.target, Tensor):
+        return block
+    if c.region.dim == domain.dim:
+        near = [_inside(domain, hole, about, seed + k) for k, hole in enumerate(holes)]
+    else:
+        candidates = c.region.sample(_CANDIDATES * about, seed + 1)
+        near = [_close(candidates, hole, about) for hole in holes]
+    return Block(c.operator, torch.cat([block.x, *near]), c.target, c.name, c.weight)
+
+
+def _inside(domain: Domain, hole: Hole, n: int, seed: int) -> Tensor:
+    """Points of Ω about a hole: directions at random, log(distance) uniform up to the size of Ω, time uniform."""
+    random, m = np.random.default_rng((seed, 17)), len(hole.center)
+    low, high = np.array(domain.low), np.array(domain.high)
+    x = low + (high - low) * random.random((_TRIES * n, domain.dim))
+    direction = random.standard_normal((len(x), m))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    distance = hole.radius * (0.5 * float(np.max(high[:m] - low[:m])) / hole.radius) ** random.random(len(x))
+    x[:, :m] = np.array(hole.center) + distance[:, None] * direction
+    found = torch.from_numpy(x)
+    return found[domain.inside(found)][:n]
+
+
+def _close(x: Tensor, hole: Hole, n: int) -> Tensor:
+    distance = (x[:, : len(hole.center)] - x.new_tensor(hole.center)).norm(dim=1)
+    return x[distance <= _REACH * hole.radius][:n]
