@@ -14,6 +14,7 @@ from torch import Tensor
 Jet = Callable[[Tensor, int], tuple[Tensor, ...]]
 
 _SQRT_2PI = math.sqrt(2.0 * math.pi)
+_LOG2E = math.log2(math.e)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Activation:
     def __call__(self, z: Tensor) -> Tensor:
         """σ(z)."""
         return self.jet(z, 0)[0]
+
+
+def _exp(z: Tensor) -> Tensor:
+    """eᶻ as a power of two: torch's compiler stores every exp that is used twice, and recomputes powers of two."""
+    return torch.exp2(_LOG2E * z)
 
 
 def _relu_power(p: int) -> Jet:
@@ -68,13 +74,13 @@ def _gelu(z: Tensor, k: int) -> tuple[Tensor, ...]:
     cdf = 0.5 * (1.0 + torch.erf(z / math.sqrt(2.0)))
     if k == 0:
         return (z * cdf,)
-    pdf, square = torch.exp(-0.5 * z * z) / _SQRT_2PI, z * z
+    pdf, square = _exp(-0.5 * z * z) / _SQRT_2PI, z * z
     return (z * cdf, cdf + z * pdf, pdf * (2.0 - square), pdf * z * (square - 4.0))[: k + 1]
 
 
 def _softplus(z: Tensor, k: int) -> tuple[Tensor, ...]:
     s = torch.logaddexp(z, torch.zeros_like(z))
-    d1 = torch.sigmoid(z)
+    d1 = 1.0 / (1.0 + _exp(-z))
     d2 = d1 * (1.0 - d1)
     return (s, d1, d2, d2 * (1.0 - 2.0 * d1))[: k + 1]
 
@@ -88,7 +94,7 @@ def _sin(z: Tensor, k: int) -> tuple[Tensor, ...]:
 
 
 def _gaussian(z: Tensor, k: int) -> tuple[Tensor, ...]:
-    g, square = torch.exp(-0.5 * z * z), z * z
+    g, square = _exp(-0.5 * z * z), z * z
     return (g, -z * g, (square - 1.0) * g, z * (3.0 - square) * g)[: k + 1]
 
 
@@ -96,7 +102,7 @@ def _erf(z: Tensor, k: int) -> tuple[Tensor, ...]:
     s = torch.erf(z)
     if k == 0:
         return (s,)
-    d1 = torch.exp(-z * z) * (2.0 / math.sqrt(math.pi))
+    d1 = _exp(-z * z) * (2.0 / math.sqrt(math.pi))
     return (s, d1, -2.0 * z * d1, (4.0 * z * z - 2.0) * d1)[: k + 1]
 
 

@@ -12,15 +12,15 @@ import platform
 import re
 import subprocess
 import time
-import venv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from environments import DEEPXDE, environment
+
 ROOT = Path(__file__).resolve().parent.parent
-WORKERS, CACHE, RESULTS = ROOT / "scripts" / "peers", ROOT / ".peers", ROOT / "benchmarks"
+WORKERS, RESULTS = ROOT / "scripts" / "peers", ROOT / "benchmarks"
 PICTURE = ROOT / "docs" / "benchmarks" / "peers.svg"
-TORCH, PACKAGES = "torch==2.13.0", ("deepxde==1.15.0", "scikit-fem==12.0.2")
 CASES = {"A1": "A1: Δu = f, two sines", "A6": "A6: Δu = 0, four holes", "A8": "A8: A(x):∇²u = f, a peak"}
 COLUMNS = ("case", "solver", "seconds", "relative_l2", "degrees")
 SOLVERS: dict[str, tuple[str, ...]] = {
@@ -30,23 +30,6 @@ SOLVERS: dict[str, tuple[str, ...]] = {
 }
 OURS = {"all": ("pinn_ntk", "*"), "no_sines": ("pinn_ntk without sines", "d")}
 Row = dict[str, str]
-
-
-def environment() -> Path:
-    """The Python of the peers' environment, made where it is missing."""
-    python = CACHE / "venv" / "bin" / "python"
-    done = CACHE / "installed"
-    wanted = "\n".join((TORCH, *PACKAGES))
-    if done.is_file() and done.read_text(encoding="utf-8") == wanted:
-        return python
-    print(f"making {CACHE / 'venv'} with {wanted.replace(chr(10), ', ')}: a minute", flush=True)
-    venv.create(CACHE / "venv", with_pip=True)
-    for packages in ((TORCH,), PACKAGES):  # torch by itself, so that nothing else chooses its build
-        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
-        if subprocess.run(pip, check=False).returncode:
-            raise SystemExit(f"peers: pip could not install {', '.join(packages)} into {CACHE / 'venv'}; expected an index that has them")
-    done.write_text(wanted, encoding="utf-8")
-    return python
 
 
 def measure(python: Path, solver: str, case: str, seconds: float, threads: int) -> list[Row]:
@@ -79,7 +62,7 @@ def write(rows: Iterable[Row], path: Path) -> None:
 
 def run(solvers: Sequence[str], cases: Sequence[str], seconds: float, threads: int) -> None:
     """Measure, print and write; rows of what is not measured this time stay."""
-    python, path = environment(), RESULTS / "peers.csv"
+    python, path = environment("venv", DEEPXDE), RESULTS / "peers.csv"
     print(f"{platform.machine()}, {os.cpu_count()} processors, {threads} threads, {time.strftime('%Y-%m-%d')}", flush=True)
     for case in cases:
         for solver in solvers:

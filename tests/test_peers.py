@@ -12,6 +12,7 @@ import yaml
 from pinn_ntk.problem.from_text import problem_from_text
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "peers.py"))
 
 

@@ -213,6 +213,7 @@ def _settings(config: Config) -> Settings:
         delta=theory["delta"],
         forecast_draws=theory["forecast_draws"],
         device=config["device"]["name"],
+        compile=config["device"]["compile"],
         dtype=config["dtype"],
         strict=config["strict"],
         **{k: own.pop(k) for k in ("step_size", "absolute") if k in own},

@@ -31,6 +31,7 @@ from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment
 from pinn_ntk.experiment.solved import solved_run
 from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
+from pinn_ntk.networks.fused import compiling, pays
 from pinn_ntk.reporting.ensemble_record import EnsembleRecord
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.studies.study import Study
@@ -147,7 +148,10 @@ def _solved(experiment: Experiment, config: Mapping[str, Any], between_steps: Ca
 def _all_seeds(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> EnsembleRecord:
     """The seeds of an ensemble, batch by batch; the bar counts the steps of all batches."""
     problem, network, settings, seeds = experiment.problem, experiment.network, experiment.settings, experiment.seeds
-    size = batch_size(problem.points, check_ensemble(network, settings).width, resolve_device(settings.device))
+    start, device = check_ensemble(network, settings), resolve_device(settings.device)
+    with compiling(settings.compile):
+        compiled = pays(problem.points * start.width * len(seeds), start.inputs, settings.steps, device)
+    size = batch_size(problem.points, start.width, device, compiled)
     batches = math.ceil(len(seeds) / size)
     LOGGER.info("%d seeds in %d batches", len(seeds), batches)
     with progress(batches * settings.steps, config["report"]["bar"]) as show, threads_for(size * problem.points * (network.width or 1)):

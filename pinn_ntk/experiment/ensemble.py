@@ -17,6 +17,7 @@ from pinn_ntk.experiment.run import checked, placed
 from pinn_ntk.experiment.settings import Settings
 from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.kernels.spectrum import NonFiniteError
+from pinn_ntk.networks.fused import compiling
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
@@ -91,11 +92,12 @@ def run_ensemble(
     if shared is not None and on_prediction is not None:
         on_prediction(predict(problem, start, shared=shared))
     predicted = time.perf_counter() - begin
-    histories = _trained(problem, start, seeds, settings, trackers, on_state)
+    with compiling(settings.compile) as compiled:
+        histories = _trained(problem, start, seeds, settings, trackers, on_state)
     ended = time.perf_counter()
     histories = [_with_errors(history, problem) for history in histories]
     trained = time.perf_counter()
-    run = _Run(problem, settings, shared, config)
+    run = _Run(problem, settings, shared, config, bool(compiled))
     members, guarantees = run.members(histories, notes)
     seconds = {name: sum(h.seconds[name] for h in histories) for name in histories[0].seconds}
     seconds["kernel"] += trained - ended
@@ -171,6 +173,7 @@ class _Run:
     settings: Settings
     shared: Shared | None
     config: Mapping[str, Any] | None
+    compiled: bool
 
     def members(self, histories: Sequence[History], notes: list[str]) -> tuple[list[Member], list[Guarantee | None]]:
         """Every seed compared with its own prediction, which is not kept: n² numbers each."""
@@ -198,7 +201,7 @@ class _Run:
             step_limit=None if self.settings.absolute else history.step_size / self.settings.step_size or None,
             seconds={**history.seconds, "theory": 0.0, "report": 0.0, "total": sum(history.seconds.values())},
             versions=versions(),
-            machine=machine(network.device, {}),
+            machine=machine(network.device, {}, self.compiled),
             config=self.config,
             warnings=(),
         )
@@ -218,7 +221,8 @@ class _Run:
             ends = {"initial": whole.network, "final": whole.trained}
             kernels = {name: closed_form_kernel(n, self.problem) for name, n in ends.items() if isinstance(n, TwoLayer)}
         fields = {name: getattr(whole, name) for name in Outcome.__dataclass_fields__}
-        return Record(**{**fields, "kernels": kernels, "seconds": dict(seconds), "machine": machine(whole.network.device, kernels)})
+        where = machine(whole.network.device, kernels, self.compiled)
+        return Record(**{**fields, "kernels": kernels, "seconds": dict(seconds), "machine": where})
 
 
 def _network(history: History) -> TwoLayer:

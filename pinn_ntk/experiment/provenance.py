@@ -20,8 +20,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine(device: torch.device, kernels: Mapping[str, Any]) -> dict[str, Any]:
-    """Threads, chunk and processor: what changes the last bits."""
+def machine(device: torch.device, kernels: Mapping[str, Any], compiled: bool = False) -> dict[str, Any]:
+    """Threads, chunk, processor and whether steps were compiled: what changes the last bits."""
     chunk = kernels["initial"].chunk if kernels else None
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {"threads": torch.get_num_threads(), "chunk": chunk, "machine": {"processor": name, "cores": os.cpu_count()}}
+    cores = {"processor": name, "cores": os.cpu_count()}
+    return {"threads": torch.get_num_threads(), "chunk": chunk, "compiled": compiled, "machine": cores}

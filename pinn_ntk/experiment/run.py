@@ -13,6 +13,7 @@ from pinn_ntk.experiment.checks import check_smoothness, growth_warnings, precis
 from pinn_ntk.experiment.provenance import machine, versions
 from pinn_ntk.experiment.settings import DTYPES, Settings, StrictError
 from pinn_ntk.kernels.spectrum import NonFiniteError
+from pinn_ntk.networks.fused import compiling
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
 from pinn_ntk.problem.residual import Problem
@@ -66,12 +67,13 @@ def run(
     begin = time.perf_counter()
     problem, network = placed(problem, model_of(network, problem.dim), settings)
     notes, limit = checked(problem, network, settings)
-    prediction = _predicted(problem, network, settings, notes, limit)
-    if prediction is not None and on_prediction is not None:
-        on_prediction(prediction)
-    predicted = time.perf_counter()
-    states, steps = _states(problem, network, settings, limit)
-    measured = tracked_run(problem, states, steps, settings.kernel, trackers, on_state)
+    with compiling(settings.compile) as compiled:
+        prediction = _predicted(problem, network, settings, notes, limit)
+        if prediction is not None and on_prediction is not None:
+            on_prediction(prediction)
+        predicted = time.perf_counter()
+        states, steps = _states(problem, network, settings, limit)
+        measured = tracked_run(problem, states, steps, settings.kernel, trackers, on_state)
     history, kernels = measured.history, measured.kernels
     statements = compare(replace(measured, prediction=prediction))
     seconds = {**history.seconds, "theory": predicted - begin, "report": 0.0, "total": time.perf_counter() - begin}
@@ -87,7 +89,7 @@ def run(
         step_limit=limit,
         seconds=seconds,
         versions=versions(),
-        machine=machine(network.device, kernels),
+        machine=machine(network.device, kernels, bool(compiled)),
         config=config,
         warnings=(*notes, *history.notes, *growth_warnings(history)),
     )

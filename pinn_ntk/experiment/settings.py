@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from pinn_ntk.arguments import choose
 from pinn_ntk.experiment.referenced import Reference
+from pinn_ntk.networks.fused import PREFERENCES
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.solving.solution import Solution
@@ -46,6 +48,7 @@ class Settings:
         delta: δ of the theorems.
         forecast_draws: draws of e₀ for the band.
         device: 'auto', 'cpu', 'cuda' or 'cuda:i'.
+        compile: whether steps are compiled: 'auto' where it pays, 'always' or 'never'.
         dtype: 'float64' or 'float32'.
         strict: whether warnings about preconditions are errors.
         options: further arguments of the optimiser, such as momentum, by name.
@@ -66,6 +69,7 @@ class Settings:
     delta: float = 0.1
     forecast_draws: int = 1000
     device: str = "auto"
+    compile: str = "auto"
     dtype: str = "float64"
     strict: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -74,6 +78,7 @@ class Settings:
         method_named(self.optimizer, self.options)
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype: got {self.dtype!r}, expected one of {', '.join(DTYPES)}")
+        choose("compile", self.compile, {name: name for name in PREFERENCES})
         if not 0.0 < self.delta < 1.0:
             raise ValueError(f"delta: got {self.delta}, expected a number between 0 and 1, e.g. 0.1")
         if not (math.isfinite(self.step_size) and self.step_size > 0.0) or self.steps < 0 or self.forecast_draws < 1:

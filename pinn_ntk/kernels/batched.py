@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pinn_ntk.kernels.closed_form import default_chunk, gram
+from pinn_ntk.kernels.closed_form import default_chunk
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
+from pinn_ntk.kernels.neuron_sums import gram
 from pinn_ntk.kernels.spectrum import SpectrumError, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import System, jacobian_columns
 from pinn_ntk.networks.two_layer import Weights

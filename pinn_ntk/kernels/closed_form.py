@@ -10,57 +10,12 @@ from torch import Tensor
 
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
+from pinn_ntk.kernels.neuron_sums import gram
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
-from pinn_ntk.networks.features import CHUNK_ELEMENTS, System, jacobian_columns
+from pinn_ntk.networks.features import CHUNK_ELEMENTS, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
-
-
-def gram(
-    left: System, right: System | None, w: Tensor, outer: Tensor | None, weights: Tensor | float, chunk: int
-) -> tuple[Tensor, Tensor | None]:
-    """K^(a) = Σ_k ω_k φ_kφ'_kᵀ and K^(w) = Σ_k ω_k a_k² ∇φ_k·∇φ'_k for weighted neurons.
-
-    A network is the weights 1/N; the nodes of a quadrature over w with a = 1 give the infinite-width kernel.
-
-    Args:
-        left: rows of K, m of them.
-        right: columns, n of them; None for the symmetric kernel of `left`.
-        w: inner weights (…, N, D).
-        outer: a (…, N), or None to leave out K^(w).
-        weights: ω, positive, (…, N) or one number.
-        chunk: neurons held at a time.
-
-    Returns:
-        K^(a) and K^(w), each (…, m, n).
-    """
-    first: Tensor | None = None
-    second: Tensor | None = None
-    for start in range(0, w.shape[-2], chunk):
-        part = slice(start, start + chunk)
-        a = None if outer is None else outer[..., part]
-        root = torch.sqrt(weights[..., None, part]) if isinstance(weights, Tensor) else weights**0.5
-        columns = jacobian_columns(left, w[..., part, :], a)
-        others = columns if right is None else jacobian_columns(right, w[..., part, :], a)
-        for index, (block, other) in enumerate(_pairs(columns, others)):
-            scaled = block * root
-            product = scaled @ (scaled if block is other else other * root).mT
-            if index == 0:
-                first = product if first is None else first.add_(product)
-            else:
-                second = product if second is None else second.add_(product)
-    if first is None:
-        raise ValueError("w: got no neurons, expected at least one")
-    return first, second
-
-
-def _pairs(columns: Iterator[Tensor], others: Iterator[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    if columns is others:
-        for block in columns:
-            yield block, block
-    else:
-        yield from zip(columns, others, strict=True)
 
 
 def default_chunk(points: int, width: int) -> int:

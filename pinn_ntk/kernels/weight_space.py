@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn_ntk.kernels.closed_form import default_chunk, gram
+from pinn_ntk.kernels.closed_form import default_chunk
+from pinn_ntk.kernels.neuron_sums import gram
 from pinn_ntk.kernels.planar_quadrature import Trapezoid
 from pinn_ntk.networks.features import System, jacobian_columns
 

@@ -7,7 +7,7 @@ With z = w·x, Q = wᵀA(x)w and ℓ = b(x)·w,
 Everything takes leading batch dimensions in w, so an ensemble of networks is one call. Of paired rows φ is a difference, φ(x;w) − φ'(x';w).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -37,6 +37,7 @@ class System:
         activation: σ.
         scale: s.
         extra: Ψ_ij = S𝓛ψ_j(x_i), (n, m), or None.
+        compiled: whether sums over neurons and rows go through `fused`.
     """
 
     rows: tuple[Rows, ...]
@@ -44,6 +45,7 @@ class System:
     activation: Activation
     scale: float
     extra: Tensor | None = None
+    compiled: bool = False
 
     @property
     def points(self) -> int:
@@ -69,8 +71,27 @@ class NeuronTerms:
     G: Tensor | None
     minus: "NeuronTerms | None" = None
 
+    def times(self, factor: Tensor) -> "NeuronTerms":
+        """The terms of ∇_wφ multiplied by one number for each neuron, (…, N); φ is left as it is."""
+        column = factor[..., None, :]
 
-def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool) -> NeuronTerms:
+        def scaled(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value * column
+
+        minus = None if self.minus is None else self.minus.times(factor)
+        return replace(self, first=scaled(self.first), second=scaled(self.second), G=scaled(self.G), minus=minus)
+
+
+Product = Callable[[Tensor, Tensor], Tensor]
+"""(X, W) ↦ XWᵀ for (n, D) and (…, N, D)."""
+
+
+def matrix_product(x: Tensor, w: Tensor) -> Tensor:
+    """XWᵀ, (…, n, N), by BLAS."""
+    return x @ w.mT
+
+
+def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool, product: Product = matrix_product) -> NeuronTerms:
     """φ = Qσ'' + ℓσ' + cσ and, with `gradient`, G = Qσ''' + ℓσ'' + cσ' and what else ∇_wφ needs.
 
     Args:
@@ -78,16 +99,17 @@ def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool) 
         activation: σ.
         w: inner weights (…, N, D).
         gradient: whether ∇_wφ will be wanted.
+        product: how rows meet neurons.
     """
     if rows.minus is not None:
-        own, minus = (neuron_terms(r, activation, w, gradient) for r in (rows.plus, rows.minus))
+        own, minus = (neuron_terms(r, activation, w, gradient, product) for r in (rows.plus, rows.minus))
         return replace(own, phi=own.phi - minus.phi, minus=minus)
-    jet = activation.jet(rows.x @ w.mT, rows.order + int(gradient))
+    jet = activation.jet(product(rows.x, w), rows.order + int(gradient))
     factors: list[Tensor | None] = [None if rows.c is None else rows.c[:, None]]
     if rows.order > 0:
-        factors.append(None if rows.b is None else rows.b @ w.mT)
+        factors.append(None if rows.b is None else product(rows.b, w))
     if rows.order > 1:
-        factors.append(quadratic_form(rows, w))
+        factors.append(quadratic_form(rows, w, product))
     phi = _combine(factors, jet)
     if not gradient:
         return NeuronTerms(phi, None, None, None)
@@ -103,11 +125,11 @@ def _combine(factors: list[Tensor | None], jet: tuple[Tensor, ...]) -> Tensor:
     return torch.zeros_like(jet[0]) if total is None else total
 
 
-def quadratic_form(rows: Rows, w: Tensor) -> Tensor:
+def quadratic_form(rows: Rows, w: Tensor, product: Product = matrix_product) -> Tensor:
     """Q_ik = w_kᵀA(x_i)w_k = Σ_m α_im (w_kᵀA_m w_k), shape (…, n or 1, N)."""
     assert rows.alpha is not None and rows.patterns is not None
     per_pattern = (pattern_products(rows, w) * w[..., None, :, :]).sum(-1)
-    return rows.alpha @ per_pattern
+    return product(rows.alpha, per_pattern.mT)
 
 
 def pattern_products(rows: Rows, w: Tensor) -> Tensor:
@@ -137,6 +159,37 @@ def feature_gradients(rows: Rows, terms: NeuronTerms, w: Tensor) -> Iterator[Ten
         yield component
 
 
+Moments = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""(e, C, values) ↦ Σ_i e_i C_ij values_ik, (…, N, j)."""
+
+
+def contracted_gradient(rows: Rows, terms: NeuronTerms, w: Tensor, e: Tensor, moments: Moments) -> Tensor:
+    """Σ_i e_i ∇_wφ_k(x_i), shape (…, N, D), by sums over points."""
+    if rows.minus is not None and terms.minus is not None:
+        return contracted_gradient(rows.plus, terms, w, e, moments) - contracted_gradient(rows.minus, terms.minus, w, e, moments)
+    total = moments(e, rows.x, terms.G)
+    if terms.first is not None and rows.b is not None:
+        total = total + moments(e, rows.b, terms.first)
+    if terms.second is not None and rows.alpha is not None:
+        sums = moments(e, rows.alpha, terms.second)
+        total = total + 2.0 * (sums.mT[..., None] * pattern_products(rows, w)).sum(-3)
+    return total
+
+
+def directional(rows: Rows, terms: NeuronTerms, w: Tensor, moved: Tensor) -> Tensor:
+    """Σ_k ∇_wφ_k(x_i)·δ_k, (…, n), for a direction δ of the inner weights, (…, N, D)."""
+    if rows.minus is not None and terms.minus is not None:
+        return directional(rows.plus, terms, w, moved) - directional(rows.minus, terms.minus, w, moved)
+    assert terms.G is not None
+    total = terms.G * matrix_product(rows.x, moved)
+    if terms.first is not None and rows.b is not None:
+        total = torch.addcmul(total, terms.first, matrix_product(rows.b, moved))
+    if terms.second is not None and rows.alpha is not None:
+        along = (pattern_products(rows, w) * moved[..., None, :, :]).sum(-1)
+        total = torch.addcmul(total, terms.second, rows.alpha @ along, value=2.0)
+    return total.sum(-1)
+
+
 def jacobian_columns(system: System, w: Tensor, outer: Tensor | None) -> Iterator[Tensor]:
     """Column blocks of the Jacobian without the network scale: first Φ (…, n, N), then a_k(∇_wφ_k)_β for β = 1…D.
 
@@ -150,6 +203,11 @@ def jacobian_columns(system: System, w: Tensor, outer: Tensor | None) -> Iterato
         return
     terms = [neuron_terms(rows, system.activation, w, gradient=True) for rows in system.rows]
     yield torch.cat([t.phi for t in terms], -2)
-    streams = [feature_gradients(rows, t, w) for rows, t in zip(system.rows, terms, strict=True)]
+    yield from gradient_columns(system, terms, w, outer)
+
+
+def gradient_columns(system: System, terms: list[NeuronTerms], w: Tensor, outer: Tensor) -> Iterator[Tensor]:
+    """a_k(∇_wφ_k)_β over all rows for β = 1…D in turn, each (…, n, N), from the terms of each block."""
+    streams = [feature_gradients(rows, t.times(outer), w) for rows, t in zip(system.rows, terms, strict=True)]
     for components in zip(*streams, strict=True):
-        yield torch.cat(components, -2) * outer[..., None, :]
+        yield torch.cat(components, -2) if len(components) > 1 else components[0]

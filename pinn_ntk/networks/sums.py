@@ -10,11 +10,20 @@ from typing import Final, overload
 import torch
 from torch import Tensor
 
-from pinn_ntk.networks.features import CHUNK_ELEMENTS, NeuronTerms, System, features, neuron_chunks, neuron_terms, pattern_products
+from pinn_ntk.networks.features import (
+    CHUNK_ELEMENTS,
+    NeuronTerms,
+    System,
+    contracted_gradient,
+    directional,
+    features,
+    neuron_chunks,
+    neuron_terms,
+)
+from pinn_ntk.networks.fused import backward_sums, forward_sum
 from pinn_ntk.networks.model import Equations, Theta
 from pinn_ntk.networks.module_system import ModuleSystem
 from pinn_ntk.networks.two_layer import Weights
-from pinn_ntk.operators.rows import Rows
 
 CACHED_ELEMENTS: Final = 1 << 16
 """Rows × neurons at a time where there are several chunks on a CPU: the few arrays alive, 512 KiB each, then stay in a core's cache."""
@@ -31,6 +40,8 @@ def residual(system, weights):  # type: ignore[no-untyped-def]
 
 
 def _neuron_residual(system: System, weights: Weights) -> Tensor:
+    if system.compiled and (compiled := forward_sum(system, weights.a, weights.w)) is not None:
+        return _finish(system, weights, compiled)
     total = torch.zeros_like(system.target)
     for part in _chunks(system, weights):
         a, w = _neurons(weights, part)
@@ -53,8 +64,7 @@ def residual_and_gradient(system, weights):  # type: ignore[no-untyped-def]
 
 
 def _neuron_gradient(system: System, weights: Weights) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    chunks = _chunks(system, weights)
-    if len(chunks) > 1:
+    if system.compiled or len(_chunks(system, weights)) > 1:
         e = _neuron_residual(system, weights)
         return e, pullback(system, weights, e)
     a, w = weights.a, weights.w
@@ -74,11 +84,38 @@ def pullback(system: System, weights: Weights, v: Tensor) -> tuple[Tensor, Tenso
     Returns:
         Shapes (…, N), (…, N, D), (…, m).
     """
+    if system.compiled and (compiled := backward_sums(system, weights.w, v)) is not None:
+        factor = system.scale / system.points
+        return factor * compiled[0], factor * weights.a[..., None] * compiled[1], _extra_gradient(system, weights, v)
     by_a, by_w = torch.empty_like(weights.da), torch.empty_like(weights.dw)
     for part in _chunks(system, weights):
         a, w = _neurons(weights, part)
         by_a[..., part], by_w[..., part, :] = _gradient(system, a, w, v, _terms(system, w))
     return by_a, by_w, _extra_gradient(system, weights, v)
+
+
+def pushforward(system: System, weights: Weights, delta: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Jδ for neurons: how e moves with θ, s Σ_k (δa_kφ_k + a_k ∇φ_k·δw_k) + Ψδβ.
+
+    Args:
+        system: the rows.
+        weights: θ.
+        delta: (δa, δw, δβ), (…, N), (…, N, D), (…, m).
+
+    Returns:
+        (…, n).
+    """
+    by_a, by_w, by_extra = delta
+    total = torch.zeros_like(system.target)
+    for part in _chunks(system, weights):
+        a, w = _neurons(weights, part)
+        along, moved = by_a[..., part], a[..., None] * by_w[..., part, :]
+        terms = _terms(system, w)
+        phi = torch.cat([t.phi for t in terms], -2)
+        slopes = [directional(rows, t, w, moved) for rows, t in zip(system.rows, terms, strict=True)]
+        total = total + (phi @ along[..., None]).squeeze(-1) + torch.cat(slopes, -1)
+    total = system.scale * total
+    return total if system.extra is None else total + by_extra @ system.extra.mT
 
 
 def _chunks(system: System, weights: Weights) -> list[slice]:
@@ -119,21 +156,8 @@ def _gradient(system: System, a: Tensor, w: Tensor, e: Tensor, terms: list[Neuro
         part = e[..., start : start + len(rows)]
         start += len(rows)
         by_a = by_a + (part[..., None, :] @ t.phi).squeeze(-2)
-        by_w = by_w + _contracted_gradient(rows, t, w, part)
+        by_w = by_w + contracted_gradient(rows, t, w, part, _moments)
     return factor * by_a, factor * a[..., None] * by_w
-
-
-def _contracted_gradient(rows: Rows, terms: NeuronTerms, w: Tensor, e: Tensor) -> Tensor:
-    """Σ_i e_i ∇_wφ_k(x_i), shape (…, N, D), by products over points."""
-    if rows.minus is not None and terms.minus is not None:
-        return _contracted_gradient(rows.plus, terms, w, e) - _contracted_gradient(rows.minus, terms.minus, w, e)
-    total = _moments(e, rows.x, terms.G)
-    if terms.first is not None and rows.b is not None:
-        total = total + _moments(e, rows.b, terms.first)
-    if terms.second is not None and rows.alpha is not None:
-        sums = _moments(e, rows.alpha, terms.second)
-        total = total + 2.0 * (sums.mT[..., None] * pattern_products(rows, w)).sum(-3)
-    return total
 
 
 def _moments(e: Tensor, coefficient: Tensor, values: Tensor | None) -> Tensor:

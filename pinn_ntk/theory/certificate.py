@@ -25,7 +25,8 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.kernels.closed_form import default_chunk, gram, kernel_factor
+from pinn_ntk.kernels.closed_form import default_chunk, kernel_factor
+from pinn_ntk.kernels.neuron_sums import gram
 from pinn_ntk.networks.derivative_bounds import unbounded
 from pinn_ntk.networks.features import System
 from pinn_ntk.networks.two_layer import GAMMAS, SCALINGS, TwoLayer, Weights

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.tangent import tangent_kernel
+from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
@@ -82,7 +83,8 @@ def gradient_descent(
     stuck = Status.RUNNING if math.isfinite(tau) else Status.NON_FINITE if math.isnan(tau) else Status.STAGNATED
     tau = tau if stuck is Status.RUNNING else 0.0
     rule, losses = stop or StopRule(), []
-    system, weights, dynamics, velocity = problem.system(network), network.weights, replace(law, step=tau), None
+    weights, dynamics, velocity = network.weights, replace(law, step=tau), None
+    system = accelerated(problem.system(network), network, steps)
     for k in range(steps + 1):
         e, gradient = residual_and_gradient(system, weights)
         losses.append(float(e @ e) / (2 * problem.points))

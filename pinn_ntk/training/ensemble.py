@@ -13,7 +13,8 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.batched import batched_kernel
-from pinn_ntk.networks.features import System
+from pinn_ntk.networks.features import CHUNK_ELEMENTS, System
+from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
@@ -42,9 +43,9 @@ def step_limits(system: System, weights: Weights, stability: float = 2.0) -> Ten
     return torch.where(good, limits, math.nan)
 
 
-def batch_size(points: int, width: int, device: torch.device) -> int:
-    """Members per batch: what a core's cache holds, or one chunk of `sums` on a GPU."""
-    return max(1, batch_elements(device) // (points * width))
+def batch_size(points: int, width: int, device: torch.device, compiled: bool = False) -> int:
+    """Members per batch: what a core's cache holds, or one chunk of `sums` on a GPU, and wherever nothing of that size is stored."""
+    return max(1, (CHUNK_ELEMENTS if compiled else batch_elements(device)) // (points * width))
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def train_ensemble(
     _check(seeds, step_size, steps)
     wanted = frozenset(tracked_steps(steps) if tracked is None else {0, *tracked})
     rule = _Rule(steps, step_size, absolute, law, stop or StopRule(), wanted, on_state)
-    system = problem.system(network)
-    size = chunk or batch_size(problem.points, network.width, network.a0.device)
+    system = accelerated(problem.system(network), network, steps, len(seeds))
+    size = chunk or batch_size(problem.points, network.width, network.a0.device, system.compiled)
     asked: list[EnsembleTracker] = [loss_tracker(problem), displacement_tracker]
     asked += [error_tracker(problem, network)] if errors else []
     histories: list[History] = []

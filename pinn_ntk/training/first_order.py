@@ -17,6 +17,7 @@ from torch.optim.adam import adam as adam_step
 from torch.optim.sgd import sgd as sgd_step
 
 from pinn_ntk.networks.features import System
+from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
@@ -91,7 +92,8 @@ def adam(
     require_range("beta2", beta2, 0.0, 1.0)
     require_range("epsilon", epsilon, 0.0)
     rate, path, time = Decay(learning_rate, decay, decay_every), Path(problem, network, steps, stop or StopRule()), 0.0
-    system, weights = problem.system(network), network.weights
+    weights = network.weights
+    system = accelerated(problem.system(network), network, steps)
     moving = [p.clone() for p in weights.displacement]
     means, squares = ([torch.zeros_like(p) for p in moving] for _ in range(2))
     counts = [torch.tensor(0.0) for _ in moving]
@@ -230,7 +232,8 @@ def sgd(
     rate, path = Decay(first if math.isfinite(first) else 0.0, decay, decay_every), Path(problem, network, steps, stop or StopRule())
     weights, time, sizes = network.weights, 0.0, tuple(len(b) for b in problem.blocks)
     count = max(1, round(problem.points / batch_size))
-    epochs = _Epochs(problem.system(network), sizes, count, np.random.default_rng(batch_seed))
+    system = accelerated(problem.system(network), network, 2 * steps)
+    epochs = _Epochs(system, sizes, count, np.random.default_rng(batch_seed))
     moving: list[Tensor] = [p.clone() for p in weights.displacement]
     velocity: list[Tensor | None] = [None for _ in moving]
     for k in range(steps + 1):

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.states import State, Status, StopRule
 
+_EVALUATIONS = 50  # of the gradient, for each time that is asked for
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
@@ -51,8 +53,8 @@ def gradient_flow(
     if not times or times[0] != 0.0 or any(b <= a for a, b in zip(times, times[1:], strict=False)):
         raise ValueError(f"times: got {list(times)[:4]}…, expected increasing numbers that begin with 0")
     rule = replace(stop or StopRule(), window=max(2, len(times)))
-    system = problem.system(network)
     start: Theta = network.weights
+    system = accelerated(problem.system(network), network, _EVALUATIONS * len(times))
     losses: list[float] = []
     y: Array = _flat(*start.displacement)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.features import System
+from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
@@ -183,7 +184,7 @@ def particle_flow(
         ValueError: a network without the 1/N, an unknown method, a number out of range, or noise under the adaptive method.
     """
     _check(network, step_size if dt is None else dt, steps, method, temperature, weight_decay)
-    cloud = _Cloud(problem.system(network), network, weight_decay, temperature, noise_seed)
+    cloud = _Cloud(accelerated(problem.system(network), network, steps), network, weight_decay, temperature, noise_seed)
     tau = network.width * dt if dt is not None else step_size if absolute else step_size * _limit(network, problem, limit)
     stuck = None if math.isfinite(tau) else Status.NON_FINITE if math.isnan(tau) else Status.STAGNATED
     tau = tau if stuck is None else 0.0

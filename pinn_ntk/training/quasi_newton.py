@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
@@ -86,7 +87,7 @@ def lbfgs(
     require_range("history_size", history_size, 1)
     require_range("gradient_tolerance", gradient_tolerance, 0.0)
     path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance)
-    objective = _Objective(problem.system(network), network.weights, problem.points)
+    objective = _Objective(accelerated(problem.system(network), network, steps), network.weights, problem.points)
     minimiser, fresh = _minimiser(objective, history_size), True
     for k in range(steps + 1):
         weights, e, gradient = objective.evaluate()

@@ -1,0 +1,99 @@
+"""Kernels as sums over neurons, streamed: memory n² + n·chunk, never n×N(D+1).
+
+K^(a) = Σ_k ω_kφ_kφ'_kᵀ,   K^(w) = Σ_k ω_ka_k² ∇φ_k·∇φ'_k, the second in the cheaper of two forms (see `forms`).
+"""
+
+import torch
+from torch import Tensor
+
+from pinn_ntk.kernels.forms import Directions, chosen_directions, free_terms
+from pinn_ntk.kernels.triangle import Rectangle, Square
+from pinn_ntk.networks.features import System, gradient_columns, neuron_terms
+
+
+def gram(
+    left: System, right: System | None, w: Tensor, outer: Tensor | None, weights: Tensor | float, chunk: int, form: str | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """K^(a) = Σ_k ω_k φ_kφ'_kᵀ and K^(w) = Σ_k ω_k a_k² ∇φ_k·∇φ'_k for weighted neurons.
+
+    A network is the weights 1/N; the nodes of a quadrature over w with a = 1 give the infinite-width kernel.
+
+    Args:
+        left: rows of K, m of them.
+        right: columns, n of them; None for the symmetric kernel of `left`.
+        w: inner weights (…, N, D).
+        outer: a (…, N), or None to leave out K^(w).
+        weights: ω, positive, (…, N) or one number.
+        chunk: neurons held at a time.
+        form: 'plain' or 'free'; None for the cheaper one.
+
+    Returns:
+        K^(a) and K^(w), each (…, m, n).
+
+    Raises:
+        ValueError: no neurons, or a form that these rows do not have.
+    """
+    if not w.shape[-2]:
+        raise ValueError("w: got no neurons, expected at least one")
+    sides = [left] if right is None else [left, right]
+    known = None if outer is None else chosen_directions(sides, form)
+    root = torch.sqrt(weights) if isinstance(weights, Tensor) else None
+    found = _Parts()
+    for start in range(0, w.shape[-2], chunk):
+        part = slice(start, start + chunk)
+        own = None if root is None else root[..., part]
+        carry = None if outer is None else outer[..., part] if own is None else outer[..., part] * own
+        _add(found, sides, w[..., part, :], carry, own, known)
+    return found.whole(sides, 1.0 if isinstance(weights, Tensor) else float(weights))
+
+
+class _Parts:
+    """What grows chunk by chunk: Σφφ', Σ∇φ·∇φ' but for GG', and ΣGG'."""
+
+    def __init__(self) -> None:
+        self.value: Square | Rectangle | None = None
+        self.slope: Square | Rectangle | None = None
+        self.inner: Square | Rectangle | None = None
+
+    def whole(self, sides: list[System], factor: float) -> tuple[Tensor, Tensor | None]:
+        """K^(a) and K^(w), times a factor."""
+        assert self.value is not None
+        slope = None if self.slope is None else self.slope.whole(factor)
+        if self.inner is not None:
+            points = _more(None, [torch.cat([r.x for r in side.rows]) for side in sides]).whole()
+            product = self.inner.whole(factor).mul_(points)
+            slope = product if slope is None else slope.add_(product)
+        return self.value.whole(factor), slope
+
+
+def _add(found: _Parts, sides: list[System], w: Tensor, carry: Tensor | None, root: Tensor | None, known: Directions | None) -> None:
+    """One chunk of neurons; carry is √ω a, root √ω where the neurons differ in weight."""
+    terms = [[neuron_terms(r, side.activation, w, carry is not None) for r in side.rows] for side in sides]
+    phi = [torch.cat([t.phi for t in own], -2) for own in terms]
+    found.value = _more(found.value, phi if root is None else [p * root[..., None, :] for p in phi])
+    if carry is None:
+        return
+    if known is None:
+        components = (gradient_columns(side, own, w, carry) for side, own in zip(sides, terms, strict=True))
+        for each in zip(*components, strict=True):
+            found.slope = _more(found.slope, list(each))
+        return
+    free = [free_terms(side, own, w, carry, known) for side, own in zip(sides, terms, strict=True)]
+    for m in range(known.count):
+        C, P = [f.C[m] for f in free], [f.P[m] for f in free]
+        found.slope = found.slope or _product(C)
+        if isinstance(found.slope, Square):
+            found.slope.add_both(C[0], P[0])
+        else:
+            found.slope.add_both(C, P)
+    found.inner = _more(found.inner, [f.G for f in free])
+
+
+def _product(parts: list[Tensor]) -> Square | Rectangle:
+    return Square(parts[0]) if len(parts) == 1 else Rectangle(parts[0], parts[1])
+
+
+def _more(total: Square | Rectangle | None, parts: list[Tensor]) -> Square | Rectangle:
+    total = total or _product(parts)
+    total.add(*parts)
+    return total
