@@ -1,7 +1,9 @@
-"""The kernel against JAX, neural-tangents and torch.func (S2), its floor (S4), its memory (S3), the infinite width (S5): `python scripts/bench_kernel.py`.
+"""The kernel against JAX, neural-tangents and torch.func (S2), its floor (S4) and memory (S3), the infinite width (S5).
 
-Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are of one run. The rows
-go to benchmarks/speed.csv.
+    python scripts/bench_kernel.py [--rounds 3]
+
+Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are of one run. The
+rows go to benchmarks/speed.csv.
 """
 
 import argparse

@@ -1,7 +1,9 @@
-"""The training step against DeepXDE, JAX and torch.func (S1), tracking (S6) and ensembles (S10): `python scripts/bench_step.py [--rounds 3]`.
+"""The training step against DeepXDE, JAX and torch.func (S1), tracking (S6) and ensembles (S10).
 
-Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are of one run. The rows
-go to benchmarks/speed.csv.
+    python scripts/bench_step.py [--rounds 3]
+
+Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are of one run. The
+rows go to benchmarks/speed.csv.
 """
 
 import argparse
@@ -71,9 +73,8 @@ def tracked(rounds: int) -> list[Row]:
     ratios = sorted(a / b for a, b in times[1:] or times)  # the first pair compiles
     ours, theirs = (statistics.median(t[k] for t in times) for k in (0, 1))
     ratio = statistics.median(ratios)
-    return [
-        row("S6", "tracked run, n=256, N=2048", ours, "s", "not tracked", theirs, (ratio, ratios[0], ratios[-1]), "≤ 1.5", ratio <= 1.5)
-    ]
+    spread, case = (ratio, ratios[0], ratios[-1]), "tracked run, n=256, N=2048"
+    return [row("S6", case, ours, "s", "not tracked", theirs, spread, "≤ 1.5", ratio <= 1.5)]
 
 
 def ensemble(rounds: int) -> list[Row]:
@@ -92,30 +93,11 @@ def ensemble(rounds: int) -> list[Row]:
         apart.append(1e3 * 64 * one / steps)
     pairs = [sorted(b / a for a, b in zip(x, y, strict=True)) for x, y in ((floors, together), (together, apart))]
     made = [(statistics.median(p), p[0], p[-1]) for p in pairs]
-    ours = statistics.median(together)
+    ours, case = statistics.median(together), "64 seeds, n=16, N=256, one step"
+    others = statistics.median(floors), statistics.median(apart)
     return [
-        row(
-            "S10",
-            "64 seeds, n=16, N=256, one step",
-            ours,
-            "ms",
-            "one tanh sweep",
-            statistics.median(floors),
-            made[0],
-            "≤ 2",
-            made[0][0] <= 2,
-        ),
-        row(
-            "S10",
-            "64 seeds, n=16, N=256, one step",
-            ours,
-            "ms",
-            "one after another",
-            statistics.median(apart),
-            made[1],
-            "≥ 1",
-            made[1][0] >= 1,
-        ),
+        row("S10", case, ours, "ms", "one tanh sweep", others[0], made[0], "≤ 2", made[0][0] <= 2),
+        row("S10", case, ours, "ms", "one after another", others[1], made[1], "≥ 1", made[1][0] >= 1),
     ]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinn_ntk.kernels.closed_form import default_chunk
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
-from pinn_ntk.kernels.neuron_sums import gram
+from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.kernels.spectrum import SpectrumError, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import System, jacobian_columns
 from pinn_ntk.networks.two_layer import Weights
@@ -59,7 +59,7 @@ def batched_kernel(system: System, weights: Weights) -> tuple[Tensor, Tensor]:
     def compute(size: int) -> tuple[Tensor, Tensor | None]:
         return gram(system, None, weights.w, weights.a, 1.0 / width, size)
 
-    (part_a, part_w), _ = with_backoff(compute, default_chunk(n * members, width))
+    (part_a, part_w), _ = with_backoff(compute, kernel_chunk(n * members, width))
     assert part_w is not None  # outer weights were given
     total = part_a + part_w
     if system.extra is not None:

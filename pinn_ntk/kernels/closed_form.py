@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
-from pinn_ntk.kernels.neuron_sums import gram
+from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import CHUNK_ELEMENTS, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
@@ -45,7 +45,7 @@ def closed_form_kernel(network: TwoLayer, problem: Problem, at: tuple[Rows, ...]
     def compute(size: int) -> tuple[Tensor, Tensor | None]:
         return gram(left, right, weights.w, weights.a, 1.0 / network.width, size)
 
-    (part_a, part_w), used = with_backoff(compute, chunk or default_chunk(max(n, m), network.width))
+    (part_a, part_w), used = with_backoff(compute, chunk or kernel_chunk(max(n, m), network.width))
     scale = network.scale**2 * network.width
     total = part_a if part_w is None else part_a + part_w
     extra = None

@@ -8,7 +8,10 @@ from torch import Tensor
 
 from pinn_ntk.kernels.forms import Directions, chosen_directions, free_terms
 from pinn_ntk.kernels.triangle import Rectangle, Square
-from pinn_ntk.networks.features import System, gradient_columns, neuron_terms
+from pinn_ntk.networks.features import CHUNK_ELEMENTS, System, gradient_columns, neuron_terms
+
+_CACHED = 1 << 16  # rows × neurons
+_FEWEST = 128  # neurons, where memory allows
 
 
 def gram(
@@ -45,6 +48,16 @@ def gram(
         carry = None if outer is None else outer[..., part] if own is None else outer[..., part] * own
         _add(found, sides, w[..., part, :], carry, own, known)
     return found.whole(sides, 1.0 if isinstance(weights, Tensor) else float(weights))
+
+
+def kernel_chunk(points: int, width: int) -> int:
+    """Neurons held at a time in `gram`: rows × neurons that stay in a core's cache, and enough neurons for a product of matrices.
+
+    Args:
+        points: rows, of all members.
+        width: N.
+    """
+    return max(1, min(width, max(_FEWEST, _CACHED // max(1, points)), CHUNK_ELEMENTS // max(1, points)))
 
 
 class _Parts:

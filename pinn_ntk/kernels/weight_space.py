@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.kernels.closed_form import default_chunk
-from pinn_ntk.kernels.neuron_sums import gram
+from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.kernels.planar_quadrature import Trapezoid
 from pinn_ntk.networks.features import System, jacobian_columns
 
@@ -81,7 +81,7 @@ def weighted_gram(left: System, right: System | None, nodes: Nodes, gradient: bo
     slope: Tensor | None = None
     for w, omega in nodes():
         outer = torch.ones_like(omega) if gradient else None
-        a, b = gram(left, right, w, outer, omega, default_chunk(points, len(w)))
+        a, b = gram(left, right, w, outer, omega, kernel_chunk(points, len(w)))
         value = a if value is None else value + a
         slope = b if slope is None or b is None else slope + b
     if value is None:

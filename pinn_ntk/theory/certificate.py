@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.kernels.closed_form import default_chunk, kernel_factor
-from pinn_ntk.kernels.neuron_sums import gram
+from pinn_ntk.kernels.closed_form import kernel_factor
+from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.networks.derivative_bounds import unbounded
 from pinn_ntk.networks.features import System
 from pinn_ntk.networks.two_layer import GAMMAS, SCALINGS, TwoLayer, Weights
@@ -172,7 +172,7 @@ def _drift(system: System, weights: Weights, moved: float) -> float:
     if not math.isfinite(moved):
         return math.inf
     width = weights.w.shape[0]
-    square = gram(system, None, weights.w, None, 1.0, default_chunk(system.points, width))[0]
+    square = gram(system, None, weights.w, None, 1.0, kernel_chunk(system.points, width))[0]
     return (2.0 * math.sqrt(float(torch.linalg.eigvalsh(square)[-1])) * moved + moved**2) / width
 
 
