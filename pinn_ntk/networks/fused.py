@@ -135,6 +135,7 @@ def _called(way: str, system: System, vector: Tensor, w: Tensor) -> Any:
 @cache
 def _compiled(way: str, activation: Activation, structures: tuple[Any, ...]) -> Callable[..., Any]:
     """torch.compile of one way for blocks of that structure."""
+    activation = replace(activation, jet=activation.lean or activation.jet)
 
     def forward(a: Tensor, wt: Tensor, leaves: list[Tensor]) -> Tensor:
         parts = []
