@@ -209,6 +209,7 @@ def _settings(config: Config) -> Settings:
         tracked=tracking["count"],
         every=tracking["every"],
         kernel=tracking["kernel"],
+        spectra=tracking["spectra"],
         theory=theory["enabled"],
         delta=theory["delta"],
         forecast_draws=theory["forecast_draws"],

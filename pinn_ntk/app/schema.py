@@ -40,6 +40,7 @@ KEYS: dict[str, Key] = {
     "optimizer.window": whole("steps over which stagnation is judged", 1),
     "tracker.count": whole("log-spaced steps at which trackers are asked", 2, high=100_000),
     "tracker.every": whole("ask every so many steps instead", 1, optional=True),
+    "tracker.spectra": whole("tracked steps with eigenvalues; null: as many as half of the training time pays for", 2, optional=True),
     "tracker.kernel": Key("track the kernel and its spectrum", "flag"),
     "theory.enabled": Key("predict before training and compare afterwards", "flag"),
     "theory.delta": Key("δ: the theorems hold with probability 1 − δ", "number", 0.0, 1.0, above=True),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from pinn_ntk.comparison.compare import compare
@@ -13,9 +14,10 @@ from pinn_ntk.experiment.checks import check_smoothness, growth_warnings, precis
 from pinn_ntk.experiment.provenance import machine, versions
 from pinn_ntk.experiment.settings import DTYPES, Settings, StrictError
 from pinn_ntk.kernels.spectrum import NonFiniteError
-from pinn_ntk.networks.fused import compiling
+from pinn_ntk.networks.fused import compiling, pays
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
+from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.theory.prediction import Prediction, predict
@@ -29,6 +31,7 @@ from pinn_ntk.training.trackers import (
     displacement_tracker,
     error_tracker,
     loss_tracker,
+    spectrum_steps,
     track,
     tracked_steps,
 )
@@ -73,7 +76,8 @@ def run(
             on_prediction(prediction)
         predicted = time.perf_counter()
         states, steps = _states(problem, network, settings, limit)
-        measured = tracked_run(problem, states, steps, settings.kernel, trackers, on_state)
+        own = KernelTracker(problem, _spectra(problem, network, settings, steps)) if settings.kernel else None
+        measured = tracked_run(problem, states, steps, own, trackers, on_state)
     history, kernels = measured.history, measured.kernels
     statements = compare(replace(measured, prediction=prediction))
     seconds = {**history.seconds, "theory": predicted - begin, "report": 0.0, "total": time.perf_counter() - begin}
@@ -129,6 +133,17 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
     return notes, limit
 
 
+def _spectra(problem: Problem, network: Model, settings: Settings, steps: Sequence[int]) -> list[int] | None:
+    """The tracked steps that have eigenvalues; None for all."""
+    if settings.spectra is not None:
+        places = np.linspace(0, len(steps) - 1, min(settings.spectra, len(steps)))
+        return sorted({steps[round(place)] for place in places})
+    if settings.method.every or not isinstance(network, TwoLayer):
+        return None
+    compiled = pays(problem.points * network.width, network.inputs, settings.steps, network.device)
+    return spectrum_steps(steps, problem.points, network.width, network.inputs, compiled)
+
+
 @dataclass(frozen=True)
 class Measured:
     """What was measured, and what had been predicted.
@@ -165,7 +180,7 @@ def tracked_run(
     problem: Problem,
     states: Iterator[State],
     steps: Sequence[int],
-    kernel: bool,
+    own: KernelTracker | None,
     trackers: Sequence[Tracker] = (),
     on_state: Callable[[State], None] | None = None,
 ) -> Measured:
@@ -175,11 +190,10 @@ def tracked_run(
         problem: the rows.
         states: θ⁰ first.
         steps: at which trackers are asked.
-        kernel: whether the kernel is tracked.
+        own: of the kernel; None where it is not tracked.
         trackers: asked beside the built-in ones.
         on_state: called with every state.
     """
-    own = KernelTracker(problem) if kernel else None
     asked: list[Tracker] = [loss_tracker(problem), displacement_tracker, error_tracker(problem), *([own] if own else []), *trackers]
     history = track(states, asked, list(steps), on_state)
     if own is None or own.first is None or own.last is None:

@@ -44,6 +44,7 @@ class Settings:
         tracked: log-spaced steps at which trackers are asked.
         every: ask them every so many steps instead.
         kernel: whether K̂ is tracked.
+        spectra: tracked steps that have eigenvalues; None for as many as about half of the training time pays for.
         theory: whether predictions are made.
         delta: δ of the theorems.
         forecast_draws: draws of e₀ for the band.
@@ -65,6 +66,7 @@ class Settings:
     tracked: int = 40
     every: int | None = None
     kernel: bool = True
+    spectra: int | None = None
     theory: bool = True
     delta: float = 0.1
     forecast_draws: int = 1000
@@ -87,6 +89,8 @@ class Settings:
                 "expected a positive number, at least 0, at least 1"
             )
         tracked_steps(self.steps, self.tracked, self.every)
+        if self.spectra is not None and self.spectra < 2:
+            raise ValueError(f"spectra: got {self.spectra}, expected 2 or more (the first and the last step), or None")
         self.stop_rule()
 
     def stop_rule(self) -> StopRule:

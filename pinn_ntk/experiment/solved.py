@@ -21,7 +21,7 @@ from pinn_ntk.solving.growth import REASONS, Reason
 from pinn_ntk.solving.solution import Solution
 from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
-from pinn_ntk.training.trackers import Tracker
+from pinn_ntk.training.trackers import KernelTracker, Tracker
 
 _KERNEL = 1024  # rows up to which the kernel at the solution is worth its n³
 _STATUS = {Reason.CONVERGED: Status.CONVERGED, Reason.BUDGET: Status.MAX_STEPS, Reason.WIDTH: Status.MAX_STEPS}
@@ -59,7 +59,7 @@ def solved_run(
     spent, own = time.perf_counter() - begin, solution.problem
     kernel = settings.kernel and own.points <= _KERNEL
     start = solution.network.with_weights(_at_zero(solution.network.weights))
-    measured: Measured = tracked_run(own, _states(solution), [0, 1], kernel, trackers, on_state)
+    measured: Measured = tracked_run(own, _states(solution), [0, 1], KernelTracker(own) if kernel else None, trackers, on_state)
     history = replace(measured.history, seconds={**measured.history.seconds, "training": spent})
     seconds = {**history.seconds, "theory": 0.0, "report": 0.0, "total": time.perf_counter() - begin}
     return Record(

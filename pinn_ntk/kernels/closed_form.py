@@ -11,7 +11,7 @@ from torch import Tensor
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
 from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
-from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
+from pinn_ntk.kernels.spectrum import Spectrum, Triangle, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import CHUNK_ELEMENTS, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
@@ -55,6 +55,34 @@ def closed_form_kernel(network: TwoLayer, problem: Problem, at: tuple[Rows, ...]
     columns = block_map(problem)
     rows = columns if at is None else {"new": (slice(0, m), 1.0)}
     return Kernel(total, scale, part_a, part_w, extra, rows, columns, None, used)
+
+
+def kernel_with_factors(network: TwoLayer, problem: Problem) -> tuple[Kernel, Tensor, Tensor]:
+    """K̂ with R and R_a, RᵀR = JJᵀ and R_aᵀR_a = s²ΦΦᵀ, of one pass over the columns of J; the kernels are products of the triangles.
+
+    Args:
+        network: two layers.
+        problem: n rows.
+
+    Raises:
+        NonFiniteError: the Jacobian is not finite.
+    """
+    system, weights, scale = problem.system(network), network.weights, network.scale**2 * network.width
+    values, slopes = Triangle(system.points), Triangle(system.points)
+    size = default_chunk(system.points, network.width)
+    for start in range(0, network.width, size):
+        part = slice(start, start + size)
+        first, *rest = jacobian_columns(system, weights.w[part], weights.a[part])
+        values.add(network.scale * first)
+        for block in rest:
+            slopes.add(network.scale * block)
+    by_a, by_w = values.factor(), slopes.factor()
+    extra = None if system.extra is None else system.extra @ system.extra.mT / scale
+    whole = triangular_factor([by_a.mT, by_w.mT, *([] if system.extra is None else [system.extra])], system.points)
+    parts = [(f.mT @ f) / scale for f in (by_a, by_w)]
+    total = parts[0] + parts[1] if extra is None else parts[0] + parts[1] + extra
+    blocks = block_map(problem)
+    return Kernel(total, scale, parts[0], parts[1], extra, blocks, blocks, None, size), whole, by_a
 
 
 def kernel_factor(network: TwoLayer, problem: Problem, part: str = "total", chunk: int | None = None) -> Tensor:

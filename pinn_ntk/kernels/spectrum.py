@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_GATHERED = 1 << 21  # numbers of J that are held until a triangle is made of them
+
 
 class SpectrumError(ArithmeticError):
     """No spectrum can be had: the matrix is not finite, or the eigensolver failed twice."""
@@ -126,17 +128,31 @@ def triangular_factor(columns: Iterable[Tensor], points: int) -> Tensor:
         columns: column blocks of J in any order.
         points: n.
     """
-    held: list[Tensor] = []
-    count = 0
+    triangle = Triangle(points)
     for block in columns:
-        held.append(block.mT)
-        count += block.shape[-1]
-        if count >= 4 * points:
-            held = [_triangle(held)]
-            count = held[0].shape[-2]
-    return _triangle(held)
+        triangle.add(block)
+    return triangle.factor()
 
 
-def _triangle(parts: list[Tensor]) -> Tensor:
-    stacked = _finite(torch.cat(parts, -2), "the Jacobian")
-    return torch.linalg.qr(stacked, mode="r")[1] if stacked.shape[-2] > stacked.shape[-1] else stacked
+class Triangle:
+    """R as it grows, column block by column block of J.
+
+    Args:
+        points: n.
+    """
+
+    def __init__(self, points: int) -> None:
+        self.points, self.count, self.held = points, 0, list[Tensor]()
+
+    def add(self, block: Tensor) -> None:
+        """One more block of columns, (…, n, c)."""
+        self.held.append(block.mT)
+        self.count += block.shape[-1]
+        if self.count >= max(4 * self.points, _GATHERED // self.points):  # every triangle among them is work done once more
+            self.held = [self.factor()]
+            self.count = self.held[0].shape[-2]
+
+    def factor(self) -> Tensor:
+        """R of all blocks so far."""
+        stacked = _finite(torch.cat(self.held, -2), "the Jacobian")
+        return torch.linalg.qr(stacked, mode="r")[1] if stacked.shape[-2] > stacked.shape[-1] else stacked

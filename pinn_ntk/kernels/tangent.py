@@ -6,7 +6,7 @@ K̂ = JJᵀ/scale with J = ∂(S𝓛h)/∂θ; scale = s²N for two layers, 1 for
 from torch import Tensor
 
 from pinn_ntk.kernels.autograd import autograd_kernel
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor
+from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, kernel_with_factors
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
@@ -46,6 +46,20 @@ def tangent_factor(network: Model, problem: Problem, part: str = "total") -> Ten
     size = 3 * problem.points * network.parameter_count * network.dtype.itemsize
     require_bytes(size, network.device, f"the Jacobian of {problem.points} rows by {network.parameter_count} parameters")
     return triangular_factor([problem.system(network).jacobian(network.weights)], problem.points)
+
+
+def tangent_kernel_and_factors(network: Model, problem: Problem) -> tuple[Kernel, dict[str, Tensor]]:
+    """K̂ and the factors R of its parts, RᵀR = JJᵀ ('total') and, of two layers, s²ΦΦᵀ ('a'): what a tracked step needs, in one pass.
+
+    Raises:
+        NonFiniteError: the Jacobian is not finite.
+        MemoryShortageError: n² numbers, or the Jacobian of a module, do not fit.
+    """
+    if isinstance(network, TwoLayer):
+        require_bytes(8 * problem.points**2 * network.dtype.itemsize, network.device, f"the kernel of {problem.points} rows")
+        kernel, whole, by_a = kernel_with_factors(network, problem)
+        return kernel, {"total": whole, "a": by_a}
+    return tangent_kernel(network, problem), {"total": tangent_factor(network, problem)}
 
 
 def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> Spectrum:

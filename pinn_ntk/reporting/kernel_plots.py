@@ -166,7 +166,9 @@ def _smallest(record: Outcome) -> Picture:
     label, x = clock(history)
     of, part, which = (r"^{(a)}", "_a", "part (a)") if "lambda_min_a" in history.columns else ("", "", "the kernel")
     figure, axes = panel(f"smallest eigenvalue of {which}", label, rf"$\lambda_{{\min}}(\hat{{K}}{of}(t))$")
-    values, floors = positive(history.columns[f"lambda_min{part}"]), positive(history.columns[f"floor{part}"])
+    known = np.isfinite(history.columns[f"lambda_min{part}"])  # not every tracked step has a spectrum
+    x = x[known]
+    values, floors = (positive(history.columns[f"{name}{part}"][known]) for name in ("lambda_min", "floor"))
     lines = ((1.0, "-", r"$\lambda_S$"), (0.75, "--", r"$\frac{3}{4}\lambda_S$"), (0.5, ":", r"$\frac{1}{2}\lambda_S$"))
     for share, style, text in lines if lambda_s > 0.0 else ():
         axes.axhline(share * lambda_s, color=ENVELOPE, ls=style, lw=1.3, label=text)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,14 +11,17 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.gram import Kernel
-from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError
-from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
-from pinn_ntk.networks.model import Model
+from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError, spectrum_of_factor
+from pinn_ntk.kernels.tangent import tangent_kernel, tangent_kernel_and_factors
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.states import State, Status
 
 Value = float | Tensor
 Tracker = Callable[[State], Mapping[str, Value]]
+_TRACKING = 0.4  # of the seconds of training
+_SWEPT, _SWEPT_COMPILED, _CALLED = 15e-9, 2e-9, 1.5e-4  # seconds for a number of n × N, eager and compiled, and for a step
+_MULTIPLIED, _ROTATED = 3.2e-11, 8.4e-10  # seconds for each of n²N(D + 1) in a kernel, and of n³ in two spectra
+_FEWEST = 5  # spectra of a run
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
@@ -103,10 +106,11 @@ class KernelTracker:
 
     Args:
         problem: the rows.
+        spectra: steps at which eigenvalues are found, beside the first and the last; None for all that are tracked.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, spectra: Collection[int] | None = None) -> None:
+        self.problem, self.spectra = problem, spectra
         self.first: Kernel | None = None
         self.last: Kernel | None = None
         self.modes: Tensor | None = None
@@ -118,16 +122,23 @@ class KernelTracker:
         Raises:
             NonFiniteError: the kernel has entries that are not finite.
         """
-        network = state.network  # a copy, which is as large as θ
-        kernel = tangent_kernel(network, self.problem)
+        network, factors = state.network, dict[str, Tensor]()  # a copy, which is as large as θ
+        if self.spectra is None or self.first is None or state.step in self.spectra or state.status is not Status.RUNNING:
+            kernel, factors = tangent_kernel_and_factors(network, self.problem)
+        else:
+            kernel = tangent_kernel(network, self.problem)
         self.first, self.last = self.first or kernel, kernel
+        spectra: dict[str, Value] = {}
+        for part, suffix in (("total", ""), ("a", "_a")):
+            if part in factors:
+                spectra |= self._spectrum(state, factors[part], part, suffix)
         e = state.residual
         return {
             "drift": float(torch.linalg.norm(kernel.total - self.first.total) / torch.linalg.norm(self.first.total)),
             "quadratic": float(e @ kernel.total @ e),
             "dissipation": kernel.scale * float(e @ kernel.total @ e) / self.problem.points**2,
-            **self._spectrum(state, network, "total", ""),
-            **self._part_a(state, network, kernel, self.first),
+            **self._part_a(e, kernel, self.first),
+            **spectra,
             **self._mode_losses(e),
         }
 
@@ -135,18 +146,16 @@ class KernelTracker:
         """The loss by initial modes, where their spectrum could be had."""
         return {} if self.modes is None else {"mode_losses": (self.modes.mT @ e).square() / (2 * self.problem.points)}
 
-    def _part_a(self, state: State, network: Model, kernel: Kernel, first: Kernel) -> Mapping[str, Value]:
+    def _part_a(self, e: Tensor, kernel: Kernel, first: Kernel) -> Mapping[str, Value]:
         """What concerns the outer weights; nothing of a network that has none."""
         if kernel.a is None or first.a is None:
             return {}
-        e = state.residual
-        moved = {"drift_a": float(torch.linalg.norm(kernel.a - first.a)), "quadratic_a": float(e @ kernel.a @ e)}
-        return {**moved, **self._spectrum(state, network, "a", "_a")}
+        return {"drift_a": float(torch.linalg.norm(kernel.a - first.a)), "quadratic_a": float(e @ kernel.a @ e)}
 
-    def _spectrum(self, state: State, network: Model, part: str, suffix: str) -> Mapping[str, Value]:
+    def _spectrum(self, state: State, factor: Tensor, part: str, suffix: str) -> Mapping[str, Value]:
         names = ("lambda_min", "lambda_max", "floor", "effective_rank")
         try:
-            spectrum = tangent_spectrum(network, self.problem, part)
+            spectrum = spectrum_of_factor(factor, state.start.kernel_scale, self.problem.points)
         except NonFiniteError:
             raise
         except SpectrumError as error:
@@ -178,6 +187,28 @@ def tracked_steps(steps: int, count: int = 40, every: int | None = None) -> list
     # more than one in each step would repeat steps
     spaced = np.geomspace(1, max(steps, 1), min(count, 4 * steps + 2) - 1)
     return sorted({0, steps, *(round(v) for v in spaced if v <= steps)})
+
+
+def spectrum_steps(tracked: Sequence[int], points: int, width: int, inputs: int, compiled: bool) -> list[int] | None:
+    """Which tracked steps have eigenvalues, so that tracking takes about half of what training takes; None for all, at least five.
+
+    Predicted from operations: a step sweeps n·N numbers, a kernel takes n²N(D + 1) of them, its factors as many again, a spectrum n³.
+
+    Args:
+        tracked: steps, ascending, 0 first.
+        points: n.
+        width: N.
+        inputs: D.
+        compiled: whether steps are.
+    """
+    step = points * width * (_SWEPT_COMPILED if compiled else _SWEPT) + _CALLED
+    kernel = _MULTIPLIED * points**2 * width * (inputs + 1.0)
+    spectrum = kernel + _ROTATED * points**3
+    paid = (_TRACKING * tracked[-1] * step - len(tracked) * kernel) / spectrum
+    if paid >= len(tracked):
+        return None
+    chosen = np.linspace(0, len(tracked) - 1, min(len(tracked), max(_FEWEST, int(paid))))
+    return sorted({tracked[round(i)] for i in chosen})
 
 
 @dataclass

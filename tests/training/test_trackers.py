@@ -15,7 +15,15 @@ from pinn_ntk.operators.library import identity
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
 from pinn_ntk.training.descent import gradient_descent
 from pinn_ntk.training.states import Status
-from pinn_ntk.training.trackers import KernelTracker, displacement_tracker, error_tracker, loss_tracker, track, tracked_steps
+from pinn_ntk.training.trackers import (
+    KernelTracker,
+    displacement_tracker,
+    error_tracker,
+    loss_tracker,
+    spectrum_steps,
+    track,
+    tracked_steps,
+)
 
 
 def test_tracked_steps_are_log_spaced_with_both_ends() -> None:
@@ -79,3 +87,28 @@ def test_row_20_a_spectrum_that_cannot_be_had_is_null_and_training_goes_on(monke
 def test_a_history_needs_a_state() -> None:
     with pytest.raises(ValueError, match="expected at least the initial one"):
         track(iter(()), [], [0])
+
+
+def test_eigenvalues_are_found_as_often_as_training_pays_for() -> None:
+    tracked = tracked_steps(2000, 40)
+    assert spectrum_steps(tracked, 50, 1024, 3, False) is None  # small kernels cost nothing
+    few = spectrum_steps(tracked, 256, 2048, 3, True)
+    assert few is not None and 5 <= len(few) < len(tracked) and {0, 2000} <= set(few) <= set(tracked)
+    more = spectrum_steps(tracked, 256, 2048, 3, False)
+    assert more is None or len(more) > len(few)
+    assert spectrum_steps(tracked_steps(10, 6), 4096, 1024, 3, True) == [0, 1, 2, 6, 10]
+    assert spectrum_steps([0], 4096, 1024, 3, True) == [0]
+
+
+def test_between_spectra_the_rest_is_tracked_all_the_same() -> None:
+    problem, net = problem_of("full", 2), network_of("tanh", 2)
+    every, some = (
+        track(gradient_descent(net, problem, steps=8), [KernelTracker(problem, spectra)], range(9)) for spectra in (None, [0, 4])
+    )
+    found = [bool(v) for v in np.isfinite(some.columns["lambda_min"])]
+    assert found == [k in (0, 4, 8) for k in range(9)]  # the last state has its spectrum, whatever was planned
+    for name in ("drift", "quadratic", "dissipation", "drift_a", "quadratic_a"):
+        np.testing.assert_allclose(some.columns[name], every.columns[name], rtol=1e-9, atol=1e-13)
+    for name in ("lambda_min", "lambda_max_a", "effective_rank"):
+        np.testing.assert_array_equal(some.columns[name][found], every.columns[name][found])
+    np.testing.assert_array_equal(some.arrays["mode_losses"], every.arrays["mode_losses"])
