@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.geometry.domain import Corner, Hole
+from pinn_ntk.networks.bessel import FAMILIES
 from pinn_ntk.networks.extra import ExtraFunction, extra_function
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.solving.corners import wedges
@@ -55,7 +56,8 @@ def called_for(task: Task) -> Chosen:
     budget = _COLUMNS // max(1, (len(holes) + len(wide)) * len(setting.powers))
     for hole in holes:
         functions = _about_hole(hole, setting, budget)
-        which = f"{len(functions)} terms log r, r^(−m) cos mθ, r^(−m) sin mθ" if setting.space == 2 else "1/r"
+        own = f"{_bessel(functions)}, " if _bessel(functions) else ""
+        which = f"{len(functions)} terms {own}log r, r^(−m), times cos mθ, sin mθ" if setting.space == 2 else f"{own}1/r"
         made += Chosen(tuple(setting.over_time(functions)), (f"{which} about the hole at {_place(hole.center)}",))
     for corner in wide:
         made += _corner(corner, setting, budget, _CORNER)
@@ -193,6 +195,12 @@ def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> l
         kind, value = ("logarithm", float(round(exponent))) if whole else ("power", exponent)
         made += [extra_function(kind, (*base, value, float(j), part), setting.task.dim) for part in (0.0, 1.0)]
     return made
+
+
+def _bessel(functions: Sequence[ExtraFunction]) -> str:
+    """The Bessel functions among them, for a report."""
+    found = next((f for f in functions if f.kind == "bessel"), None)
+    return "" if found is None else f"{FAMILIES[int(found.parameters[-4])]}_m(kr)"
 
 
 def _place(point: Sequence[float]) -> str:

@@ -18,6 +18,7 @@ from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.conditions import dirichlet
 from pinn_ntk.problem.pose import pose
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.solving.extras import called_for
 from pinn_ntk.solving.own_functions import own_functions
 from pinn_ntk.solving.solve import solve
 from pinn_ntk.solving.task import Task
@@ -141,3 +142,11 @@ def test_unlike_coefficients_have_none() -> None:
     unit = torch.eye(2, dtype=torch.float64)
     for operator in (SecondOrderOperator(2, A=1.0), SecondOrderOperator(2, A=1.0, c=lambda x: x[:, 0])):
         assert own_functions(Task(posed(operator, square, lambda x: x[:, 0])), operator, [2.0, 0.0], unit) is None
+
+
+def test_a_report_names_them() -> None:
+    for c, name in ((-100.0, "K_m(kr)"), (50.0, "Y_m(kr)")):
+        task = Task(posed(SecondOrderOperator(2, A=1.0, c=c), HOLED, scattered))
+        assert f"terms {name}, log r, r^(−m), times cos mθ, sin mθ about the hole at (0.2, 0.1)" in called_for(task).words[0]
+    plain = Task(posed(SecondOrderOperator(2, A=1.0), HOLED, scattered))
+    assert "33 terms log r, r^(−m)" in called_for(plain).words[0]
