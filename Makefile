@@ -8,7 +8,7 @@ WORKERS ?= 2
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all lint wheel clean
+.PHONY: help install run test test-all bench lint wheel clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -33,6 +33,12 @@ test: $(STAMP)  ## the test suite, under 8 minutes on two cores
 
 test-all: $(STAMP)  ## everything, the long tests too
 	@$(THREADS) $(BIN)/python -m pytest -n $(WORKERS)
+
+bench: $(STAMP)  ## speed beside DeepXDE, JAX, neural-tangents and torch.func: benchmarks/speed.csv and the README's table
+	@$(BIN)/python scripts/bench_step.py
+	@$(BIN)/python scripts/bench_kernel.py
+	@$(BIN)/python scripts/profiles.py
+	@$(BIN)/python scripts/bench_scaling.py
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	@$(BIN)/ruff check pinn_ntk tests scripts

@@ -135,3 +135,19 @@ def write(rows: Sequence[Row], path: Path = RESULTS / "speed.csv") -> None:
 def machine() -> str:
     """For the table."""
     return f"{platform.machine()}, {os.cpu_count()} cores"
+
+
+def table(path: Path = RESULTS / "speed.csv") -> str:
+    """The rows in Markdown."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| | what | ours | beside | theirs | ratio (spread) | target |", "|---|---|---|---|---|---|---|"]
+    for r in rows:
+        named = not r["versions"] or r["other"].startswith("pinn_ntk")
+        other = r["other"] if named else r["versions"].split(",")[0]
+        met = "" if r["met"] == "yes" else ", **not met**"
+        lines.append(
+            f"| {r['id']} | {r['case']} | {r['ours']} {r['unit']} | {other} | {r['theirs']} {r['unit']} | "
+            f"{r['ratio']} ({r['low']} … {r['high']}) | {r['target']}{met} |"
+        )
+    return "\n".join(lines)
