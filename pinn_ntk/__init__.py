@@ -3,7 +3,7 @@
 𝓛u = Σ A_ab u_ab + Σ b_a u_a + cu,   h(x;θ) = Σ_k a_k σ(w_k·x),   R_S = (1/2n) Σ_i |𝓛h(x_i) − f(x_i)|².
 """
 
-import pinn_ntk._openmp  # noqa: F401 - before torch
+import pinn_ntk._runtime  # noqa: F401 - before torch
 from pinn_ntk.activations import ACTIVATIONS, Activation
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.comparison.statements import Statement

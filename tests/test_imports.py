@@ -1,13 +1,16 @@
 """The house stands on its floors: imports go downwards only, and folders of one floor do not import one another."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pinn_ntk
 
 ROOT = Path(pinn_ntk.__file__).parent
 FLOORS = {
-    "_openmp": 0, "expressions": 0, "activations": 0, "arguments": 0, "devices": 0, "dynamics": 0,
+    "_runtime": 0, "expressions": 0, "activations": 0, "arguments": 0, "devices": 0, "dynamics": 0,
     "geometry": 1, "operators": 1,
     "networks": 2,
     "problem": 3,
@@ -59,3 +62,18 @@ def test_only_the_app_knows_hydra() -> None:
         if place(path) not in ("app", "__main__"):
             text = path.read_text(encoding="utf-8")
             assert "import hydra" not in text and "omegaconf" not in text.lower(), path
+
+
+def test_the_package_imports_nothing_that_it_may_not_need() -> None:
+    heavy = ("scipy", "matplotlib", "xarray", "hydra", "sympy", "torch._dynamo", "torch._inductor")
+    code = f"import sys, pinn_ntk; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_the_environment_says_of_threads_is_left_alone() -> None:
+    code = "import os, pinn_ntk; print(os.environ.get('GOMP_SPINCOUNT'))"
+    for given, expected in (({}, "500"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None"), ({"GOMP_SPINCOUNT": "7"}, "7")):
+        plain = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**plain, **given})
+        assert done.stdout.strip() == expected

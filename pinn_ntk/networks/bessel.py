@@ -14,21 +14,29 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import special
 from torch import Tensor
 
 Numbers = NDArray[np.float64]
 FAMILIES = ("J", "Y", "I", "K")
-_SCALED: dict[str, Callable[[float, Numbers], Numbers]] = {"J": special.jv, "Y": special.yv, "I": special.ive, "K": special.kve}
-_GROWTH = {"J": 0.0, "Y": 0.0, "I": 1.0, "K": -1.0}  # B(x) = e^{growth·x} times what _SCALED has
+_NAMES = {"J": "jv", "Y": "yv", "I": "ive", "K": "kve"}
+_GROWTH = {"J": 0.0, "Y": 0.0, "I": 1.0, "K": -1.0}  # B(x) = e^{growth·x} times what those have
+
+
+def _function(family: str) -> Callable[[float, Numbers], Numbers]:
+    """Of scipy.special, which is imported where it is first used: it takes a sixth of a second."""
+    from scipy import special
+
+    found: Callable[[float, Numbers], Numbers] = getattr(special, _NAMES[family])
+    return found
 
 
 def size_at(family: str, order: float, k: float) -> float:
     """What B_ν is divided by: its value at k, the modulus |H_ν(k)| for Y, and the largest |J_ν| up to k."""
+    at = np.array([k])
     if family == "Y":
-        return float(np.hypot(special.jv(order, k), special.yv(order, k)))
+        return float(np.hypot(_function("J")(order, at), _function("Y")(order, at))[0])
     first = order + 0.80861651 * order ** (1.0 / 3.0) if order > 0.0 else 0.0  # of the maximum of J_ν, DLMF 10.21.40
-    return abs(float(_SCALED[family](order, np.array([min(k, first) if family == "J" else k]))[0]))
+    return abs(float(_function(family)(order, np.minimum(at, first) if family == "J" else at)[0]))
 
 
 class _Scaled(torch.autograd.Function):
@@ -37,7 +45,7 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(r: Tensor, family: str, order: float, k: float) -> Tensor:
         """By scipy.special, in float64, on the CPU."""
-        return torch.from_numpy(np.asarray(_SCALED[family](order, k * r.detach().double().cpu().numpy()))).to(r)
+        return torch.from_numpy(np.asarray(_function(family)(order, k * r.detach().double().cpu().numpy()))).to(r)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004  torch's own signature

@@ -3,9 +3,10 @@
 import torch
 from timing import arguments, data, median_ms, report
 
+import pinn_ntk  # before torch: it sets how threads wait
+
 args = arguments()
 
-import pinn_ntk  # noqa: E402
 from pinn_ntk.kernels.closed_form import closed_form_kernel  # noqa: E402
 from pinn_ntk.networks.two_layer import TwoLayer, Weights  # noqa: E402
 from pinn_ntk.operators.second_order import SecondOrderOperator  # noqa: E402

@@ -50,9 +50,10 @@ def timed(worker: Worker, sizes: Sequence[str], threads: int) -> Timing:
         SystemExit: it failed.
     """
     own = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    plain = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'} intra_op_parallelism_threads={threads}"
     command = [str(worker.python), str(WORKERS / worker.script), *worker.words, *sizes]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **own, "XLA_FLAGS": flags})
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**plain, **own, "XLA_FLAGS": flags})
     lines = [line for line in done.stdout.splitlines() if line.startswith("result,")]
     if done.returncode or not lines:
         raise SystemExit(f"bench: {worker.name} {' '.join(sizes)} ended with exit code {done.returncode}:\n{done.stderr[-2000:]}")

@@ -5,10 +5,11 @@ import sys
 import torch
 from timing import arguments, data, median_ms, report
 
+import pinn_ntk  # before torch: it sets how threads wait
+
 compile_ = sys.argv.pop(1)
 args = arguments()
 
-import pinn_ntk  # noqa: E402
 from pinn_ntk.networks.fused import accelerated, compiling  # noqa: E402
 from pinn_ntk.networks.sums import residual_and_gradient  # noqa: E402
 from pinn_ntk.networks.two_layer import TwoLayer, Weights  # noqa: E402
