@@ -8,7 +8,6 @@ rows go to benchmarks/speed.csv.
 
 import argparse
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
 
 from environments import JAX, environment
-from rounds import OURS, Row, Timing, Worker, compared, interleaved, machine, row, write
+from rounds import OURS, Row, Timing, Worker, compared, interleaved, machine, multiple, row, write
 
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.networks.two_layer import TwoLayer
@@ -46,16 +45,8 @@ def dense(rounds: int, threads: int) -> list[Row]:
         for worker in workers[1:4]:
             rows.append(compared("S2", f"kernel d={d}", own[d], worker.name, found[worker.name], target))
         if d == 2:
-            rows.append(_ratio("S4", "kernel d=2", own[2], "d + 1 products", found["d + 1 products"], 1.3))
-    return [*rows, _ratio("S2", "kernel d=50 against d=2", own[50], "kernel d=2", own[2], 2.5)]
-
-
-def _ratio(what: str, case: str, ours: list[Timing], other: str, theirs: list[Timing], most: float) -> Row:
-    """Ours as a multiple of something."""
-    ratios = sorted(o.ms / t.ms for o, t in zip(ours, theirs, strict=True))
-    medians = [statistics.median(t.ms for t in each) for each in (ours, theirs)]
-    ratio = statistics.median(ratios)
-    return row(what, case, medians[0], "ms", other, medians[1], (ratio, ratios[0], ratios[-1]), f"≤ {most:g}", ratio <= most)
+            rows.append(multiple("S4", "kernel d=2", own[2], "d + 1 products", found["d + 1 products"], 1.3))
+    return [*rows, multiple("S2", "kernel d=50 against d=2", own[50], "kernel d=2", own[2], 2.5)]
 
 
 def problem_of(n: int, d: int, b: float = 1.0) -> Problem:

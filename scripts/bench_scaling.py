@@ -84,6 +84,9 @@ def draw(rows: Sequence[dict[str, str]]) -> None:
             x = np.array([float(v) for v in SWEPT[name]])
             at = next(float(r["ms"]) for r in rows if r["swept"] == name and r["what"] == "step" and float(r[name]) == x[-1])
             panel.plot(x, at * x / x[-1], color="0.6", ls=":", label="slope 1")
+    times = [float(r["ms"]) for r in rows]
+    for panel in axes:  # one scale, which the first panel labels
+        panel.set_ylim(0.7 * min(times), 1.4 * max(times))
     axes[0].legend(frameon=False, fontsize=7)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_bytes(render(figure))
@@ -128,9 +131,12 @@ def main() -> None:
     """Measure, print, write, draw."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--table", action="store_true", help="only the README's table from the rows there are")
+    parser.add_argument("--table", action="store_true", help="only the table and the picture, from the rows there are")
     asked = parser.parse_args()
-    if not asked.table:
+    if asked.table:
+        with (RESULTS / "scaling.csv").open(encoding="utf-8", newline="") as file:
+            draw(list(csv.DictReader(file)))
+    else:
         print(f"{machine()}, torch {torch.__version__}", flush=True)
         write(cold_start(asked.rounds))
         draw(sweep())

@@ -18,7 +18,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
 
 from environments import DEEPXDE, JAX, environment
-from rounds import OURS, Row, Worker, compared, interleaved, machine, row, write
+from rounds import OURS, Row, Worker, compared, interleaved, machine, multiple, row, write
 
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Settings
@@ -45,12 +45,14 @@ def step(rounds: int, threads: int) -> list[Row]:
         workers = [
             Worker("pinn_ntk", OURS, "step_ours.py", ("auto",)),
             Worker("pinn_ntk, not compiled", OURS, "step_ours.py", ("never",)),
+            Worker("tanh alone, twice", OURS, "step_floor.py"),
             Worker("DeepXDE", deepxde, "step_deepxde.py"),
             Worker("JAX", jax, "step_jax.py"),
             *([Worker("torch.func", OURS, "step_torch.py")] if dtype == "float64" else []),
         ]
         found = interleaved(workers, ["--dtype", dtype], rounds, threads)
-        for worker in workers[1:]:
+        rows.append(multiple("S1", f"step {dtype}", found["pinn_ntk"], workers[2].name, found[workers[2].name]))
+        for worker in (workers[1], *workers[3:]):
             rows.append(compared("S1", f"step {dtype}", found["pinn_ntk"], worker.name, found[worker.name], targets.get(worker.name, 1.0)))
     return rows
 

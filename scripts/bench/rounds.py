@@ -90,6 +90,15 @@ def compared(what: str, case: str, ours: Sequence[Timing], other: str, theirs: S
     )
 
 
+def multiple(what: str, case: str, ours: Sequence[Timing], other: str, theirs: Sequence[Timing], most: float | None = None) -> Row:
+    """A row: ours as a multiple of something, round by round; without a target it is a floor to be known."""
+    ratios = sorted(o.ms / t.ms for o, t in zip(ours, theirs, strict=True))
+    medians = [statistics.median(t.ms for t in each) for each in (ours, theirs)]
+    ratio = statistics.median(ratios)
+    target = "floor" if most is None else f"≤ {most:g}"
+    return row(what, case, medians[0], "ms", other, medians[1], (ratio, ratios[0], ratios[-1]), target, most is None or ratio <= most)
+
+
 def row(
     what: str,
     case: str,
@@ -120,7 +129,7 @@ def write(rows: Sequence[Row], path: Path = RESULTS / "speed.csv") -> None:
             old = list(csv.DictReader(file))
     fresh = {key(r): r for r in rows}
     kept = [fresh.pop(key(r), r) for r in old]
-    merged = sorted([*kept, *fresh.values()], key=lambda r: (len(r["id"]), r["id"]))
+    merged = sorted([*kept, *fresh.values()], key=lambda r: (int(r["id"].strip("Sb")), r["id"], r["case"]))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -147,8 +156,15 @@ def table(path: Path = RESULTS / "speed.csv") -> str:
         named = not r["versions"] or r["other"].startswith("pinn_ntk")
         other = r["other"] if named else r["versions"].split(",")[0]
         met = "" if r["met"] == "yes" else ", **not met**"
-        lines.append(
-            f"| {r['id']} | {r['case']} | {r['ours']} {r['unit']} | {other} | {r['theirs']} {r['unit']} | "
-            f"{r['ratio']} ({r['low']} … {r['high']}) | {r['target']}{met} |"
+        spread = "" if r["low"] == r["high"] else f" ({r['low']} … {r['high']})"
+        cells = (
+            r["id"],
+            r["case"],
+            f"{r['ours']} {r['unit']}",
+            other,
+            f"{r['theirs']} {r['unit']}",
+            f"{r['ratio']}{spread}",
+            r["target"] + met,
         )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
