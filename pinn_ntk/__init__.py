@@ -24,8 +24,10 @@ from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, so
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.kernels.infinite_width_solve import InfiniteWidthSolution, infinite_width_solve
+from pinn_ntk.kernels.matrix_free import KernelProduct, extreme_eigenvalues
 from pinn_ntk.kernels.spectrum import Spectrum
 from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
+from pinn_ntk.networks.fused import compiling
 from pinn_ntk.networks.least_squares import OuterSolution, solve_outer
 from pinn_ntk.networks.mlp import MLP
 from pinn_ntk.networks.module import AnyModule
@@ -95,6 +97,7 @@ __all__ = [
     "Given",
     "InfiniteWidthSolution",
     "Kernel",
+    "KernelProduct",
     "LinearModel",
     "LinearState",
     "OuterSolution",
@@ -120,10 +123,12 @@ __all__ = [
     "box",
     "closed_form_kernel",
     "compare",
+    "compiling",
     "difference",
     "dirichlet",
     "ellipse",
     "elliptic",
+    "extreme_eigenvalues",
     "fem_reference",
     "gradient_descent",
     "gradient_flow",

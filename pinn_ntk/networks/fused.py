@@ -8,6 +8,8 @@ n and N of a structure. Where there is no compiler, or not work enough to pay fo
 """
 
 import logging
+import os
+import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,6 +37,17 @@ _log = logging.getLogger(__name__)
 _preference = "auto"
 _failed: set[object] = set()
 _used: set[str] = set()
+_orphaned = False
+
+
+def _after_fork() -> None:
+    """A child of a process that has compiled has its compiler's queues without the threads that serve them, and would wait for ever."""
+    global _orphaned
+    _orphaned = "torch._inductor" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
@@ -79,7 +92,7 @@ def pays(elements: int, inputs: int, steps: int, device: torch.device) -> bool:
         steps: that are to come.
         device: where.
     """
-    if _preference == "never" or inputs > _COORDINATES:
+    if _orphaned or _preference == "never" or inputs > _COORDINATES:
         return False
     saved = steps * (_SAVED.get(device.type, 0.0) * elements + _CALLS.get(device.type, 0.0))
     return _preference == "always" or saved > _COMPILATION
@@ -116,13 +129,13 @@ def backward_sums(system: System, w: Tensor, e: Tensor) -> tuple[Tensor, Tensor]
 def _called(way: str, system: System, vector: Tensor, w: Tensor) -> Any:
     """The compiled function of that structure on these rows."""
     structures, leaves = zip(*(_flat(r) for r in system.rows), strict=True)
-    key = (way, system.activation, structures)
-    if key in _failed:
+    key = (system.activation, structures)
+    if _orphaned or key in _failed:
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the compiler, about itself
-            found = _compiled(*key)(vector, w.mT.contiguous(), [t for own in leaves for t in own])
+            found = _compiled(way, *key)(vector, w.mT.contiguous(), [t for own in leaves for t in own])
     except Exception as error:
         _failed.add(key)
         words = str(error).strip().splitlines()

@@ -1,7 +1,10 @@
 """Compiled sums against products of matrices and automatic differentiation; when they are used; what happens without a compiler."""
 
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -139,7 +142,7 @@ def test_without_a_compiler_the_numbers_are_the_same(monkeypatch: pytest.MonkeyP
     plain_e, plain = residual_and_gradient(system, weights)
     assert relative(e, plain_e) <= 1e-14 and all(relative(g, p) <= 1e-14 for g, p in zip(gradient[:2], plain, strict=False))
     said = "compile: no compiled step (RuntimeError: no working C++ compiler); going on without"
-    assert [record.message for record in caplog.records] == [said] * 2
+    assert [record.message for record in caplog.records] == [said]  # once for both ways
 
 
 def test_a_compiler_is_asked_only_where_it_pays() -> None:
@@ -159,3 +162,31 @@ def test_a_compiler_is_asked_only_where_it_pays() -> None:
 def test_another_preference_is_refused() -> None:
     with pytest.raises(ValueError, match="compile: got 'allways'"), compiling("allways"):
         pass
+
+
+@needs_compiler
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_child_of_a_process_that_compiled_does_without() -> None:
+    code = """
+import os, torch
+from pinn_ntk.geometry.box import Box
+from pinn_ntk.networks.fused import compiling
+from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.operators.library import laplacian
+from pinn_ntk.problem.pose import pose
+from pinn_ntk.training.descent import gradient_descent
+torch.set_num_threads(1)
+problem = pose(laplacian(1), Box([0.0], [1.0]), exact="x*x")
+def last(activation, used):
+    *_, state = gradient_descent(TwoLayer(1, 8, activation), problem, steps=2)
+    return f"{activation} {state.loss > 0} {sorted(used)}"
+with compiling("always") as used:
+    print(last("relu3", used), flush=True)
+if (child := os.fork()) == 0:
+    with compiling("always") as used:
+        print(last("sin", used), flush=True)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines() == ["relu3 True ['backward', 'forward']", "sin True []", "0"]
