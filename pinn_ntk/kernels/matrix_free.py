@@ -4,6 +4,7 @@ For a symmetric K and any unit vector v with θ = vᵀKv there is an eigenvalue 
 Symmetric Eigenvalue Problem, §4.5): what is returned is true whether or not the method has converged.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,11 @@ def extreme_eigenvalues(
     return least, greatest
 
 
+def largest_eigenvalue(network: TwoLayer, problem: Problem, tolerance: float = 1e-10, products: int = 2000, seed: int = 0) -> RitzPair:
+    """λ_max of K̂ by products K̂v; arguments as for `extreme_eigenvalues`."""
+    return _greatest(KernelProduct(network, problem), 0.0, tolerance, products, seed)
+
+
 def _greatest(product: KernelProduct, shift: float, tolerance: float, most: int, seed: int) -> RitzPair:
     """The pair that is greatest for K̂, or with a shift for shift·I − K̂."""
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
@@ -104,7 +110,7 @@ def _greatest(product: KernelProduct, shift: float, tolerance: float, most: int,
     return RitzPair(value, vector, float(torch.linalg.vector_norm(Kv - value * vector)), count[0] + 1)
 
 
-def _lanczos(apply, first: np.ndarray, steps: int) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _lanczos(apply: Callable[[np.ndarray], np.ndarray], first: np.ndarray, steps: int) -> np.ndarray:
     """The best vector of one Krylov space, (n, 1), with full reorthogonalisation."""
     basis = [first / np.linalg.norm(first)]
     images: list[np.ndarray] = []

@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.kernels.matrix_free import largest_eigenvalue
+from pinn_ntk.kernels.memory import MemoryShortageError
 from pinn_ntk.kernels.tangent import tangent_kernel
 from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
+from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -32,13 +35,20 @@ def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = Non
     Returns:
         τ_max; ∞ where the kernel is zero (no parameter moves the residual), NaN where it is not finite.
     """
-    kernel = tangent_kernel(network, problem)
-    if not bool(torch.isfinite(kernel.total).all()):
-        return math.nan
-    # the largest eigenvalue is well conditioned: the Gram matrix gives it to nε
-    largest = float(torch.linalg.eigvalsh(kernel.total)[-1])
     stability = 2.0 if dynamics is None else dynamics.stability
-    return stability * problem.points / (kernel.scale * largest) if largest > 0.0 else math.inf
+    try:
+        kernel = tangent_kernel(network, problem)
+    except MemoryShortageError:
+        if not isinstance(network, TwoLayer):
+            raise
+        pair = largest_eigenvalue(network, problem)  # of products with the kernel, which need no n² numbers
+        scale, largest = network.kernel_scale, pair.value + pair.residual
+    else:
+        if not bool(torch.isfinite(kernel.total).all()):
+            return math.nan
+        # the largest eigenvalue is well conditioned: the Gram matrix gives it to nε
+        scale, largest = kernel.scale, float(torch.linalg.eigvalsh(kernel.total)[-1])
+    return stability * problem.points / (scale * largest) if largest > 0.0 else math.inf
 
 
 def gradient_descent(

@@ -4,15 +4,18 @@ import pytest
 import torch
 
 from pinn_ntk.geometry.box import Box
+from pinn_ntk.kernels import memory
 from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.kernels.matrix_free import KernelProduct, extreme_eigenvalues
 from pinn_ntk.networks.extra import extra_function
+from pinn_ntk.networks.module import AnyModule
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import heat, laplacian
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.conditions import dirichlet, initial_value, periodic
 from pinn_ntk.problem.pose import pose
 from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.training.descent import step_limit
 
 SQUARE = Box([0.0, 0.0], [1.0, 1.0])
 TURNING = SecondOrderOperator(2, A=lambda x: 1 + x[:, 0], b=lambda x: x.flip(1), c=lambda x: x[:, 1])
@@ -70,3 +73,12 @@ def test_arguments_out_of_range_are_refused() -> None:
     network, problem = TwoLayer(2, 20, "tanh"), pose(laplacian(2), SQUARE, exact="x*y")
     with pytest.raises(ValueError, match="tolerance, products: got 0.0, 2000"):
         extreme_eigenvalues(network, problem, tolerance=0.0)
+
+
+def test_the_step_limit_needs_no_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, problem = TwoLayer(2, 200, "tanh"), pose(laplacian(2), SQUARE, given=[dirichlet()], exact="x*y")
+    whole = step_limit(network, problem)
+    monkeypatch.setattr(memory, "available_bytes", lambda _: 1000)
+    assert step_limit(network, problem) == pytest.approx(whole, rel=1e-9)
+    with pytest.raises(memory.MemoryShortageError, match="needs .* GiB"):
+        step_limit(AnyModule(torch.nn.Linear(2, 1).double(), 2), problem)
