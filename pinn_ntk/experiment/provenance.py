@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from pinn_ntk.kernels.memory import peak_bytes
+
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
@@ -24,5 +26,5 @@ def machine(device: torch.device, kernels: Mapping[str, Any], compiled: bool = F
     """Threads, chunk, processor and whether steps were compiled: what changes the last bits."""
     chunk = kernels["initial"].chunk if kernels else None
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    cores = {"processor": name, "cores": os.cpu_count()}
-    return {"threads": torch.get_num_threads(), "chunk": chunk, "compiled": compiled, "machine": cores}
+    about = {"processor": name, "cores": os.cpu_count(), "peak_bytes": peak_bytes(device)}
+    return {"threads": torch.get_num_threads(), "chunk": chunk, "compiled": compiled, "machine": about}

@@ -1,6 +1,8 @@
 """Memory is predicted before it is taken, and a chunk is halved when an allocation fails all the same."""
 
 import os
+import resource
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -25,6 +27,14 @@ def available_bytes(device: torch.device | str) -> int:
         return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def peak_bytes(device: torch.device | str) -> int:
+    """The most memory that this process has held so far: resident on the CPU, allocated by torch on a GPU."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def require_bytes(needed: int, device: torch.device | str, what: str) -> None:

@@ -82,3 +82,9 @@ def test_the_step_limit_needs_no_matrix(monkeypatch: pytest.MonkeyPatch) -> None
     assert step_limit(network, problem) == pytest.approx(whole, rel=1e-9)
     with pytest.raises(memory.MemoryShortageError, match="needs .* GiB"):
         step_limit(AnyModule(torch.nn.Linear(2, 1).double(), 2), problem)
+
+
+def test_the_peak_of_memory_sees_an_array_that_is_gone() -> None:
+    before = memory.peak_bytes("cpu")
+    torch.ones(before // 8 + 10_000_000, dtype=torch.float64)
+    assert memory.peak_bytes("cpu") >= before + 70_000_000
