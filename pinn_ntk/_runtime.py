@@ -1,11 +1,11 @@
 """What OpenMP and the allocator are told before torch is loaded, unless the environment says otherwise.
 
 OpenMP's threads spin for milliseconds by default while they wait for one another. On a machine shared with other work the spinning
-thread takes the processor from the one that is waited for, and small steps become a hundred times slower; threads that sleep at once
-take two times as long on a quiet machine. Some hundred turns are near the better of both.
+thread takes the processor from the one that is waited for, and small steps become many times slower; threads that sleep at once
+have to be woken for every small region, also on a quiet machine. Some hundred turns are near the better of both.
 
-glibc hands arrays above 128 KiB back to the system when they are freed, and each one that follows is faulted in page by page: half of the
-time of a step that makes several arrays of some MiB.
+glibc hands arrays above 128 KiB back to the system when they are freed, and each one that follows is faulted in page by page, which
+costs a step of several arrays of some MiB a large part of its time.
 """
 
 import ctypes

@@ -70,7 +70,7 @@ def _tanh(z: Tensor, k: int) -> tuple[Tensor, ...]:
 
 
 def _lean_tanh(z: Tensor, k: int) -> tuple[Tensor, ...]:
-    """tanh |z| = (1 − t)/(1 + t), t = e^{−2|z|}, and its series where that would cancel: half the time of tanh itself in a fused loop."""
+    """tanh |z| = (1 − t)/(1 + t), t = e^{−2|z|}, and its series where that would cancel: cheaper than tanh itself in a fused loop."""
     t, square = _exp(-2.0 * z.abs()), z * z
     far = torch.copysign((1.0 - t) / (1.0 + t), z)
     near = z * _tanh_series(square)

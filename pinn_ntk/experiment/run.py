@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from pinn_ntk.comparison.compare import compare
@@ -32,6 +31,7 @@ from pinn_ntk.training.trackers import (
     error_tracker,
     loss_tracker,
     spectrum_steps,
+    spread,
     track,
     tracked_steps,
 )
@@ -136,8 +136,7 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
 def _spectra(problem: Problem, network: Model, settings: Settings, steps: Sequence[int]) -> list[int] | None:
     """The tracked steps that have eigenvalues; None for all."""
     if settings.spectra is not None:
-        places = np.linspace(0, len(steps) - 1, min(settings.spectra, len(steps)))
-        return sorted({steps[round(place)] for place in places})
+        return spread(steps, settings.spectra)
     if settings.method.every or not isinstance(network, TwoLayer):
         return None
     compiled = pays(problem.points * network.width, network.inputs, settings.steps, network.device)

@@ -72,10 +72,8 @@ def kernel_with_factors(network: TwoLayer, problem: Problem) -> tuple[Kernel, Te
     size = default_chunk(system.points, network.width)
     for start in range(0, network.width, size):
         part = slice(start, start + size)
-        first, *rest = jacobian_columns(system, weights.w[part], weights.a[part])
-        values.add(network.scale * first)
-        for block in rest:
-            slopes.add(network.scale * block)
+        for index, block in enumerate(jacobian_columns(system, weights.w[part], weights.a[part])):  # one at a time: there are D + 1
+            (slopes if index else values).add(network.scale * block)
     by_a, by_w = values.factor(), slopes.factor()
     extra = None if system.extra is None else system.extra @ system.extra.mT / scale
     whole = triangular_factor([by_a.mT, by_w.mT, *([] if system.extra is None else [system.extra])], system.points)

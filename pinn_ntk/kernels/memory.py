@@ -1,7 +1,6 @@
 """Memory is predicted before it is taken, and a chunk is halved when an allocation fails all the same."""
 
 import os
-import resource
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -29,11 +28,15 @@ def available_bytes(device: torch.device | str) -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def peak_bytes(device: torch.device | str) -> int:
-    """The most memory that this process has held so far: resident on the CPU, allocated by torch on a GPU."""
+def peak_bytes(device: torch.device | str) -> int | None:
+    """The most memory that this process has held so far: resident on the CPU, allocated by torch on a GPU; None where nobody counts."""
     device = torch.device(device)
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
+    if sys.platform == "win32":
+        return None
+    import resource  # not there on every system
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -23,7 +23,7 @@ _GROWTH = {"J": 0.0, "Y": 0.0, "I": 1.0, "K": -1.0}  # B(x) = e^{growth·x} time
 
 
 def _function(family: str) -> Callable[[float, Numbers], Numbers]:
-    """Of scipy.special, which is imported where it is first used: it takes a sixth of a second."""
+    """Of scipy.special, which is imported where it is first used: few runs need it."""
     from scipy import special
 
     found: Callable[[float, Numbers], Numbers] = getattr(special, _NAMES[family])

@@ -178,8 +178,8 @@ def widths(record: Outcome) -> Pairs:
 def provenance(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
     """Versions, machine and times."""
     machine = {"device": summary["device"], "precision": summary["dtype"], **_flat(record.machine)}
-    if "peak_bytes" in machine:
-        machine["peak memory"] = f"{machine.pop('peak_bytes') / 1e6:.0f} MB"
+    if (peak := machine.pop("peak_bytes", None)) is not None:
+        machine["peak memory"] = f"{peak / 1e6:.0f} MB"
     spent = {name: f"{number(value)} s" for name, value in record.seconds.items() if value > 0.0}
     return [
         ("versions", _listed(record.versions)),

@@ -207,8 +207,13 @@ def spectrum_steps(tracked: Sequence[int], points: int, width: int, inputs: int,
     paid = (_TRACKING * tracked[-1] * step - len(tracked) * kernel) / spectrum
     if paid >= len(tracked):
         return None
-    chosen = np.linspace(0, len(tracked) - 1, min(len(tracked), max(_FEWEST, int(paid))))
-    return sorted({tracked[round(i)] for i in chosen})
+    return spread(tracked, max(_FEWEST, int(paid)))
+
+
+def spread(tracked: Sequence[int], count: int) -> list[int]:
+    """At most so many of the steps, evenly by their place, both ends among them."""
+    places = np.linspace(0, len(tracked) - 1, min(len(tracked), count))
+    return sorted({tracked[round(place)] for place in places})
 
 
 @dataclass
