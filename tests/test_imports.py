@@ -10,7 +10,7 @@ import pinn_ntk
 
 ROOT = Path(pinn_ntk.__file__).parent
 FLOORS = {
-    "_runtime": 0, "expressions": 0, "activations": 0, "arguments": 0, "devices": 0, "dynamics": 0,
+    "_runtime": 0, "expressions": 0, "activations": 0, "arguments": 0, "devices": 0, "dynamics": 0, "parallel": 0,
     "geometry": 1, "operators": 1,
     "networks": 2,
     "problem": 3,
@@ -33,7 +33,11 @@ def imports(path: Path) -> list[tuple[str, int]]:
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = (
-            [node.module or ""]
+            (
+                [f"pinn_ntk.{a.name}" if a.name in FLOORS else "pinn_ntk" for a in node.names]
+                if node.module == "pinn_ntk"
+                else [node.module or ""]
+            )
             if isinstance(node, ast.ImportFrom)
             else [a.name for a in node.names]
             if isinstance(node, ast.Import)

@@ -52,6 +52,17 @@ class System:
         """n."""
         return self.target.shape[0]
 
+    def select(self, part: slice) -> "System":
+        """Some of the rows, contiguous ones; blocks of which none remains are left out."""
+        kept, start = [], 0
+        for rows in self.rows:
+            own = slice(max(part.start - start, 0), max(part.stop - start, 0))
+            start += len(rows)
+            if own.start < min(own.stop, len(rows)):
+                kept.append(rows.select(own))
+        extra = None if self.extra is None else self.extra[part]
+        return replace(self, rows=tuple(kept), target=self.target[part], extra=extra)
+
 
 @dataclass(frozen=True)
 class NeuronTerms:

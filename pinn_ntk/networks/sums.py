@@ -3,13 +3,16 @@
     ∇_a R = (s/n) Φᵀe,   ∇_{w_k} R = (s a_k/n) Σ_i e_i ∇_wφ_k(x_i),   ∇_β R = (1/n) Ψᵀe.
 
 Neurons go in chunks, so memory is n·chunk whatever the width; gradients contract over points by matrix products and never form n×N×D.
+Several processes share them as `shares` says.
 """
 
+from dataclasses import replace
 from typing import Final, overload
 
 import torch
 from torch import Tensor
 
+from pinn_ntk import parallel
 from pinn_ntk.networks.features import (
     CHUNK_ELEMENTS,
     NeuronTerms,
@@ -23,10 +26,12 @@ from pinn_ntk.networks.features import (
 from pinn_ntk.networks.fused import backward_sums, forward_sum
 from pinn_ntk.networks.model import Equations, Theta
 from pinn_ntk.networks.module_system import ModuleSystem
+from pinn_ntk.networks.shares import added, over_neurons, over_rows
 from pinn_ntk.networks.two_layer import Weights
 
 CACHED_ELEMENTS: Final = 1 << 16
 """Rows × neurons at a time where there are several chunks on a CPU: the few arrays alive, 512 KiB each, then stay in a core's cache."""
+_SHARED = 1 << 20  # rows × neurons below which every process sums all of them
 _FEWEST = 64  # neurons in a chunk, however many rows: a product with fewer columns is no matrix product
 
 
@@ -40,13 +45,18 @@ def residual(system, weights):  # type: ignore[no-untyped-def]
 
 
 def _neuron_residual(system: System, weights: Weights) -> Tensor:
-    if system.compiled and (compiled := forward_sum(system, weights.a, weights.w)) is not None:
-        return _finish(system, weights, compiled)
-    total = torch.zeros_like(system.target)
-    for part in _chunks(system, weights):
+    chunks = _chunks(system, weights)
+
+    def plain(rows: System, part: slice) -> Tensor:
         a, w = _neurons(weights, part)
-        total = total + (features(system, w) @ a[..., None]).squeeze(-1)
-    return _finish(system, weights, total)
+        return (features(rows, w) @ a[..., None]).squeeze(-1)
+
+    def compiled(rows: System, _: slice) -> Tensor:
+        found = forward_sum(rows, weights.a, weights.w)
+        return added(plain(rows, part) for part in chunks) if found is None else found
+
+    one, parts = (compiled, chunks[:1]) if system.compiled else (plain, chunks)
+    return _finish(system, weights, over_neurons(system, weights.a0, parts, one, _sharing(system, weights, chunks)))
 
 
 @overload
@@ -84,13 +94,24 @@ def pullback(system: System, weights: Weights, v: Tensor) -> tuple[Tensor, Tenso
     Returns:
         Shapes (…, N), (…, N, D), (…, m).
     """
-    if system.compiled and (compiled := backward_sums(system, weights.w, v)) is not None:
-        factor = system.scale / system.points
-        return factor * compiled[0], factor * weights.a[..., None] * compiled[1], _extra_gradient(system, weights, v)
-    by_a, by_w = torch.empty_like(weights.da), torch.empty_like(weights.dw)
-    for part in _chunks(system, weights):
+    by_a, by_w, chunks = torch.empty_like(weights.da), torch.empty_like(weights.dw), _chunks(system, weights)
+
+    def plain(part: slice) -> tuple[Tensor, Tensor]:
         a, w = _neurons(weights, part)
-        by_a[..., part], by_w[..., part, :] = _gradient(system, a, w, v, _terms(system, w))
+        own_a, own_w = _gradient(system, a, w, v, _terms(system, w))
+        return own_a[..., None], own_w
+
+    def compiled(part: slice) -> tuple[Tensor, Tensor]:
+        a, w = _neurons(weights, part)
+        if (found := backward_sums(system, w, v)) is not None:
+            factor = system.scale / system.points
+            return factor * found[0][..., None], factor * a[..., None] * found[1]
+        inside = (slice(max(c.start, part.start), min(c.stop, part.stop)) for c in chunks)
+        own = [plain(c) for c in inside if c.start < c.stop]
+        return torch.cat([a for a, _ in own], -2), torch.cat([w for _, w in own], -2)
+
+    one, parts = (compiled, [slice(0, by_a.shape[-1])]) if system.compiled else (plain, chunks)
+    over_rows((by_a[..., None], by_w), parts, one, _sharing(system, weights, chunks))
     return by_a, by_w, _extra_gradient(system, weights, v)
 
 
@@ -106,16 +127,23 @@ def pushforward(system: System, weights: Weights, delta: tuple[Tensor, Tensor, T
         (…, n).
     """
     by_a, by_w, by_extra = delta
-    total = torch.zeros_like(system.target)
-    for part in _chunks(system, weights):
+
+    def one(rows: System, part: slice) -> Tensor:
         a, w = _neurons(weights, part)
         along, moved = by_a[..., part], a[..., None] * by_w[..., part, :]
-        terms = _terms(system, w)
+        terms = _terms(rows, w)
         phi = torch.cat([t.phi for t in terms], -2)
-        slopes = [directional(rows, t, w, moved) for rows, t in zip(system.rows, terms, strict=True)]
-        total = total + (phi @ along[..., None]).squeeze(-1) + torch.cat(slopes, -1)
-    total = system.scale * total
+        slopes = [directional(r, t, w, moved) for r, t in zip(rows.rows, terms, strict=True)]
+        return (phi @ along[..., None]).squeeze(-1) + torch.cat(slopes, -1)
+
+    chunks = _chunks(system, weights)
+    total = system.scale * over_neurons(system, weights.a0, chunks, one, _sharing(replace(system, compiled=False), weights, chunks))
     return total if system.extra is None else total + by_extra @ system.extra.mT
+
+
+def _sharing(system: System, weights: Weights, chunks: list[slice]) -> bool:
+    """Whether the processes of this run share the sums of one evaluation: where there are several, and work enough for them."""
+    return parallel.size() > 1 and system.points * weights.a0.numel() >= _SHARED and (system.compiled or len(chunks) > 1)
 
 
 def _chunks(system: System, weights: Weights) -> list[slice]:
