@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+from pinn_ntk import parallel
+
 SMALL = 1 << 19
 """Rows × neurons below which one thread is used: 4 MiB in float64."""
 _THREADS = torch.get_num_threads()
@@ -17,15 +19,20 @@ def devices_seen() -> list[str]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name; 'auto' takes the first GPU, else the CPU.
+    """The device of that name; 'auto' takes the first GPU, else the CPU. Processes of one run on one machine take a GPU each.
 
     Raises:
         ValueError: no such device here; the ones seen are listed.
     """
     seen = devices_seen()
+    own, processes = parallel.local()
     if name == "auto":
-        return torch.device(seen[1] if len(seen) > 1 else "cpu")
-    wanted = "cuda:0" if name == "cuda" else name
+        return torch.device(seen[1 + own] if len(seen) > processes else "cpu")
+    if processes > 1 and name != "cpu" and (name != "cuda" or len(seen) <= processes):
+        raise ValueError(
+            f"device: got {name!r} for {processes} processes, expected 'cpu', or 'cuda' with a GPU for each; seen: {', '.join(seen)}"
+        )
+    wanted = f"cuda:{own}" if name == "cuda" else name
     if wanted not in seen:
         raise ValueError(f"device: got {name!r}, expected 'auto' or one of {', '.join(seen)}, the devices of this machine")
     return torch.device(wanted)

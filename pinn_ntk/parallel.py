@@ -20,7 +20,6 @@ from torch.distributed.rendezvous import rendezvous
 
 PATIENCE = 600.0
 """Seconds that a process waits for another before it takes it for dead."""
-_GATHER: Any = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # its name before torch 2.13
 _GRACE = 3.0  # seconds in which those that are alive say so
 _UNIT = 64  # rows or neurons: shares begin where a vector register does, in one process as in many
 
@@ -60,6 +59,14 @@ def first() -> bool:
     return started() == 1 or int(os.environ["RANK"]) == 0
 
 
+def local() -> tuple[int, int]:
+    """Number of this process among those of the same machine, and how many those are: 0 and 1 without a launcher."""
+    if started() == 1:
+        return 0, 1
+    own, count = (os.environ.get(name, "") for name in ("LOCAL_RANK", "LOCAL_WORLD_SIZE"))
+    return (int(own), int(count)) if own.isdecimal() and count.isdecimal() else (int(os.environ["RANK"]), started())
+
+
 def rank() -> int:
     """Number of this process, from 0."""
     return _group.rank
@@ -90,7 +97,7 @@ def joined(gpu: bool = False, patience: float = PATIENCE) -> Iterator[None]:
         yield
     except BaseException as error:
         if not isinstance(error, RankError):
-            _leave(f"{type(error).__name__}: {error}")
+            leave(f"{type(error).__name__}: {error}")
         raise
     finally:
         _group = before
@@ -150,19 +157,31 @@ def exchange(parts: Sequence[Tensor], owners: Sequence[int]) -> None:
     """
     if _group.size == 1 or not parts:
         return
-    of = [[p for p, owner in zip(parts, owners, strict=True) if owner == r] for r in range(_group.size)]
-    longest = max(sum(p.numel() for p in own) for own in of)
-    mine = parts[0].new_zeros(longest)
-    if of[_group.rank]:
-        flat = torch.cat([p.reshape(-1) for p in of[_group.rank]])
-        mine[: len(flat)] = flat
-    everyone = mine.new_empty(_group.size * longest)
-    _together(lambda: _GATHER(everyone, mine))
-    for r, own in enumerate(of):
-        start = r * longest
-        for p in own if r != _group.rank else ():
-            p.copy_(everyone[start : start + p.numel()].view(p.shape))
-            start += p.numel()
+    flat = [
+        _flat([p for p, owner in zip(parts, owners, strict=True) if owner == r], r == _group.rank, parts[0]) for r in range(_group.size)
+    ]
+    # each to each: several times faster than gathering, on one machine
+    others = [r for r in range(_group.size) if r != _group.rank]
+    sent = [dist.P2POp(dist.isend, flat[_group.rank], r) for r in others if flat[_group.rank].numel()]
+    received = [dist.P2POp(dist.irecv, flat[r], r) for r in others if flat[r].numel()]
+
+    def all_of_it() -> None:
+        for each in dist.batch_isend_irecv([*sent, *received]):
+            each.wait()
+
+    _together(all_of_it)
+    taken = [0] * _group.size
+    for part, owner in zip(parts, owners, strict=True):
+        if owner != _group.rank:
+            part.copy_(flat[owner][taken[owner] : taken[owner] + part.numel()].view(part.shape))
+            taken[owner] += part.numel()
+
+
+def _flat(parts: Sequence[Tensor], filled: bool, like: Tensor) -> Tensor:
+    """Room for some parts in a row, with what is in them or without."""
+    if filled and parts:
+        return torch.cat([p.reshape(-1) for p in parts])
+    return like.new_empty(sum(p.numel() for p in parts))
 
 
 def summed(value: Tensor) -> Tensor:
@@ -194,14 +213,15 @@ def _together(work: Callable[[], object]) -> None:
         raise RankError(f"rank {_group.rank} of {_group.size} stops: {_blamed()} ({_line(error)})") from error
 
 
-def _leave(why: str) -> None:
+def leave(why: str) -> None:
+    """Say why this process ends before the others, who will repeat it; nothing happens outside of `joined`."""
     with suppress(Exception):  # the table may be gone with its keeper
         _group.table.set(f"left/{_group.rank}", why)
 
 
 def _blamed() -> str:
     """Who is missing, or who ended by itself and why."""
-    _leave("")
+    leave("")
     silent, told = [], []
     for other in range(_group.size):
         try:
@@ -221,4 +241,4 @@ def _blamed() -> str:
 
 def _line(text: object) -> str:
     lines = str(text).strip().splitlines()
-    return lines[0][:200] if lines else "no message"
+    return lines[0][:120] if lines else "no message"

@@ -1,4 +1,4 @@
-"""The kernel against JAX, neural-tangents and torch.func (S2), its floor (S4) and memory (S3), the infinite width (S5).
+"""The kernel against JAX, neural-tangents and torch.func (S2), its floor (S4) and memory (S3), the infinite width (S5), two processes (S7).
 
     python scripts/bench_kernel.py [--rounds 3]
 
@@ -49,6 +49,14 @@ def dense(rounds: int, threads: int) -> list[Row]:
     return [*rows, multiple("S2", "kernel d=50 against d=2", own[50], "kernel d=2", own[2], 2.5)]
 
 
+def shared(rounds: int) -> list[Row]:
+    """S7: two processes of one thread against one."""
+    workers = [Worker("two processes", OURS, "kernel_ours.py", processes=2), Worker("one process", OURS, "kernel_ours.py")]
+    found = interleaved(workers, ["--n", "2048", "--N", "8192", "--d", "2", "--seconds", "1"], rounds, 1)
+    one, two = found["one process"], found["two processes"]
+    return [compared("S7", "kernel n=2048, N=8192, two processes", two, "pinn_ntk, one process", one, 1.7)]
+
+
 def problem_of(n: int, d: int, b: float = 1.0) -> Problem:
     """Δu + b·∇u + u on n points of the unit cube."""
     x = torch.rand(n, d, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -95,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--only", default="S2 S3 S5")
+    parser.add_argument("--only", default="S2 S3 S5 S7")
     parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.peak:
@@ -104,6 +112,7 @@ def main() -> None:
     print(f"{machine()}, {asked.threads} threads, torch {torch.__version__}", flush=True)
     rows = memory() if "S3" in asked.only else []
     rows += infinite() if "S5" in asked.only else []
+    rows += shared(asked.rounds) if "S7" in asked.only else []
     rows += dense(asked.rounds, asked.threads) if "S2" in asked.only else []
     write(rows)
 

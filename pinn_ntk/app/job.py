@@ -15,11 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from pinn_ntk import parallel
 from pinn_ntk.app.build import TEXT, build
 from pinn_ntk.app.command_line import Request
 from pinn_ntk.app.compose import resolved
 from pinn_ntk.app.faults import BadInputError, Exit
 from pinn_ntk.app.plugins import Tables
+from pinn_ntk.app.processes import require_one_run
 from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, save_config
 from pinn_ntk.app.signals import interruptible
 from pinn_ntk.app.study import Recompose, build_study, perform_study
@@ -40,6 +42,7 @@ from pinn_ntk.training.ensemble_trackers import each_member
 from pinn_ntk.training.methods import law
 from pinn_ntk.training.states import State, Status
 
+_BETWEEN = 1 << 20  # rows × neurons between two words of several processes about Ctrl-C
 _CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
 
 
@@ -71,8 +74,13 @@ class Job:
         study = build_study(config, self.plugins, self.recompose)
         quiet = not (config["report"]["bar"] or config["report"]["table"])
         level = logging.WARNING if quiet or (is_terminal(sys.stderr) and config["report"]["bar"]) else logging.INFO
+        if parallel.started() > 1:
+            require_one_run(hydra, experiment, study)
         start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
         copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
+        if not parallel.first():
+            with messages(logging.CRITICAL):
+                return guarded(lambda: _perform(experiment, config, None))
         folder = _folder(config, hydra, experiment, study)
         if hydra.mode == RunMode.MULTIRUN:
             folder = folder / job_folder(config, copies)
@@ -104,18 +112,25 @@ def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment
     return Path("sweeps") / study.name if study is not None else default_folder(experiment.problem.name)
 
 
-def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path) -> int:
-    """Predict, train, and write the files, a first Ctrl-C being no reason to lose any of it."""
-    with interruptible() as between_steps:
-        return _finish(_measured(experiment, config, between_steps), path, config["report"]["table"])
+def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path | None) -> int:
+    """Predict, train, and write the files, a first Ctrl-C being no reason to lose any of it.
 
-
-def _measured(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record | EnsembleRecord:
-    record = _run(experiment, config, between_steps)
-    if experiment.reference is None or not isinstance(record, Record):
-        return record
-    LOGGER.info("solving the same problem by finite elements")
-    return experiment.reference.beside(record, experiment.problem)
+    Args:
+        experiment: what to do.
+        config: plain.
+        path: of the run's folder; None for a process that only shares the work.
+    """
+    work = experiment.problem.points * (experiment.network.width or 1) * max(1, len(experiment.seeds))
+    with interruptible(max(1, _BETWEEN // work)) as between_steps:
+        gpu = resolve_device(config["device"]["name"]).type == "cuda"
+        with parallel.joined(gpu, config["device"]["patience"]):
+            record = _run(experiment, config, between_steps)
+        if path is None:
+            return _CODES.get(record.status, Exit.DONE)
+        if experiment.reference is not None and isinstance(record, Record):
+            LOGGER.info("solving the same problem by finite elements")
+            record = experiment.reference.beside(record, experiment.problem)
+        return _finish(record, path, config["report"]["table"])
 
 
 def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record | EnsembleRecord:
@@ -193,6 +208,8 @@ def guarded(work: Callable[[], int], log: Path | None = None) -> int:
         return _told(Exit.NUMERICAL, f"numerical stop before training: {error}", log)
     except ValueError as error:
         return _told(Exit.BAD_INPUT, str(error), log)
+    except parallel.RankError as error:
+        return _told(Exit.RESOURCES, str(error), log)
     except OSError as error:
         return _told(Exit.RESOURCES, f"{error}; nothing that was there before was changed", log)
     except KeyboardInterrupt:
@@ -205,8 +222,9 @@ def guarded(work: Callable[[], int], log: Path | None = None) -> int:
 
 
 def _told(code: Exit, text: str, log: Path | None) -> int:
-    """Say it on stderr; the traceback goes to the log only."""
-    tell(text)
+    """Say it on stderr, bad input once for all processes; the traceback goes to the log only."""
+    if parallel.first() or code != Exit.BAD_INPUT:
+        tell(text)
     if log is not None:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"{text}\n{traceback.format_exc()}")

@@ -47,6 +47,7 @@ KEYS: dict[str, Key] = {
     "theory.forecast_draws": whole("draws of the initial residual behind the forecast's band", 1, high=1_000_000),
     "reference.kind": Key("another method to compare with", names=("none", "fem")),
     "device.name": Key("auto, cpu, cuda or cuda:i"),
+    "device.patience": positive("seconds that one process of a run waits for another (torchrun)"),
     "device.compile": Key("compiled steps: auto, where they pay for the compiler's seconds", names=("auto", "always", "never")),
     "report.table": Key("the closing table on the terminal", "flag"),
     "report.bar": Key("a progress bar where stderr is a terminal", "flag"),

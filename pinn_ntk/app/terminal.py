@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pinn_ntk import parallel
 from pinn_ntk.app.run_folder import LOGGER
 
 WIDTH = 80
@@ -96,7 +97,9 @@ def _log_lines(steps: int) -> Callable[[Step], None]:
 
 
 def say(text: str) -> None:
-    """A text on stdout, unwrapped; a reader who has gone is no error."""
+    """A text on stdout, unwrapped; of several processes the first one speaks. A reader who has gone is no error."""
+    if not parallel.first():
+        return
     try:
         print(text, flush=True)
     except BrokenPipeError:

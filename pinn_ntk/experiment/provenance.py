@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pinn_ntk import parallel
 from pinn_ntk.kernels.memory import peak_bytes
 
 
@@ -23,8 +24,9 @@ def versions() -> dict[str, str]:
 
 
 def machine(device: torch.device, kernels: Mapping[str, Any], compiled: bool = False) -> dict[str, Any]:
-    """Threads, chunk, processor and whether steps were compiled: what changes the last bits."""
+    """Threads, processes, chunk, processor and whether steps were compiled: what changes the last bits."""
     chunk = kernels["initial"].chunk if kernels else None
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     about = {"processor": name, "cores": os.cpu_count(), "peak_bytes": peak_bytes(device)}
-    return {"threads": torch.get_num_threads(), "chunk": chunk, "compiled": compiled, "machine": about}
+    used = {"threads": torch.get_num_threads(), "processes": parallel.started(), "chunk": chunk, "compiled": compiled}
+    return {**used, "machine": about}

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import torch
 
+from pinn_ntk import parallel
+
 Result = TypeVar("Result")
 MIN_CHUNK = 1
 
@@ -16,8 +18,16 @@ class MemoryShortageError(MemoryError):
 
 
 def available_bytes(device: torch.device | str) -> int:
-    """Free memory of that device: of the machine (what the kernel says is available) for the CPU."""
+    """Free memory of that device: of the machine (what the kernel says is available) for the CPU.
+
+    Where several processes share a run each has its part of it, and the least of them counts, so that all decide alike.
+    """
     device = torch.device(device)
+    free = _free(device)
+    return int(parallel.least(free // parallel.local()[1] if device.type == "cpu" else free))
+
+
+def _free(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinn_ntk import parallel
 from pinn_ntk.activations import Activation
 from pinn_ntk.kernels.planar_forms import Coefficients, DenseRows, Plane, kernel_coefficients, plane_of
 
@@ -54,10 +55,22 @@ def pair_kernel(rows: DenseRows, left: Tensor, right: Tensor, moments: Moments, 
     References:
         Cho & Saul (2009) for ReLUᵖ and the identity; Trefethen & Weideman (2014) for the trapezoid.
     """
-    chunks = zip(left.split(PAIRS), right.split(PAIRS), strict=True)
-    parts = [_pair_chunk(rows.select(i), rows.select(j), moments, gradient) for i, j in chunks]
-    second = [p.w for p in parts if p.w is not None]
-    return PairKernel(torch.cat([p.a for p in parts]), torch.cat(second) if second else None, max(p.rounding for p in parts))
+    a, w, rounding = rows.x.new_zeros(len(left)), rows.x.new_zeros(len(left)) if gradient else None, 0.0
+    parts = [slice(start, start + PAIRS) for start in range(0, len(left), PAIRS)]
+    owners = [index % parallel.size() for index in range(len(parts))]
+    alone = len(parts) == 1
+    for part, owner in zip(parts, owners, strict=True):
+        if alone or owner == parallel.rank():
+            found = _pair_chunk(rows.select(left[part]), rows.select(right[part]), moments, gradient)
+            a[part], rounding = found.a, max(rounding, found.rounding)
+            if w is not None and found.w is not None:
+                w[part] = found.w
+    if not alone:
+        for whole in (a, w):
+            if whole is not None:
+                parallel.exchange([whole[part] for part in parts], owners)
+        rounding = -parallel.least(-rounding)
+    return PairKernel(a, w, rounding)
 
 
 def _pair_chunk(left: DenseRows, right: DenseRows, moments: Moments, gradient: bool) -> PairKernel:

@@ -26,12 +26,14 @@ class Worker:
         python: of its environment.
         script: in scripts/bench.
         words: its own arguments, before the sizes.
+        processes: that share the work, by torchrun.
     """
 
     name: str
     python: Path
     script: str
     words: tuple[str, ...] = ()
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ def timed(worker: Worker, sizes: Sequence[str], threads: int) -> Timing:
     own = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     plain = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'} intra_op_parallelism_threads={threads}"
-    command = [str(worker.python), str(WORKERS / worker.script), *worker.words, *sizes]
+    launcher = (
+        [] if worker.processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={worker.processes}", "--"]
+    )
+    command = [str(worker.python), *launcher, str(WORKERS / worker.script), *worker.words, *sizes]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**plain, **own, "XLA_FLAGS": flags})
     lines = [line for line in done.stdout.splitlines() if line.startswith("result,")]
     if done.returncode or not lines:

@@ -68,7 +68,12 @@ def sums(problem: Problem, width: int, compiled: bool = False, activation: str =
     weights = moved(network, members)
     e, gradient = residual_and_gradient(system, weights)
     v = torch.linspace(-1.0, 2.0, problem.points, dtype=torch.float64).expand(e.shape)
-    return {"e": e, **named("gradient", gradient), **named("pullback", pullback(system, weights, v)), "Jd": pushforward(system, weights, gradient)}
+    return {
+        "e": e,
+        **named("gradient", gradient),
+        **named("pullback", pullback(system, weights, v)),
+        "Jd": pushforward(system, weights, gradient),
+    }
 
 
 def named(word: str, tensors: tuple[Tensor, ...]) -> Results:
@@ -84,6 +89,13 @@ def kernel(problem: Problem, width: int, activation: str = "tanh") -> Results:
 def ensemble(problem: Problem, width: int) -> Results:
     network = TwoLayer(2, width)
     return dict(zip(("total", "a"), batched_kernel(problem.system(network), moved(network, 3)), strict=True))
+
+
+def infinite() -> Results:
+    """Of so many pairs that every process has some."""
+    found = pn.infinite_width_kernel(general(100), "tanh", tolerance=1e-6)
+    assert found.a is not None and found.w is not None
+    return {"a": found.a, "w": found.w, "error": torch.tensor([found.error or 0.0])}
 
 
 def lanczos() -> Results:
@@ -121,6 +133,7 @@ CASES: dict[str, Callable[[], Results]] = {
     "sums, compiled, few rows": lambda: sums(constant(3), 400_001, compiled=True, activation="sin"),
     "sums, compiled, twenty rows": lambda: sums(constant(21), 90_001, compiled=True),
     "sums, compiled, some rows": lambda: sums(general(55), 40_001, compiled=True),
+    "infinite width": infinite,
     "Lanczos": lanczos,
     "run, descent": lambda: whole_run("gradient_descent"),
     "run, adam": lambda: whole_run("adam"),
