@@ -9,7 +9,7 @@ from torch import Tensor
 from pinn_ntk import parallel
 from pinn_ntk.kernels.forms import Directions, chosen_directions, free_terms
 from pinn_ntk.kernels.triangle import TILES, Rectangle, Square, row_tiles
-from pinn_ntk.networks.features import CHUNK_ELEMENTS, System, gradient_columns, neuron_terms
+from pinn_ntk.networks.features import CHUNK_ELEMENTS, System, gradient_columns, neuron_terms, stacked
 
 _CACHED = 1 << 16  # rows × neurons
 _FEWEST = 128  # neurons, where memory allows
@@ -108,7 +108,7 @@ class _Parts:
 def _add(found: _Parts, sides: list[System], w: Tensor, carry: Tensor | None, root: Tensor | None, known: Directions | None) -> None:
     """One chunk of neurons; carry is √ω a, root √ω where the neurons differ in weight."""
     terms = [[neuron_terms(r, side.activation, w, carry is not None) for r in side.rows] for side in sides]
-    phi = [torch.cat([t.phi for t in own], -2) for own in terms]
+    phi = [stacked([t.phi for t in own]) for own in terms]
     found.value = found.more(found.value, phi if root is None else [p * root[..., None, :] for p in phi])
     if carry is None:
         return

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from pinn_ntk import parallel
 
-TILES: Final = 8
-"""Of a side: 9/16 of the multiplications."""
+TILES: Final = 16
+"""Of a side: 17/32 of the multiplications."""
 _SMALLEST = 64  # rows of a tile: fewer are no matrix product
 
 

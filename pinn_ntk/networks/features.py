@@ -7,7 +7,7 @@ With z = w·x, Q = wᵀA(x)w and ℓ = b(x)·w,
 Everything takes leading batch dimensions in w, so an ensemble of networks is one call. Of paired rows φ is a difference, φ(x;w) − φ'(x';w).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -132,7 +132,7 @@ def _combine(factors: list[Tensor | None], jet: tuple[Tensor, ...]) -> Tensor:
     total: Tensor | None = None
     for factor, derivative in zip(factors, jet, strict=False):
         if factor is not None:
-            total = factor * derivative if total is None else torch.addcmul(total, factor, derivative)
+            total = factor * derivative if total is None else total.addcmul_(factor, derivative)
     return torch.zeros_like(jet[0]) if total is None else total
 
 
@@ -151,7 +151,7 @@ def pattern_products(rows: Rows, w: Tensor) -> Tensor:
 
 def features(system: System, w: Tensor) -> Tensor:
     """Φ_ik = φ(x_i; w_k), shape (…, n, N)."""
-    return torch.cat([neuron_terms(rows, system.activation, w, gradient=False).phi for rows in system.rows], -2)
+    return stacked([neuron_terms(rows, system.activation, w, gradient=False).phi for rows in system.rows])
 
 
 def feature_gradients(rows: Rows, terms: NeuronTerms, w: Tensor) -> Iterator[Tensor]:
@@ -164,9 +164,9 @@ def feature_gradients(rows: Rows, terms: NeuronTerms, w: Tensor) -> Iterator[Ten
     for beta in range(rows.x.shape[1]):
         component = terms.G * rows.x[:, beta, None] if terms.G is not None else torch.zeros_like(terms.phi)
         if terms.first is not None and rows.b is not None:
-            component = torch.addcmul(component, rows.b[:, beta, None], terms.first)
+            component = component.addcmul_(rows.b[:, beta, None], terms.first)
         if products is not None and terms.second is not None and rows.alpha is not None:
-            component = torch.addcmul(component, rows.alpha @ products[..., beta], terms.second, value=2.0)
+            component = component.addcmul_(rows.alpha @ products[..., beta], terms.second, value=2.0)
         yield component
 
 
@@ -213,7 +213,7 @@ def jacobian_columns(system: System, w: Tensor, outer: Tensor | None) -> Iterato
         yield features(system, w)
         return
     terms = [neuron_terms(rows, system.activation, w, gradient=True) for rows in system.rows]
-    yield torch.cat([t.phi for t in terms], -2)
+    yield stacked([t.phi for t in terms])
     yield from gradient_columns(system, terms, w, outer)
 
 
@@ -221,4 +221,9 @@ def gradient_columns(system: System, terms: list[NeuronTerms], w: Tensor, outer:
     """a_k(∇_wφ_k)_β over all rows for β = 1…D in turn, each (…, n, N), from the terms of each block."""
     streams = [feature_gradients(rows, t.times(outer), w) for rows, t in zip(system.rows, terms, strict=True)]
     for components in zip(*streams, strict=True):
-        yield torch.cat(components, -2) if len(components) > 1 else components[0]
+        yield stacked(components)
+
+
+def stacked(blocks: Sequence[Tensor]) -> Tensor:
+    """(…, n_b, N) of each block, one above the other, (…, n, N); a single one is not copied."""
+    return torch.cat(list(blocks), -2) if len(blocks) > 1 else blocks[0]

@@ -22,6 +22,7 @@ from pinn_ntk.networks.features import (
     features,
     neuron_chunks,
     neuron_terms,
+    stacked,
 )
 from pinn_ntk.networks.fused import backward_sums, forward_sum
 from pinn_ntk.networks.model import Equations, Theta
@@ -79,7 +80,7 @@ def _neuron_gradient(system: System, weights: Weights) -> tuple[Tensor, tuple[Te
         return e, pullback(system, weights, e)
     a, w = weights.a, weights.w
     terms = _terms(system, w)
-    e = _finish(system, weights, (torch.cat([t.phi for t in terms], -2) @ a[..., None]).squeeze(-1))
+    e = _finish(system, weights, (stacked([t.phi for t in terms]) @ a[..., None]).squeeze(-1))
     return e, (*_gradient(system, a, w, e, terms), _extra_gradient(system, weights, e))
 
 
@@ -132,7 +133,7 @@ def pushforward(system: System, weights: Weights, delta: tuple[Tensor, Tensor, T
         a, w = _neurons(weights, part)
         along, moved = by_a[..., part], a[..., None] * by_w[..., part, :]
         terms = _terms(rows, w)
-        phi = torch.cat([t.phi for t in terms], -2)
+        phi = stacked([t.phi for t in terms])
         slopes = [directional(r, t, w, moved) for r, t in zip(rows.rows, terms, strict=True)]
         return (phi @ along[..., None]).squeeze(-1) + torch.cat(slopes, -1)
 

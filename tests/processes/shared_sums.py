@@ -103,8 +103,8 @@ def lanczos() -> Results:
     return {"vector": pair.vector, "value": torch.tensor([pair.value, pair.residual])}
 
 
-def whole_run(optimizer: str) -> Results:
-    settings = Settings(steps=6, optimizer=optimizer, compile="always", tracked=3, device="cpu", forecast_draws=2)
+def whole_run(optimizer: str, theory: bool) -> Results:
+    settings = Settings(steps=6, optimizer=optimizer, compile="always", tracked=3, device="cpu", forecast_draws=2, theory=theory)
     record = run(general(257), TwoLayer(2, 4099), settings)
     history = record.history
     return {
@@ -123,10 +123,11 @@ CASES: dict[str, Callable[[], Results]] = {
     "kernel, ensemble": lambda: ensemble(general(600), 130),
     "kernel, small": lambda: kernel(general(9), 7),
     "kernel, few rows": lambda: kernel(general(40), 20_011),
+    "kernel, fewer rows than processes": lambda: kernel(constant(4), 2_000_003),
     "sums, eager": lambda: sums(general(1103), 2501),
     "sums, paired": lambda: sums(paired(901), 3001),
     "sums, few rows": lambda: sums(general(37), 70_001),
-    "sums, fewer rows than processes": lambda: sums(Problem([Block(laplacian(2), points(1, 0), 1.0)]), 3_000_001),
+    "sums, fewer rows than processes": lambda: sums(Problem([Block(laplacian(2), points(1, 0), 1.0)]), 2_200_001),
     "sums, small": lambda: sums(general(9), 7),
     "sums, ensemble": lambda: sums(general(700), 1100, members=3),
     "sums, compiled": lambda: sums(general(1103), 1013, compiled=True),
@@ -135,8 +136,8 @@ CASES: dict[str, Callable[[], Results]] = {
     "sums, compiled, some rows": lambda: sums(general(55), 40_001, compiled=True),
     "infinite width": infinite,
     "Lanczos": lanczos,
-    "run, descent": lambda: whole_run("gradient_descent"),
-    "run, adam": lambda: whole_run("adam"),
+    "run, descent": lambda: whole_run("gradient_descent", theory=True),
+    "run, adam": lambda: whole_run("adam", theory=False),
 }
 
 
