@@ -12,8 +12,7 @@ from torch import Tensor
 from pinn_ntk import parallel
 from pinn_ntk.networks.features import System
 
-_UNIT = 8  # rows, which shares do not divide
-_ROWS = 4 * _UNIT  # for each process: fewer are shared out by neurons, and not at all where the sum over neurons is one loop
+_UNIT = 64  # rows of a block: with fewer, or at other places, BLAS adds in another order
 
 
 def over_neurons(system: System, like: Tensor, parts: Sequence[slice], one: Callable[[System, slice], Tensor], sharing: bool) -> Tensor:
@@ -26,8 +25,8 @@ def over_neurons(system: System, like: Tensor, parts: Sequence[slice], one: Call
         one: of some rows and one chunk.
         sharing: whether the processes of this run share it.
     """
-    n, shape = system.points, like.shape[:-1]
-    by_rows = n >= _ROWS * parallel.size()
+    n, shape, units = system.points, like.shape[:-1], _units(system) if sharing else []
+    by_rows = len(units) >= parallel.size()
     if not sharing or not (by_rows or len(parts) > 1):
         return added(one(system, part) for part in parts)
     if not by_rows:
@@ -37,11 +36,11 @@ def over_neurons(system: System, like: Tensor, parts: Sequence[slice], one: Call
             pieces[index] = one(system, parts[index])
         parallel.exchange([pieces[span] for span in spans], range(len(spans)))
         return added(pieces)
-    total, spans = like.new_zeros(*shape, n), parallel.spans(n, _UNIT)
+    dealt = [units[span] for span in parallel.spans(len(units), 1)]
+    total, spans = like.new_zeros(*shape, n), [slice(own[0].start, own[-1].stop) for own in dealt]
     own = spans[parallel.rank()]
-    if own.start < own.stop:
-        rows = system.select(own)
-        total[..., own] = added(one(rows, part) for part in parts)
+    rows = system.select(own)
+    total[..., own] = added(one(rows, part) for part in parts)
     parallel.exchange([total[..., span] for span in spans], range(len(spans)))
     return total
 
@@ -71,6 +70,16 @@ def over_rows(totals: Sequence[Tensor], parts: Sequence[slice], one: Callable[[s
     if sharing:
         pieces = [total[..., span, :] for span in spans for total in totals]
         parallel.exchange(pieces, [r for r in range(len(spans)) for _ in totals])
+
+
+def _units(system: System) -> list[slice]:
+    """Rows that are not divided: 64 of a block, and up to 127 at its end."""
+    found, start = [], 0
+    for rows in system.rows:
+        bounds = [start + _UNIT * i for i in range(max(1, len(rows) // _UNIT))] + [start + len(rows)]
+        found += [slice(*pair) for pair in zip(bounds, bounds[1:], strict=False)]
+        start += len(rows)
+    return found
 
 
 def added(terms: Iterable[Tensor]) -> Tensor:

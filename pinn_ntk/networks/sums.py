@@ -19,7 +19,6 @@ from pinn_ntk.networks.features import (
     System,
     contracted_gradient,
     directional,
-    features,
     neuron_chunks,
     neuron_terms,
     stacked,
@@ -50,7 +49,8 @@ def _neuron_residual(system: System, weights: Weights) -> Tensor:
 
     def plain(rows: System, part: slice) -> Tensor:
         a, w = _neurons(weights, part)
-        return (features(rows, w) @ a[..., None]).squeeze(-1)
+        phi = (neuron_terms(own, rows.activation, w, gradient=False).phi for own in rows.rows)
+        return torch.cat([(each @ a[..., None]).squeeze(-1) for each in phi], -1)
 
     def compiled(rows: System, _: slice) -> Tensor:
         found = forward_sum(rows, weights.a, weights.w)
@@ -133,9 +133,8 @@ def pushforward(system: System, weights: Weights, delta: tuple[Tensor, Tensor, T
         a, w = _neurons(weights, part)
         along, moved = by_a[..., part], a[..., None] * by_w[..., part, :]
         terms = _terms(rows, w)
-        phi = stacked([t.phi for t in terms])
-        slopes = [directional(r, t, w, moved) for r, t in zip(rows.rows, terms, strict=True)]
-        return (phi @ along[..., None]).squeeze(-1) + torch.cat(slopes, -1)
+        both = zip(rows.rows, terms, strict=True)
+        return torch.cat([(t.phi @ along[..., None]).squeeze(-1) + directional(r, t, w, moved) for r, t in both], -1)
 
     chunks = _chunks(system, weights)
     total = system.scale * over_neurons(system, weights.a0, chunks, one, _sharing(replace(system, compiled=False), weights, chunks))
