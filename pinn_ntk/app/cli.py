@@ -17,6 +17,7 @@ from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.help import help_text, version_text
 from pinn_ntk.app.job import Job, guarded, tell
 from pinn_ntk.app.plugins import Tables, load
+from pinn_ntk.app.processes import about_workers
 from pinn_ntk.app.sweep import write_sweep
 from pinn_ntk.app.terminal import say
 
@@ -52,7 +53,7 @@ def _main(words: Sequence[str]) -> int:
         job = Job(request, plugins, Recomposer(request, groups, plugins, tuple(lines)))
         if not request.multirun:
             return _single(hydra, lines, request, job)
-        return _sweep(hydra, lines, request, job, _sweep_folder(cfg))
+        return _sweep(hydra, lines, request, job, _sweep_folder(cfg), cfg.hydra.launcher)
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,10 @@ def _single(hydra: Hydra, lines: Sequence[str], request: Request, job: Job) -> i
     return int(done.return_value)
 
 
-def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, job: Job, folder: Path) -> int:
+def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, job: Job, folder: Path, launcher: DictConfig) -> int:
     """Every job of a sweep; those that fail are listed, and the others are run all the same; one document of them all."""
+    if (about := about_workers(launcher)) is not None:
+        tell(about)
     try:
         with translated(request.config_dir):
             batches = hydra.multirun(CONFIG, job, [*lines, quoted("hydra.sweep.dir", str(folder)), "hydra.mode=MULTIRUN"])

@@ -1,4 +1,6 @@
-"""What several processes started by torchrun can run: one run, whose sums they share."""
+"""Several processes: those of torchrun share the sums of one run, those of a launcher of Hydra the jobs of a sweep."""
+
+import os
 
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -30,3 +32,19 @@ def require_one_run(hydra: DictConfig, experiment: Experiment, study: Study | No
     else:
         return
     raise BadInputError(Fault("torchrun", f"got {count} processes for {what}, expected one: {remedy}"))
+
+
+def about_workers(launcher: DictConfig) -> str | None:
+    """How many jobs of a sweep run side by side and with how many threads each; None for one after another, or on other machines.
+
+    Args:
+        launcher: Hydra's own node.
+    """
+    jobs = launcher.get("n_jobs")
+    if not isinstance(jobs, int) or jobs == 0:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = jobs if jobs > 0 else max(1, cores + 1 + jobs)
+    share, asked = max(1, cores // workers), os.environ.get("OMP_NUM_THREADS", "")
+    less = f", not {asked} as OMP_NUM_THREADS asks" if asked.isdecimal() and int(asked) > share else ""
+    return f"{workers} jobs side by side, {'1 thread' if share == 1 else f'{share} threads'} each{less}: {cores} cores"

@@ -269,7 +269,7 @@ def test_row_27_more_memory_than_there_is(refused, word: str) -> None:
 
 
 def test_row_42_a_package_that_is_missing(refused) -> None:
-    assert "pip install hydra-joblib-launcher" in refused("-m", "hydra/launcher=joblib", "seed=0,1")
+    assert "pip install hydra-submitit-launcher" in refused("-m", "hydra/launcher=submitit_slurm", "seed=0,1")
 
 
 @pytest.mark.parametrize(

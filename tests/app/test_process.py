@@ -131,3 +131,16 @@ def test_bad_input_by_the_command(tmp_path: Path) -> None:
 
 def test_the_shipped_configuration_is_found() -> None:
     assert (conf_dir() / "config.yaml").is_file()
+
+
+def test_row_38_a_sweep_of_parallel_jobs_does_not_take_more_threads_than_there_are_cores(tmp_path: Path) -> None:
+    """Through joblib's launcher: as many jobs at once as there are cores, one thread each, whatever OMP_NUM_THREADS asks for."""
+    cores = len(os.sched_getaffinity(0))
+    words = ("-m", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={cores}", "name=side", "seed=0,1", "report=quiet", "theory=none")
+    code, out, err = finished(tmp_path, *words, *SMALL, environment={**ENVIRONMENT, "OMP_NUM_THREADS": str(cores + 1)})
+    assert code == 0, err
+    assert f"{cores} jobs side by side, 1 thread each, not {cores + 1} as OMP_NUM_THREADS asks: {cores} cores" in err
+    assert "2 of 2 jobs done" in out
+    summaries = [json.loads(p.read_text(encoding="utf-8")) for p in (tmp_path / "sweeps" / "side").glob("*/summary.json")]
+    assert [s["threads"] for s in summaries] == [1, 1]
+    assert len({s["loss"]["final"] for s in summaries}) == 2
