@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinn_ntk.training.memory import Memory
+
 _LEAST_GAIN = 1e-4
 """A trial is taken when R falls by this share of what the linear model promised."""
 _TRUSTED = 0.1
@@ -115,6 +117,11 @@ class Damping:
 
     mu: float
     growth: float = 2.0
+
+    @classmethod
+    def remembered(cls, memory: Memory) -> "Damping | None":
+        """As an earlier run left it; None where there was none yet."""
+        return cls(memory.get("mu"), memory.get("growth")) if "mu" in memory.values else None
 
     def failed(self) -> None:
         """After a step that was not taken."""

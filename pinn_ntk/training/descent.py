@@ -19,6 +19,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
 
 Gradient = tuple[Tensor, ...]
@@ -61,6 +62,7 @@ def gradient_descent(
     limit: float | None = None,
     momentum: float = 0.0,
     nesterov: bool = False,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ_{k+1} = θ_k − τ∇R_S(θ_k), or with v_{k+1} = βv_k − τ∇R_S(θ_k), one state per step, the initial one included.
 
@@ -77,6 +79,7 @@ def gradient_descent(
         limit: that limit, where it is known already.
         momentum: β, 0 for plain gradient descent.
         nesterov: Nesterov's method in the place of heavy ball.
+        memory: of an earlier run of it, to go on where that was.
 
     Yields:
         States; the last one says why it is the last. A kernel that is zero or not finite at the start leaves one state.
@@ -92,10 +95,12 @@ def gradient_descent(
     tau = step_size if absolute else step_size * (step_limit(network, problem, law) if limit is None else limit)
     stuck = Status.RUNNING if math.isfinite(tau) else Status.NON_FINITE if math.isnan(tau) else Status.STAGNATED
     tau = tau if stuck is Status.RUNNING else 0.0
-    rule, losses = stop or StopRule(), []
-    weights, dynamics, velocity = network.weights, replace(law, step=tau), None
+    held = memory or Memory()
+    rule, losses = stop or StopRule(), list(held.losses)
+    weights, dynamics, velocity = held.weights(network.weights), replace(law, step=tau), held.get("velocity")
     system = accelerated(problem.system(network), network, steps)
-    for k in range(steps + 1):
+    for k in range(held.step, steps + 1):
+        held.keep(k, weights, {"velocity": velocity if velocity is None else list(velocity)})
         e, gradient = residual_and_gradient(system, weights)
         losses.append(float(e @ e) / (2 * problem.points))
         status = rule.status(losses, last=k == steps) if stuck is Status.RUNNING else stuck
@@ -143,12 +148,13 @@ def heavy_ball(
     momentum: float = 0.9,
     stop: StopRule | None = None,
     limit: float | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ_{k+1} = θ_k + v_{k+1}, v_{k+1} = βv_k − τ∇R_S(θ_k) (Polyak 1964); step_size is a share of 2(1 + β)n/(s²N λ_max).
 
     Args, Yields, Raises: as for `gradient_descent`.
     """
-    return gradient_descent(network, problem, step_size, steps, absolute, stop, limit, momentum)
+    return gradient_descent(network, problem, step_size, steps, absolute, stop, limit, momentum, memory=memory)
 
 
 def nesterov(
@@ -160,12 +166,13 @@ def nesterov(
     momentum: float = 0.9,
     stop: StopRule | None = None,
     limit: float | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ_{k+1} = θ_k + βv_{k+1} − τ∇R_S(θ_k), v as for heavy ball (Nesterov 1983); step_size is a share of 2(1 + β)n/((1 + 2β)s²N λ_max).
 
     Args, Yields, Raises: as for `gradient_descent`.
     """
-    return gradient_descent(network, problem, step_size, steps, absolute, stop, limit, momentum, nesterov=True)
+    return gradient_descent(network, problem, step_size, steps, absolute, stop, limit, momentum, nesterov=True, memory=memory)
 
 
 def _norm(gradient: tuple[Tensor, ...]) -> float:

@@ -22,6 +22,7 @@ from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import momentum_dynamics, step_limit
+from pinn_ntk.training.memory import Memory, copied
 from pinn_ntk.training.path import Path, require_range, require_steps
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -65,6 +66,7 @@ def adam(
     decay: float = 1.0,
     decay_every: int = 1000,
     stop: StopRule | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ_{k+1} = θ_k − η_k m̂_k/(√v̂_k + ε), m and v being the means of ∇R_S and (∇R_S)² over about 1/(1 − β) steps (Kingma & Ba 2015).
 
@@ -79,6 +81,7 @@ def adam(
         decay: η_k = η₀ decay^{k/decay_every}.
         decay_every: see decay.
         stop: when to end earlier.
+        memory: of an earlier run of it, to go on where that was.
 
     Yields:
         States, the first one θ⁰; `time` is Σ η_k, Adam's own clock.
@@ -91,13 +94,19 @@ def adam(
     require_range("beta1", beta1, 0.0, 1.0)
     require_range("beta2", beta2, 0.0, 1.0)
     require_range("epsilon", epsilon, 0.0)
-    rate, path, time = Decay(learning_rate, decay, decay_every), Path(problem, network, steps, stop or StopRule()), 0.0
-    weights = network.weights
+    held = memory or Memory()
+    rate, path, time = (
+        Decay(learning_rate, decay, decay_every),
+        Path(problem, network, steps, stop or StopRule(), memory=held),
+        held.get("time", 0.0),
+    )
+    weights = held.weights(network.weights)
     system = accelerated(problem.system(network), network, steps)
     moving = [p.clone() for p in weights.displacement]
-    means, squares = ([torch.zeros_like(p) for p in moving] for _ in range(2))
-    counts = [torch.tensor(0.0) for _ in moving]
-    for k in range(steps + 1):
+    means, squares = (copied(held.get(name, [torch.zeros_like(p) for p in moving])) for name in ("means", "squares"))
+    counts = copied(held.get("counts", [torch.tensor(0.0) for _ in moving]))
+    for k in path.coming:
+        path.keep(k, weights, {"time": time, "means": means, "squares": squares, "counts": counts})
         e, gradient = residual_and_gradient(system, weights)
         state = path.state(k, weights, e, gradient, time, rate.at(k))
         yield state
@@ -198,6 +207,7 @@ def sgd(
     batch_seed: int = 0,
     stop: StopRule | None = None,
     limit: float | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ ← θ − τ_k g_B over the mini-batches B of an epoch, g_B = (M/n) Σ_{i∈B} e_i ∇e_i with E g_B = ∇R_S for M batches (see `batches`).
 
@@ -216,6 +226,7 @@ def sgd(
         batch_seed: of the order of the rows.
         stop: when to end earlier.
         limit: the step limit, where it is known already.
+        memory: of an earlier run of it, to go on where that was.
 
     Yields:
         States, the first one θ⁰, with residual and gradient of all rows; `time` is Σ τ over the updates.
@@ -229,14 +240,21 @@ def sgd(
     require_range("momentum", momentum, 0.0, 1.0)
     known = step_limit(network, problem, momentum_dynamics(momentum)) if limit is None and not absolute else limit
     first = step_size if known is None or absolute else step_size * known
-    rate, path = Decay(first if math.isfinite(first) else 0.0, decay, decay_every), Path(problem, network, steps, stop or StopRule())
-    weights, time, sizes = network.weights, 0.0, tuple(len(b) for b in problem.blocks)
+    held = memory or Memory()
+    rate, path = (
+        Decay(first if math.isfinite(first) else 0.0, decay, decay_every),
+        Path(problem, network, steps, stop or StopRule(), memory=held),
+    )
+    weights, time, sizes = held.weights(network.weights), held.get("time", 0.0), tuple(len(b) for b in problem.blocks)
     count = max(1, round(problem.points / batch_size))
     system = accelerated(problem.system(network), network, 2 * steps)
-    epochs = _Epochs(system, sizes, count, np.random.default_rng(batch_seed))
+    shuffle = np.random.default_rng(batch_seed)
+    shuffle.bit_generator.state = held.get("random", shuffle.bit_generator.state)
+    epochs = _Epochs(system, sizes, count, shuffle)
     moving: list[Tensor] = [p.clone() for p in weights.displacement]
-    velocity: list[Tensor | None] = [None for _ in moving]
-    for k in range(steps + 1):
+    velocity: list[Tensor | None] = copied(held.get("velocity", [None for _ in moving]))
+    for k in path.coming:
+        path.keep(k, weights, {"time": time, "velocity": velocity, "random": shuffle.bit_generator.state})
         e, gradient = residual_and_gradient(epochs.system, weights)
         state = path.state(k, weights, e, gradient, time, rate.at(k))
         yield state

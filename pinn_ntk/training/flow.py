@@ -13,6 +13,7 @@ from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import step_limit
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
 
 _EVALUATIONS = 50  # of the gradient, for each time that is asked for
@@ -33,6 +34,7 @@ def gradient_flow(
     atol: float = 1e-12,
     method: str = "DOP853",
     stop: StopRule | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ' = −∇R_S(θ), one state at each of the times given.
 
@@ -44,6 +46,7 @@ def gradient_flow(
         atol: absolute tolerance of the displacements.
         method: of `scipy.integrate.solve_ivp`; explicit ones suit wide networks, 'Radau' and 'BDF' form a P × P matrix.
         stop: when to end earlier.
+        memory: of an earlier run of it, to go on where that was.
 
     Raises:
         ValueError: times that do not increase from 0.
@@ -55,20 +58,22 @@ def gradient_flow(
     rule = replace(stop or StopRule(), window=max(2, len(times)))
     start: Theta = network.weights
     system = accelerated(problem.system(network), network, _EVALUATIONS * len(times))
-    losses: list[float] = []
-    y: Array = _flat(*start.displacement)
+    held = memory or Memory()
+    losses: list[float] = list(held.losses)
+    y: Array = _flat(*start.displacement) if held.step == 0 else held.values["y"].numpy()
 
     def slope(_: float, values: Array) -> Array:
         gradient = residual_and_gradient(system, _unflat(start, values))[1]
         return -_flat(*gradient)
 
-    for k, time in enumerate(times):
-        failed = False
-        if k:
+    failed = False
+    for k, time in list(enumerate(times))[held.step :]:
+        if k > held.step:
             solution = solve_ivp(slope, (times[k - 1], time), y, method=method, rtol=rtol, atol=atol, t_eval=[time])
             failed = not solution.success
             y = y if failed else solution.y[:, -1]
         weights = _unflat(start, y)
+        held.keep(k, weights, {"y": torch.from_numpy(np.ascontiguousarray(y))})
         e, gradient = residual_and_gradient(system, weights)
         losses.append(float(e @ e) / (2 * problem.points))
         status = Status.NON_FINITE if failed else rule.status(losses, last=k == len(times) - 1)

@@ -7,6 +7,7 @@ Whichever matrix is smaller is used. With μ = 0 it is the Gauss–Newton method
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.damping import Damping, form_of, next_step
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.path import Path, require_range, require_steps
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -56,6 +58,7 @@ def levenberg_marquardt(
     step_tolerance: float = 1e-15,
     form: str = "auto",
     stop: StopRule | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ ← θ − (JᵀJ/n + μI)⁻¹∇R_S(θ), a state for each step that lowers R_S; μ follows the gain ratio.
 
@@ -68,6 +71,7 @@ def levenberg_marquardt(
         step_tolerance: STAGNATED when R_S does not fall by a step δ with ‖δ‖ at most this share of 1 + ‖θ − θ⁰‖.
         form: 'primal' factors JᵀJ, (P, P), 'dual' JJᵀ, (n, n), the tangent kernel; 'auto' the smaller one. The steps are the same.
         stop: when to end earlier.
+        memory: of an earlier run of it, to go on where that was.
 
     Yields:
         States, the first one θ⁰; `time` counts steps. When no μ lowers R_S, the last state repeats θ with status STAGNATED.
@@ -79,11 +83,13 @@ def levenberg_marquardt(
     require_steps(steps)
     for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
         require_range(name, value, 0.0)
-    dual, n, system, weights = form_of(form), problem.points, problem.system(network), network.weights
+    held = memory or Memory()
+    dual, n, system, weights = form_of(form), problem.points, problem.system(network), held.weights(network.weights)
     require_jacobian(network, problem, dual)
-    path, control = Path(problem, network, steps, stop or StopRule(), gradient_tolerance), None
+    path, control = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held), Damping.remembered(held)
     e = residual(system, weights)
-    for k in range(steps + 1):
+    for k in path.coming:
+        path.keep(k, weights, {} if control is None else asdict(control))
         J = jacobian(system, weights)
         gradient = J.mT @ e / n
         state = path.state(k, weights, e, (gradient,), float(k))

@@ -12,13 +12,14 @@ from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import flow_times, gradient_flow
 from pinn_ntk.training.gauss_newton import levenberg_marquardt
 from pinn_ntk.training.least_squares import least_squares
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.particles import particle_flow
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.spring import spring
 from pinn_ntk.training.states import State, StopRule
 from pinn_ntk.training.variable_projection import variable_projection
 
-SUPPLIED = ("network", "problem", "steps", "stop", "limit", "tracked")
+SUPPLIED = ("network", "problem", "steps", "stop", "limit", "tracked", "memory")
 """Arguments that a run supplies itself; every other one is the method's own, with a default."""
 
 
@@ -49,7 +50,13 @@ class Method:
 
 
 def _descended_flow(
-    network: Model, problem: Problem, step_size: float = 0.5, steps: int = 1000, tracked: int = 40, stop: StopRule | None = None
+    network: Model,
+    problem: Problem,
+    step_size: float = 0.5,
+    steps: int = 1000,
+    tracked: int = 40,
+    stop: StopRule | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ' = −∇R_S over the time that gradient descent with that step size and those steps would cover.
 
@@ -60,9 +67,10 @@ def _descended_flow(
         steps: of the descent.
         tracked: states wanted, at log-spaced times.
         stop: when to end earlier.
+        memory: of an earlier run of it, to go on where that was.
     """
     times = flow_times(network, problem, steps, step_size, tracked) if steps else [0.0]
-    return gradient_flow(network, problem, times, stop=stop)
+    return gradient_flow(network, problem, times, stop=stop, memory=memory)
 
 
 METHODS: dict[str, Method] = {

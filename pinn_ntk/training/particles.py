@@ -21,6 +21,7 @@ from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import step_limit
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
 
 INTEGRATORS = ("euler", "adaptive")
@@ -157,6 +158,7 @@ def particle_flow(
     tracked: int = 40,
     stop: StopRule | None = None,
     limit: float | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """dθ_k = −(N∇_{θ_k}R_S + κθ_k) dt + √(2T) dB_k over the mean-field time steps·dt.
 
@@ -179,6 +181,7 @@ def particle_flow(
         tracked: states of the adaptive method, at log-spaced times from dt on.
         stop: when to end earlier; with noise or decay R_S may rise, and stagnation is not judged.
         limit: the step limit, where it is known already.
+        memory: of an earlier run of it, to go on where that was; the adaptive method has none.
 
     Raises:
         ValueError: a network without the 1/N, an unknown method, a number out of range, or noise under the adaptive method.
@@ -196,7 +199,8 @@ def particle_flow(
         dynamics = Dynamics("other", tau if method == "euler" else 0.0)
     else:
         dynamics = Dynamics("descent", tau) if method == "euler" else Dynamics("flow")
-    yield from _states(cloud, problem, advance, rule, dynamics, stuck or (Status.MAX_STEPS if steps == 0 else None))
+    held = (memory or Memory()) if method == "euler" else None
+    yield from _states(cloud, problem, advance, rule, dynamics, stuck or (Status.MAX_STEPS if steps == 0 else None), held)
 
 
 def _spaced(dt: float, steps: int, count: int) -> list[float]:
@@ -228,11 +232,18 @@ def _limit(network: TwoLayer, problem: Problem, known: float | None) -> float:
 
 
 def _states(
-    cloud: _Cloud, problem: Problem, advance: _Advance, rule: StopRule, dynamics: Dynamics, ended: Status | None
+    cloud: _Cloud, problem: Problem, advance: _Advance, rule: StopRule, dynamics: Dynamics, ended: Status | None, held: Memory | None
 ) -> Iterator[State]:
     """One state for each move, the initial one first; the only one when it has ended already."""
-    move, losses, k = _Move(0.0, cloud.start.weights, False), list[float](), 0
+    before = held or Memory()
+    move, losses, k = (
+        _Move(before.get("time", 0.0), before.weights(cloud.start.weights), before.get("last", False)),
+        list(before.losses),
+        before.step,
+    )
     while True:
+        if held is not None:
+            held.keep(k, move.weights, {"time": move.time, "last": move.last})
         e, gradient = cloud.gradient(move.weights)
         losses.append(float(e @ e) / (2 * problem.points))
         status = Status.NON_FINITE if move.failed else ended or rule.status(losses, move.last)

@@ -1,15 +1,16 @@
 """The path of an optimiser: what turns (k, θ_k, e, ∇R_S) into states that know why training ends, R_S = ‖e‖²/(2n)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.networks.model import Model
+from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
 
 OTHER = Dynamics("other")
@@ -52,7 +53,7 @@ class Path:
         steps: at most.
         rule: when to end earlier.
         gradient_tolerance: CONVERGED when ‖∇R_S‖ is at most this share of its first value.
-        losses: R_S so far.
+        memory: of the method, at the state where it goes on.
     """
 
     problem: Problem
@@ -60,8 +61,20 @@ class Path:
     steps: int
     rule: StopRule
     gradient_tolerance: float = 0.0
-    losses: list[float] = field(default_factory=list)
+    memory: Memory = field(default_factory=Memory)
     _first: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.losses, self._first = list(self.memory.losses), self.memory.get("first gradient", 0.0)
+
+    @property
+    def coming(self) -> range:
+        """The steps whose states are still to come."""
+        return range(self.memory.step, self.steps + 1)
+
+    def keep(self, k: int, weights: Theta, own: Mapping[str, Any] | None = None) -> None:
+        """Remember the state that comes now: θ_k and what the method says of itself."""
+        self.memory.keep(k, weights, {**(own or {}), "first gradient": self._first})
 
     def loss(self, e: Tensor) -> float:
         """R_S = ‖e‖²/(2n)."""

@@ -15,6 +15,7 @@ from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.memory import Memory, copied
 from pinn_ntk.training.path import Path, require_range, require_steps
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -65,6 +66,7 @@ def lbfgs(
     steps: int = 1000,
     gradient_tolerance: float = 0.0,
     stop: StopRule | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ_{k+1} = θ_k − t_k H_k ∇R_S(θ_k), H_k from the last pairs of steps and gradient changes, t_k by strong Wolfe (Liu & Nocedal 1989).
 
@@ -75,6 +77,7 @@ def lbfgs(
         steps: iterations at most; each takes one gradient or a few.
         gradient_tolerance: CONVERGED when ‖∇R_S‖ is at most this share of its first value.
         stop: when to end earlier.
+        memory: of an earlier run of it, to go on where that was.
 
     Yields:
         States, the first one θ⁰; `time` counts iterations. When a line search fails, the memory is dropped once; when it fails from
@@ -86,11 +89,16 @@ def lbfgs(
     require_steps(steps)
     require_range("history_size", history_size, 1)
     require_range("gradient_tolerance", gradient_tolerance, 0.0)
-    path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance)
-    objective = _Objective(accelerated(problem.system(network), network, steps), network.weights, problem.points)
-    minimiser, fresh = _minimiser(objective, history_size), True
-    for k in range(steps + 1):
+    held = memory or Memory()
+    path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
+    objective = _Objective(accelerated(problem.system(network), network, steps), held.weights(network.weights), problem.points)
+    objective.scale, objective.ceiling = held.get("scale", 1.0), held.get("ceiling", math.inf)
+    minimiser, fresh = _minimiser(objective, history_size), held.get("fresh", True)
+    minimiser.state[objective.moving[0]].update(copied(held.get("pairs", {})))
+    for k in path.coming:
         weights, e, gradient = objective.evaluate()
+        pairs = dict(minimiser.state[objective.moving[0]])
+        path.keep(k, weights, {"scale": objective.scale, "ceiling": objective.ceiling, "fresh": fresh, "pairs": pairs})
         state = path.state(k, weights, e, gradient, float(k))
         if k == 0 and state.loss > 0.0 and math.isfinite(state.loss):
             objective.scale = 2.0 ** round(math.log2(_LOSS.get(e.dtype, 1.0) / state.loss))

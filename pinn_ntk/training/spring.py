@@ -16,6 +16,7 @@ from pinn_ntk.networks.sums import residual
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.damping import DampedSteps, form_of
 from pinn_ntk.training.gauss_newton import jacobian, require_jacobian, split
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.path import Path, require_range, require_steps
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -31,6 +32,7 @@ def spring(
     gradient_tolerance: float = 0.0,
     form: str = "auto",
     stop: StopRule | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ ← θ + min(η, C/‖δ‖) δ with δ = μδ₋₁ − Jᵀ(JJᵀ + nλI)⁻¹(e + μJδ₋₁); every step is taken.
 
@@ -45,6 +47,7 @@ def spring(
         gradient_tolerance: CONVERGED when ‖∇R_S‖ is at most this share of its first value.
         form: as in `levenberg_marquardt`.
         stop: when to end earlier.
+        memory: of an earlier run of it, to go on where that was.
 
     Yields:
         States, the first one θ⁰; `time` counts steps.
@@ -63,9 +66,11 @@ def spring(
     require_range("gradient_tolerance", gradient_tolerance, 0.0)
     dual, n = form_of(form), problem.points
     require_jacobian(network, problem, dual)
-    path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance)
-    system, weights, delta, shift = problem.system(network), network.weights, None, 0.0
-    for k in range(steps + 1):
+    held = memory or Memory()
+    path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
+    system, weights, delta, shift = problem.system(network), held.weights(network.weights), held.get("delta"), held.get("shift", 0.0)
+    for k in path.coming:
+        path.keep(k, weights, {"delta": delta, "shift": shift})
         e, J = residual(system, weights), jacobian(system, weights)
         state = path.state(k, weights, e, (J.mT @ e / n,), float(k))
         yield state

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,15 +14,16 @@ from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError, spectrum_of_factor
 from pinn_ntk.kernels.tangent import tangent_kernel, tangent_kernel_and_factors
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.training.journal import Array as Array
+from pinn_ntk.training.journal import Journal as Journal
+from pinn_ntk.training.journal import Tracker as Tracker
+from pinn_ntk.training.journal import Value as Value
 from pinn_ntk.training.states import State, Status
 
-Value = float | Tensor
-Tracker = Callable[[State], Mapping[str, Value]]
 _TRACKING = 0.4  # of the seconds of training
 _SWEPT, _SWEPT_COMPILED, _CALLED = 15e-9, 2e-9, 1.5e-4  # seconds for a number of n × N, eager and compiled, and for a step
 _MULTIPLIED, _ROTATED = 3.2e-11, 8.4e-10  # seconds for each of n²N(D + 1) in a kernel, and of n³ in two spectra
 _FEWEST = 5  # spectra of a run
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -216,41 +217,12 @@ def spread(tracked: Sequence[int], count: int) -> list[int]:
     return sorted({tracked[round(place)] for place in places})
 
 
-@dataclass
-class _Collector:
-    """Columns and arrays as they grow."""
-
-    rows: list[Mapping[str, Value]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-
-    def ask(self, trackers: Sequence[Tracker], state: State, seconds: float) -> None:
-        """One more row, unless that step has one; of a state that is not finite only what needs no eigenvalues."""
-        if self.rows and self.rows[-1]["step"] == state.step:
-            return
-        row: dict[str, Value] = {"step": float(state.step), "time": state.time, "loss": state.loss, "seconds": seconds}
-        if state.status is not Status.NON_FINITE:
-            for tracker in trackers:
-                row.update(tracker(state))
-        self.rows.append(row)
-
-    def columns(self) -> dict[str, Array]:
-        names = {name: None for row in self.rows for name, v in row.items() if not isinstance(v, Tensor)}
-        return {name: np.array([row.get(name, math.nan) for row in self.rows], dtype=np.float64) for name in names}
-
-    def arrays(self) -> dict[str, Array]:
-        names = {name: None for row in self.rows for name, v in row.items() if isinstance(v, Tensor)}
-        shapes = {name: next(_numpy(row[name]).shape for row in self.rows if name in row) for name in names}
-        return {
-            name: np.stack([_numpy(row[name]) if name in row else np.full(shapes[name], math.nan) for row in self.rows]) for name in names
-        }
-
-
-def _numpy(value: Value) -> Array:
-    return torch.as_tensor(value).detach().to(device="cpu", dtype=torch.float64).numpy()
-
-
 def track(
-    states: Iterable[State], trackers: Sequence[Tracker], steps: Sequence[int], on_state: Callable[[State], None] | None = None
+    states: Iterable[State],
+    trackers: Sequence[Tracker],
+    steps: Sequence[int],
+    on_state: Callable[[State], None] | None = None,
+    journal: Journal | None = None,
 ) -> History:
     """Run a generator of states to its end and ask the trackers at the steps given, and at the last state.
 
@@ -259,12 +231,13 @@ def track(
         trackers: each state → numbers and arrays.
         steps: where they are asked.
         on_state: called with every state, for progress.
+        journal: of the steps before the first of these states.
 
     Returns:
         The history; an interrupt by the keyboard ends it with status INTERRUPTED, and what was tracked is kept.
     """
-    wanted, held, notes = set(steps), _Collector(), []
-    spent, begin, last, status = 0.0, time.perf_counter(), None, Status.INTERRUPTED
+    wanted, held, notes = set(steps), journal or Journal(), []
+    spent, begin, last, status = 0.0, time.perf_counter() - held.seconds, None, Status.INTERRUPTED
     try:
         for state in states:
             last, status = state, state.status

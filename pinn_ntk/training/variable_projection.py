@@ -6,7 +6,7 @@ which differs from the whole derivative by a term in the span of M only, so that
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import torch
@@ -21,6 +21,7 @@ from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.damping import Damping, next_step
 from pinn_ntk.training.least_squares import with_outer
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.path import Path, require_range, require_steps
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -74,6 +75,7 @@ def variable_projection(
     gradient_tolerance: float = 0.0,
     step_tolerance: float = 1e-15,
     stop: StopRule | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[State]:
     """w ← w − (JᵀJ/n + μI)⁻¹∇_wR_S with Kaufman's J, the outer weights solved for at every w; μ follows the gain ratio.
 
@@ -86,6 +88,7 @@ def variable_projection(
         gradient_tolerance: CONVERGED when ‖∇R_S‖ is at most this share of its first value.
         step_tolerance: STAGNATED when R_S does not fall by a step δ with ‖δ‖ at most this share of 1 + ‖w − w⁰‖.
         stop: when to end earlier.
+        memory: of an earlier run of it, to go on where that was.
 
     Yields:
         θ⁰, then states whose outer weights are those of least squares; `time` counts steps. Where neurons are as many as rows the outer
@@ -103,13 +106,17 @@ def variable_projection(
         require_range(name, value, 0.0)
     require_range("tikhonov", tikhonov, 0.0, above=True)
     net = require_two_layer(network, "variable_projection, which needs a network that is linear in its outer weights,")
-    system, path = problem.system(net), Path(problem, network, steps, stop or StopRule(), gradient_tolerance)
+    held = memory or Memory()
+    system, path = problem.system(net), Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
     _require_memory(net, problem)
-    e, gradient = residual_and_gradient(system, net.weights)
-    state = path.state(0, net.weights, e, gradient, 0.0)
+    control, weights = Damping.remembered(held), held.weights(net.weights)
+    place = Eliminated.at(system, weights, tikhonov) if held.step else None
+    path.keep(held.step, weights, {} if control is None else asdict(control))
+    e, gradient = residual_and_gradient(system, weights)
+    state = path.state(held.step, weights, e if place is None else place.e, gradient, float(held.step))
+    state = state if place is None else _full(state, place)
     yield state
-    place, control = None, None
-    for k in range(1, steps + 1):
+    for k in range(held.step + 1, steps + 1):
         if state.status is not Status.RUNNING:
             return
         if place is None:
@@ -122,6 +129,7 @@ def variable_projection(
                 yield path.stuck(state, trial)
                 return
             place = trial.place
+        path.keep(k, place.weights, {} if control is None else asdict(control))
         _, gradient = residual_and_gradient(system, place.weights)
         state = _full(path.state(k, place.weights, place.e, gradient, float(k)), place)
         yield state
