@@ -33,6 +33,7 @@ class Request:
         package: the part to print.
         help: whether to print the help.
         version: whether to print the version.
+        resume: the folder of a run to go on with.
     """
 
     words: tuple[str, ...]
@@ -45,6 +46,7 @@ class Request:
     package: str | None
     help: bool
     version: bool
+    resume: str | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,16 +72,20 @@ def read(words: Sequence[str]) -> Request:
         parser.add_argument(flag, action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     found = parser.parse_intermixed_args(list(words))
-    kept, plugins = [], []
+    kept, plugins, resume = [], [], None
     for line in found.overrides:
         key, _, value = line.lstrip("+").partition("=")
         if key == "plugins":
             plugins += _files(value)
+        elif key == "resume":
+            resume = value.strip("'\"")
         else:
             kept.append(quoted(key, value) if key == "output" else line)
+    if resume is not None and found.multirun:
+        raise BadInputError(Fault("resume", "got a sweep (-m), expected one run; the same sweep again goes on with its jobs"))
     return Request(
         tuple(words), tuple(kept), tuple(plugins), found.multirun, found.config_dir,
-        found.cfg, found.resolve, found.package, found.help, found.version,
+        found.cfg, found.resolve, found.package, found.help, found.version, resume,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ class Exit(IntEnum):
     BAD_INPUT = 2
     NUMERICAL = 3
     RESOURCES = 4
-    # 75 is "interrupted with a checkpoint written"; without checkpoints an interrupted run cannot be continued and says 130
+    CHECKPOINTED = 75  # interrupted, with a checkpoint written
     INTERRUPTED = 130
 
 

@@ -22,12 +22,14 @@ from pinn_ntk.app.compose import resolved
 from pinn_ntk.app.faults import BadInputError, Exit
 from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.processes import require_one_run
+from pinn_ntk.app.resume import continued, identity, require_memory
 from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, save_config
 from pinn_ntk.app.signals import interruptible
 from pinn_ntk.app.study import Recompose, build_study, perform_study
 from pinn_ntk.app.sweep import finished, job_folder
 from pinn_ntk.app.terminal import Shown, closing_table, is_terminal, messages, progress, say
 from pinn_ntk.devices import resolve_device, threads_for
+from pinn_ntk.experiment.checkpoint import CHECKPOINTS, Held, Keeper, read_checkpoint
 from pinn_ntk.experiment.ensemble import check_ensemble, run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment
@@ -63,12 +65,17 @@ class Job:
     def __call__(self, cfg: DictConfig) -> int:
         """Run it."""
         code = guarded(lambda: self._execute(cfg))
-        if code == Exit.INTERRUPTED and self.request.multirun:
+        if code in (Exit.INTERRUPTED, Exit.CHECKPOINTED) and self.request.multirun:
             raise KeyboardInterrupt  # Ctrl-C ends a sweep, not one of its jobs
         return code
 
     def _execute(self, cfg: DictConfig) -> int:
         hydra = cast(DictConfig, HydraConfig.get())
+        start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
+        copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
+        resumed = None if self.request.resume is None else (start / Path(self.request.resume).expanduser()).resolve()
+        if resumed is not None:
+            cfg = continued(cfg, resumed, self.request.overrides, copies)
         config = named(resolved(cfg), str(hydra.runtime.choices.get("problem")))
         experiment = build(config, self.plugins)
         study = build_study(config, self.plugins, self.recompose)
@@ -76,22 +83,23 @@ class Job:
         level = logging.WARNING if quiet or (is_terminal(sys.stderr) and config["report"]["bar"]) else logging.INFO
         if parallel.started() > 1:
             require_one_run(hydra, experiment, study)
-        start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
-        copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
+        if resumed is not None:
+            require_memory(experiment, study)
+        folder = resumed or _folder(config, hydra, experiment, study)
         if not parallel.first():
             with messages(logging.CRITICAL):
-                return guarded(lambda: _perform(experiment, config, None))
-        folder = _folder(config, hydra, experiment, study)
+                return guarded(lambda: _perform(experiment, config, folder, resumed is not None))
         if hydra.mode == RunMode.MULTIRUN:
             folder = folder / job_folder(config, copies)
             if (code := finished(folder)) is not None:
                 say(f"done before: {folder}")
                 return code
-        with messages(level), run_folder(folder, bool(hydra.job.chdir)) as path:
+            resumed = folder if (folder / CHECKPOINTS).is_dir() and not experiment.seeds else None
+        with messages(level), run_folder(folder, bool(hydra.job.chdir), resumed is not None) as path:
             save_config(path, cfg, hydra, self.request.words, copies)
             if study is not None:
                 return guarded(lambda: perform_study(study, config, path), path / LOG)
-            return guarded(lambda: _perform(experiment, config, path), path / LOG)
+            return guarded(lambda: _perform(experiment, config, path, resumed is not None), path / LOG)
 
 
 def named(config: dict[str, Any], option: str) -> dict[str, Any]:
@@ -112,28 +120,45 @@ def _folder(config: Mapping[str, Any], hydra: DictConfig, experiment: Experiment
     return Path("sweeps") / study.name if study is not None else default_folder(experiment.problem.name)
 
 
-def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path | None) -> int:
+def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path, resumed: bool) -> int:
     """Predict, train, and write the files, a first Ctrl-C being no reason to lose any of it.
 
     Args:
         experiment: what to do.
         config: plain.
-        path: of the run's folder; None for a process that only shares the work.
+        path: of the run's folder.
+        resumed: whether the run that is there goes on.
     """
+    keeper = _keeper(config, path, resumed)
     work = experiment.problem.points * (experiment.network.width or 1) * max(1, len(experiment.seeds))
     with interruptible(max(1, _BETWEEN // work)) as between_steps:
         gpu = resolve_device(config["device"]["name"]).type == "cuda"
         with parallel.joined(gpu, config["device"]["patience"]):
-            record = _run(experiment, config, between_steps)
-        if path is None:
-            return _CODES.get(record.status, Exit.DONE)
+            record = _run(experiment, config, between_steps, keeper)
+        if not parallel.first():
+            return _code(record, keeper)
         if experiment.reference is not None and isinstance(record, Record):
             LOGGER.info("solving the same problem by finite elements")
             record = experiment.reference.beside(record, experiment.problem)
-        return _finish(record, path, config["report"]["table"])
+        return _finish(record, path, config["report"]["table"], keeper)
 
 
-def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record | EnsembleRecord:
+def _keeper(config: Mapping[str, Any], path: Path, resumed: bool) -> Keeper:
+    """What writes checkpoints, with what the last one holds where a run goes on.
+
+    Raises:
+        CheckpointError: there is none that is whole, or of another run.
+    """
+    known, held = identity(config), Held()
+    if resumed:
+        held, notes = read_checkpoint(path, known, resolve_device(config["device"]["name"]))
+        for note in notes:
+            LOGGER.warning("warning: %s", note)
+        LOGGER.info("going on after step %d", held.memory.step)
+    return Keeper(path, known, held, config["checkpoint"], LOGGER.warning)
+
+
+def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None], keeper: Keeper) -> Record | EnsembleRecord:
     if experiment.seeds:
         return _all_seeds(experiment, config, between_steps)
     if experiment.solver is not None:
@@ -148,9 +173,14 @@ def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Calla
 
         def on_state(state: State) -> None:
             show(state)
-            between_steps()
+            try:
+                between_steps()
+            except KeyboardInterrupt:
+                keeper.now(state)
+                raise
+            keeper.perhaps(state)
 
-        return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config)
+        return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config, held=keeper.held)
 
 
 def _solved(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record:
@@ -179,15 +209,24 @@ def _all_seeds(experiment: Experiment, config: Mapping[str, Any], between_steps:
         return run_ensemble(problem, network, seeds, settings, trackers, on_state, config=config)
 
 
-def _finish(record: Record | EnsembleRecord, path: Path, table: bool) -> int:
+def _finish(record: Record | EnsembleRecord, path: Path, table: bool, keeper: Keeper) -> int:
     """Write the files, then say so."""
     for warning in record.warnings:
         LOGGER.warning("warning: %s", warning)
     report = record.save(path)
     summary = record.summary()
     LOGGER.info("%s, loss %s to %s, report %s", summary["status"], summary["loss"]["initial"], summary["loss"]["final"], report)
+    code = _code(record, keeper)
+    if code == Exit.CHECKPOINTED:
+        tell(f"go on with: pinn-ntk resume={path}")
     say((closing_table(summary) if table else "") + str(report))
-    return _CODES.get(record.status, Exit.DONE)
+    return code
+
+
+def _code(record: Record | EnsembleRecord, keeper: Keeper) -> int:
+    """What the command says to the shell."""
+    code = _CODES.get(record.status, Exit.DONE)
+    return Exit.CHECKPOINTED if code == Exit.INTERRUPTED and keeper.written else code
 
 
 def guarded(work: Callable[[], int], log: Path | None = None) -> int:

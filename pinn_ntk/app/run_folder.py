@@ -13,6 +13,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk.app.faults import BadInputError, Fault
+from pinn_ntk.experiment.checkpoint import CHECKPOINTS
 
 LOCK, LOG, SUMMARY = ".lock", "run.log", "summary.json"
 RUN_FILES = (
@@ -25,6 +26,7 @@ RUN_FILES = (
     "figures",
     "table.csv",
     "ensemble.csv",
+    CHECKPOINTS,
     ".hydra",
     LOG,
 )
@@ -42,12 +44,13 @@ def default_folder(problem: str) -> Path:
 
 
 @contextmanager
-def run_folder(folder: Path, chdir: bool) -> Iterator[Path]:
+def run_folder(folder: Path, chdir: bool, goes_on: bool = False) -> Iterator[Path]:
     """The folder, made, locked and logged to; all of it is undone at the end but the files.
 
     Args:
         folder: made when missing.
         chdir: whether the working directory is the folder meanwhile.
+        goes_on: whether the run there is continued: its checkpoints and its log stay.
 
     Yields:
         Its absolute path.
@@ -58,7 +61,7 @@ def run_folder(folder: Path, chdir: bool) -> Iterator[Path]:
     """
     path, before = _made(folder), Path.cwd()
     with _locked(path):
-        _set_aside(path)
+        _set_aside(path, (CHECKPOINTS, LOG) if goes_on else ())
         with _logged(path), _inside(path if chdir else before, before):
             yield path
 
@@ -72,16 +75,17 @@ def _inside(path: Path, before: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(path: Path, staying: Sequence[str]) -> None:
     """An earlier run's files go to earlier/<its time>: a folder named twice loses nothing."""
-    if not (path / SUMMARY).exists():
+    told = next((path / name for name in (SUMMARY, CHECKPOINTS) if name not in staying and (path / name).exists()), None)
+    if told is None:
         return
-    moment = datetime.fromtimestamp((path / SUMMARY).stat().st_mtime)
+    moment = datetime.fromtimestamp(told.stat().st_mtime)
     kept = path / "earlier" / f"{moment:%Y-%m-%d_%H-%M-%S-%f}"
     try:
         kept.mkdir(parents=True)
         for name in RUN_FILES:
-            if (path / name).exists():
+            if name not in staying and (path / name).exists():
                 (path / name).rename(kept / name)
     except OSError as error:
         raise FolderError(f"the earlier run in {path} cannot be set aside ({error.strerror}); choose another with output=FOLDER") from error

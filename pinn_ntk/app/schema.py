@@ -24,6 +24,7 @@ KEYS: dict[str, Key] = {
     "dtype": Key("precision", names=tuple(DTYPES)),
     "strict": Key("warnings about preconditions become errors", "flag"),
     "name": Key("of a sweep: its folder is sweeps/<name>, and jobs that are finished there are kept", optional=True),
+    "checkpoint": Key("seconds between checkpoints; null for one at the end only", "number", 0.0, above=True, optional=True),
     "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
     "network.kind": Key("which network"),
     "network.width": replace(whole("N, neurons; or what the theorem asks for", 1), names=(SUFFICIENT,)),

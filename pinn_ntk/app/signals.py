@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one ends training after the step at hand and keeps everything; the second one ends the process."""
+"""Ctrl-C, SIGTERM, SIGUSR1: the first ends training after the step at hand and keeps everything; a second Ctrl-C ends the process."""
 
 import signal
 import sys
@@ -11,6 +11,7 @@ from types import FrameType
 from pinn_ntk import parallel
 from pinn_ntk.app.faults import Exit
 
+_HEEDED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 _TWICE = 1.0  # seconds: a terminal sends Ctrl-C to every process, and a launcher passes it on once more
 
 
@@ -39,7 +40,7 @@ class Interrupt:
             raise KeyboardInterrupt
 
     def handle(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
-        """SIGINT.
+        """SIGINT, or what a scheduler sends before it takes the machine away.
 
         Raises:
             KeyboardInterrupt: before training, when there is nothing to keep.
@@ -47,18 +48,22 @@ class Interrupt:
         """
         if self.asked and parallel.started() > 1 and time.monotonic() - self.asked < _TWICE:
             return
+        if self.asked and signum != signal.SIGINT:
+            return
         if self.asked:
             raise SystemExit(Exit.INTERRUPTED)
         self.asked = time.monotonic()
         if not self.training:
             raise KeyboardInterrupt
         if parallel.first():
-            print("\ninterrupted: finishing what is at hand and writing the report; Ctrl-C again ends at once", file=sys.stderr)
+            print(
+                "\ninterrupted: finishing what is at hand, writing a checkpoint and the report; Ctrl-C again ends at once", file=sys.stderr
+            )
 
 
 @contextmanager
 def interruptible(stride: int = 1) -> Iterator[Callable[[], None]]:
-    """A function to call between steps, and SIGINT handled as said above (in the main thread, where Python allows it).
+    """A function to call between steps, and signals handled as said above (in the main thread, where Python allows it).
 
     Args:
         stride: steps after which several processes ask one another.
@@ -67,8 +72,9 @@ def interruptible(stride: int = 1) -> Iterator[Callable[[], None]]:
     if threading.current_thread() is not threading.main_thread():
         yield interrupt.at_step
         return
-    before = signal.signal(signal.SIGINT, interrupt.handle)
+    before = {number: signal.signal(number, interrupt.handle) for number in _HEEDED}
     try:
         yield interrupt.at_step
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

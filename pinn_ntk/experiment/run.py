@@ -9,6 +9,7 @@ from torch import nn
 
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.devices import full_precision, resolve_device
+from pinn_ntk.experiment.checkpoint import Held
 from pinn_ntk.experiment.checks import check_smoothness, growth_warnings, precision_warnings, preconditions, step_warnings
 from pinn_ntk.experiment.provenance import machine, versions
 from pinn_ntk.experiment.settings import DTYPES, Settings, StrictError
@@ -21,6 +22,8 @@ from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.training.descent import step_limit
+from pinn_ntk.training.journal import Journal
+from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.methods import law
 from pinn_ntk.training.states import State
 from pinn_ntk.training.trackers import (
@@ -45,6 +48,7 @@ def run(
     on_state: Callable[[State], None] | None = None,
     on_prediction: Callable[[Prediction], None] | None = None,
     config: Mapping[str, Any] | None = None,
+    held: Held | None = None,
 ) -> Record:
     """Predict, train with tracking, compare.
 
@@ -57,6 +61,7 @@ def run(
         on_state: called with every state, for progress.
         on_prediction: called once, before the first step.
         config: kept in the record.
+        held: memory and journal, filled while the run goes; those of a checkpoint continue its run, to the bit.
 
     Returns:
         The record; `record.save(folder)` writes it.
@@ -75,9 +80,15 @@ def run(
         if prediction is not None and on_prediction is not None:
             on_prediction(prediction)
         predicted = time.perf_counter()
-        states, steps = _states(problem, network, settings, limit)
-        own = KernelTracker(problem, _spectra(problem, network, settings, steps)) if settings.kernel else None
-        measured = tracked_run(problem, states, steps, own, trackers, on_state)
+        held = held or Held()
+        own = None
+        if settings.kernel:
+            first, steps = _states(problem, network, settings, limit)
+            own = KernelTracker(problem, _spectra(problem, network, settings, steps))
+            if held.memory.step:
+                own(next(first))  # its first kernel is that of θ⁰
+        states, steps = _states(problem, network, settings, limit, held.memory)
+        measured = tracked_run(problem, states, steps, own, trackers, on_state, held.journal)
     history, kernels = measured.history, measured.kernels
     statements = compare(replace(measured, prediction=prediction))
     seconds = {**history.seconds, "theory": predicted - begin, "report": 0.0, "total": time.perf_counter() - begin}
@@ -158,7 +169,9 @@ class Measured:
     prediction: Prediction | None = None
 
 
-def _states(problem: Problem, network: Model, settings: Settings, limit: float | None) -> tuple[Iterator[State], list[int]]:
+def _states(
+    problem: Problem, network: Model, settings: Settings, limit: float | None, memory: Memory | None = None
+) -> tuple[Iterator[State], list[int]]:
     """The generator of states and the steps at which trackers are asked."""
     method = settings.method
     given = {
@@ -167,6 +180,7 @@ def _states(problem: Problem, network: Model, settings: Settings, limit: float |
         "stop": settings.stop_rule(),
         "limit": limit,
         "tracked": settings.tracked,
+        "memory": memory,
         **settings.options,
     }
     states = method.states(network, problem, steps=settings.steps, **{k: v for k, v in given.items() if k in method.arguments})
@@ -182,6 +196,7 @@ def tracked_run(
     own: KernelTracker | None,
     trackers: Sequence[Tracker] = (),
     on_state: Callable[[State], None] | None = None,
+    journal: Journal | None = None,
 ) -> Measured:
     """The states with everything that is tracked of them, and the kernels at the two ends.
 
@@ -192,9 +207,10 @@ def tracked_run(
         own: of the kernel; None where it is not tracked.
         trackers: asked beside the built-in ones.
         on_state: called with every state.
+        journal: of the steps before the first of these states.
     """
     asked: list[Tracker] = [loss_tracker(problem), displacement_tracker, error_tracker(problem), *([own] if own else []), *trackers]
-    history = track(states, asked, list(steps), on_state)
+    history = track(states, asked, list(steps), on_state, journal)
     if own is None or own.first is None or own.last is None:
         return Measured(history, {})
     return Measured(history, {"initial": own.first, "final": own.last})

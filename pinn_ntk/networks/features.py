@@ -219,9 +219,10 @@ def jacobian_columns(system: System, w: Tensor, outer: Tensor | None) -> Iterato
 
 def gradient_columns(system: System, terms: list[NeuronTerms], w: Tensor, outer: Tensor) -> Iterator[Tensor]:
     """a_k(∇_wφ_k)_β over all rows for β = 1…D in turn, each (…, n, N), from the terms of each block."""
-    streams = [feature_gradients(rows, t.times(outer), w) for rows, t in zip(system.rows, terms, strict=True)]
+    few = w.shape[-1] <= 2  # fewer components than terms of each
+    streams = [feature_gradients(rows, t if few else t.times(outer), w) for rows, t in zip(system.rows, terms, strict=True)]
     for components in zip(*streams, strict=True):
-        yield stacked(components)
+        yield stacked(components).mul_(outer[..., None, :]) if few else stacked(components)
 
 
 def stacked(blocks: Sequence[Tensor]) -> Tensor:

@@ -242,6 +242,7 @@ def track(
         for state in states:
             last, status = state, state.status
             held.losses.append(state.loss)
+            held.seconds = time.perf_counter() - begin - spent
             if on_state is not None:
                 on_state(state)
             if state.step in wanted or status is not Status.RUNNING or state.dynamics.kind == "flow":  # a flow has few states, by request
