@@ -116,7 +116,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     "words",
     [
         (), ("optimizer=adam",), ("optimizer=lbfgs",), ("optimizer=levenberg_marquardt",), ("optimizer=spring",), ("optimizer=nesterov",),
-        ("optimizer=gradient_flow", "tracker.count=8"), ("optimizer=variable_projection", "network.width=2"), ("network=mlp", "network.width=4"),
+        ("optimizer=gradient_flow", "tracker.count=8"), ("optimizer=variable_projection", "network.width=2"),
+        ("network=mlp", "network.width=4"),
         ("optimizer=particle_flow", "network=mean_field", "network.width=12", "optimizer.temperature=0.001"),
         ("theory=predict",), ("dtype=float32",),
     ],
