@@ -21,6 +21,10 @@ Examples:
       the wave equation, its boundary and initial conditions as blocks
   pinn-ntk -m name=widths network.width=128,512,2048 seed=0,1
       a sweep: six runs and one report; again, it runs only what is missing
+  pinn-ntk resume=outputs/poisson_2d/2026-11-27_10-00-00-000000
+      a run that was stopped goes on, to the same bits; it may get more steps
+  torchrun --nproc-per-node=2 -m pinn_ntk problem.points=2048
+      one run, its sums shared by two processes
   pinn-ntk experiment=kernel_scaling
       a study: many runs that answer one question
   pinn-ntk --config-dir my_conf problem=mine

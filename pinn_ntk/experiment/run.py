@@ -81,12 +81,7 @@ def run(
             on_prediction(prediction)
         predicted = time.perf_counter()
         held = held or Held()
-        own = None
-        if settings.kernel:
-            first, steps = _states(problem, network, settings, limit)
-            own = KernelTracker(problem, _spectra(problem, network, settings, steps))
-            if held.memory.step:
-                own(next(first))  # its first kernel is that of θ⁰
+        own = _kernel_tracker(problem, network, settings, limit, held)
         states, steps = _states(problem, network, settings, limit, held.memory)
         measured = tracked_run(problem, states, steps, own, trackers, on_state, held.journal)
     history, kernels = measured.history, measured.kernels
@@ -108,6 +103,17 @@ def run(
         config=config,
         warnings=(*notes, *history.notes, *growth_warnings(history)),
     )
+
+
+def _kernel_tracker(problem: Problem, network: Model, settings: Settings, limit: float | None, held: Held) -> KernelTracker | None:
+    """The tracker of the kernel, of a run that goes on too; None where it is not tracked."""
+    if not settings.kernel:
+        return None
+    first, steps = _states(problem, network, settings, limit)
+    tracker = KernelTracker(problem, _spectra(problem, network, settings, steps))
+    if held.memory.step:
+        tracker(next(first))  # its first kernel is that of θ⁰
+    return tracker
 
 
 def placed(problem: Problem, network: Model, settings: Settings) -> tuple[Problem, Model]:

@@ -23,7 +23,7 @@ def test_a_run_leaves_its_folder_and_prints_the_reports_path_last(ran, workplace
     folder = outcome.folder
     assert folder.parent == workplace / "outputs" / "poisson_1d"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d{6}", folder.name)
-    written = {"report.html", "summary.json", "history.csv", "arrays.nc", "network.safetensors", "solution.nc"}
+    written = {"report.html", "summary.json", "history.csv", "arrays.nc", "network.safetensors", "solution.nc", "checkpoints"}
     assert {p.name for p in folder.iterdir()} == written | {".hydra", "run.log"}
     config = yaml.safe_load((folder / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
     assert (config["seed"], config["problem"]["kind"], config["network"]["width"]) == (3, "poisson_1d", 12)
