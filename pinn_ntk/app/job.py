@@ -22,7 +22,7 @@ from pinn_ntk.app.compose import resolved
 from pinn_ntk.app.faults import BadInputError, Exit
 from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.processes import require_one_run
-from pinn_ntk.app.resume import continued, identity, require_memory
+from pinn_ntk.app.resume import continued, identity, require_memory, require_steps_left
 from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, save_config
 from pinn_ntk.app.signals import interruptible
 from pinn_ntk.app.study import Recompose, build_study, perform_study
@@ -148,10 +148,12 @@ def _keeper(config: Mapping[str, Any], path: Path, resumed: bool) -> Keeper:
 
     Raises:
         CheckpointError: there is none that is whole, or of another run.
+        BadInputError: it has fewer steps to go than were done.
     """
     known, held = identity(config), Held()
     if resumed:
         held, notes = read_checkpoint(path, known, resolve_device(config["device"]["name"]))
+        require_steps_left(config, held.memory.step)
         for note in notes:
             LOGGER.warning("warning: %s", note)
         LOGGER.info("going on after step %d", held.memory.step)

@@ -75,5 +75,16 @@ def require_memory(experiment: Experiment, study: object) -> None:
         raise BadInputError(Fault("resume", f"got {what}, which has no checkpoints; {remedy}"))
 
 
+def require_steps_left(config: Mapping[str, Any], done: int) -> None:
+    """Refuse fewer steps than were done.
+
+    Raises:
+        BadInputError: with both numbers.
+    """
+    steps = config["optimizer"].get("steps", done)
+    if steps < done:
+        raise BadInputError(Fault("optimizer.steps", f"got {steps}, expected at least {done}: so many steps were done at the checkpoint"))
+
+
 def _free(key: str) -> bool:
     return any(key == free or key.startswith(f"{free}.") for free in FREE)

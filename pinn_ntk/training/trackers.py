@@ -253,6 +253,8 @@ def track(
         status = Status.NON_FINITE
         notes.append(str(error))
     except KeyboardInterrupt:
+        if last is None:  # there is nothing to keep
+            raise
         status = Status.INTERRUPTED
     if last is None:
         raise ValueError("states: got none, expected at least the initial one")

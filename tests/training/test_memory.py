@@ -1,5 +1,7 @@
 """A method that is given its memory again goes on as if it had not been stopped, to the bit."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from cases import network_of, problem_of
@@ -10,6 +12,7 @@ from pinn_ntk.networks.module import model_of
 from pinn_ntk.training.memory import Memory, copied
 from pinn_ntk.training.methods import METHODS
 from pinn_ntk.training.states import State
+from pinn_ntk.training.trackers import track
 
 STEPS, STOPPED = 9, 4
 OPTIONS: dict[str, dict[str, object]] = {
@@ -69,6 +72,15 @@ def test_a_module_of_any_depth_goes_on_too(method: str) -> None:
     whole = states(method, start)
     rest = states(method, start, whole[STOPPED][1])
     assert all(same(a, b) for (a, _), (b, _) in zip(whole[STOPPED:], rest, strict=True))
+
+
+def test_an_interrupt_before_the_first_state_is_an_interrupt() -> None:
+    def none() -> Iterator[State]:
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        track(none(), [], [0])
 
 
 def test_every_method_is_tried_but_the_one_of_a_single_step() -> None:
