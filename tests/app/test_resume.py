@@ -251,12 +251,12 @@ def test_what_cannot_be_gone_on_with(words: tuple[str, ...], told: str, command:
     assert told in outcome.err
 
 
-@pytest.mark.parametrize("words", [("ensemble.seeds=3",), ("experiment=kernel_scaling", "study.widths=[8]", "study.seeds=1")])
 def test_fewer_steps_than_were_done_are_refused(cut: Path, command: Ran) -> None:
     outcome = command(f"resume={cut}", "optimizer.steps=3")
     assert (outcome.code, "got 3, expected at least 4" in outcome.err) == (2, True)
 
 
+@pytest.mark.parametrize("words", [("ensemble.seeds=3",), ("experiment=kernel_scaling", "study.widths=[8]", "study.seeds=1")])
 def test_what_has_no_checkpoints_says_so(words: tuple[str, ...], command: Ran, cut: Path) -> None:
     stored = cut / ".hydra" / "config.yaml"
     text = stored.read_text(encoding="utf-8")
