@@ -22,14 +22,14 @@ from pinn_ntk.app.compose import resolved
 from pinn_ntk.app.faults import BadInputError, Exit
 from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.processes import require_one_run
-from pinn_ntk.app.resume import continued, identity, require_memory, require_steps_left
+from pinn_ntk.app.resume import can_go_on, continued, identity, require_memory, require_steps_left
 from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, save_config
 from pinn_ntk.app.signals import interruptible
 from pinn_ntk.app.study import Recompose, build_study, perform_study
 from pinn_ntk.app.sweep import finished, job_folder
 from pinn_ntk.app.terminal import Shown, closing_table, is_terminal, messages, progress, say
 from pinn_ntk.devices import resolve_device, threads_for
-from pinn_ntk.experiment.checkpoint import CHECKPOINTS, Held, Keeper, read_checkpoint
+from pinn_ntk.experiment.checkpoint import Held, Keeper, read_checkpoint
 from pinn_ntk.experiment.ensemble import check_ensemble, run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment
@@ -74,9 +74,11 @@ class Job:
         start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
         copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
         resumed = None if self.request.resume is None else (start / Path(self.request.resume).expanduser()).resolve()
+        option = str(hydra.runtime.choices.get("problem"))
         if resumed is not None:
-            cfg = continued(cfg, resumed, self.request.overrides, copies)
-        config = named(resolved(cfg), str(hydra.runtime.choices.get("problem")))
+            cfg, option = continued(cfg, resumed, self.request.overrides, copies)
+            hydra.runtime.choices["problem"] = option  # for whoever goes on with it once more
+        config = named(resolved(cfg), option)
         experiment = build(config, self.plugins)
         study = build_study(config, self.plugins, self.recompose)
         quiet = not (config["report"]["bar"] or config["report"]["table"])
@@ -94,7 +96,7 @@ class Job:
             if (code := finished(folder)) is not None:
                 say(f"done before: {folder}")
                 return code
-            resumed = folder if (folder / CHECKPOINTS).is_dir() and not experiment.seeds else None
+            resumed = folder if can_go_on(folder, config) else None
         with messages(level), run_folder(folder, bool(hydra.job.chdir), resumed is not None) as path:
             save_config(path, cfg, hydra, self.request.words, copies)
             if study is not None:

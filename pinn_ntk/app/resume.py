@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.schema import flatten
+from pinn_ntk.experiment.checkpoint import CheckpointError, read_checkpoint
 from pinn_ntk.experiment.settings import Experiment
 
 FREE = ("optimizer.steps", "report", "output", "name", "checkpoint", "device.patience")
@@ -24,7 +27,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in flatten(config, {}).items() if not _free(key)}
 
 
-def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: Mapping[str, str]) -> DictConfig:
+def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: Mapping[str, str]) -> tuple[DictConfig, str]:
     """The configuration of the run in a folder, with what may change taken from a command line.
 
     Args:
@@ -33,13 +36,16 @@ def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: 
         overrides: the words of the command line.
         plugins: name → text of its files of Python.
 
+    Returns:
+        It, and the option of the group `problem` that the run had.
+
     Raises:
         BadInputError: no run there, a key that may not change, or code that is not given again.
     """
     stored = folder / ".hydra" / "config.yaml"
     try:
-        config = OmegaConf.load(stored)
-    except (OSError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        config, hydra = OmegaConf.load(stored), OmegaConf.load(stored.with_name("hydra.yaml"))
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
         why = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise BadInputError(Fault("resume", f"got {str(folder)!r}, expected the folder of a run ({stored}: {why})")) from error
     if not isinstance(config, DictConfig):
@@ -60,7 +66,21 @@ def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: 
             faults.append(Fault(key, f"got {word!r}; the run had {then!r}, and only {', '.join(FREE)} may change when it goes on"))
     if faults:
         raise BadInputError(*faults)
-    return config
+    return config, str(OmegaConf.select(hydra, "hydra.runtime.choices.problem"))
+
+
+def can_go_on(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a job of a sweep has a checkpoint to go on from; where it has none that is whole, it begins again.
+
+    Args:
+        folder: of the job.
+        config: plain.
+    """
+    try:
+        held, _ = read_checkpoint(folder, identity(config), torch.device("cpu"))
+    except CheckpointError:
+        return False
+    return held.memory.step <= int(config["optimizer"].get("steps", 0))
 
 
 def require_memory(experiment: Experiment, study: object) -> None:

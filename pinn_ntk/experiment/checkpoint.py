@@ -106,11 +106,14 @@ def read_checkpoint(folder: Path, identity: Mapping[str, Any], device: torch.dev
     Raises:
         CheckpointError: there is none that is whole, or it is of another version or of a run that was configured otherwise.
     """
+    from safetensors import SafetensorError
+
     manifests, notes = sorted((folder / CHECKPOINTS).glob("*.json"), reverse=True), list[str]()
     for manifest in manifests:
         try:
             about, data = _whole(manifest)
-        except (OSError, ValueError) as error:
+            held = _held(data, device)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             notes.append(f"checkpoint {manifest.stem} is damaged ({error}); the one before it is taken")
             continue
         if about["version"] != VERSION:
@@ -118,7 +121,7 @@ def read_checkpoint(folder: Path, identity: Mapping[str, Any], device: torch.dev
         differing = [f"{k}: {about['identity'].get(k)!r} then, {v!r} now" for k, v in identity.items() if about["identity"].get(k) != v]
         if differing:
             raise CheckpointError(f"{manifest}: of another run: {'; '.join(differing)}")
-        return _held(data, device), notes
+        return held, notes
     found = "; ".join(notes) if notes else "none there"
     raise CheckpointError(f"got {str(folder)!r}, expected the folder of a run with a checkpoint: {found}")
 

@@ -67,7 +67,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is an allocation that failed, on the CPU or on a GPU."""
     words = ("can't allocate memory", "out of memory", "not enough memory", "alloc_cpu")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(w in str(error).lower() for w in words)
+        isinstance(error, RuntimeError) and not isinstance(error, parallel.RankError) and any(w in str(error).lower() for w in words)
     )
 
 

@@ -294,3 +294,35 @@ def test_an_interrupted_job_of_a_sweep_goes_on_where_it_was(command: Ran, monkey
     logs = [p.read_text(encoding="utf-8") for p in (workplace / "sweeps" / "s").glob("*/run.log")]
     assert sum("going on after step 3" in log for log in logs) == 1
     assert os.path.exists(workplace / "sweeps" / "s" / "report.html")
+
+
+def test_a_job_without_a_whole_checkpoint_begins_again(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+    """Killed between the making of the folder and the first manifest, a job must not be refused for ever."""
+    sweep = ("-m", "name=s", "seed=0", *TINY)
+    with monkeypatch.context() as patch:
+        interrupted(patch, 3)
+        assert command(*sweep).code == 130
+    (manifest,) = (workplace / "sweeps" / "s").glob("*/checkpoints/*.json")
+    manifest.unlink()
+    assert "1 of 1 jobs done" in command(*sweep).out
+
+
+def test_a_problem_of_ones_own_keeps_its_name(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+    mine = workplace / "conf" / "problem"
+    mine.mkdir(parents=True)
+    text = "kind: text\ndomain: {kind: box, low: [0], high: [1]}\noperator: {kind: laplacian}\nexact: x*x\npoints: 5\n"
+    (mine / "mine.yaml").write_text(text, encoding="utf-8")
+    words = ("--config-dir", str(workplace / "conf"), "problem=mine", *(w for w in TINY if not w.startswith("problem")))
+    for place in (3, 4):  # and once more
+        with monkeypatch.context() as patch:
+            interrupted(patch, place if place == 3 else 1)
+            outcome = command(*words, "output=cut") if place == 3 else command("resume=cut")
+            assert outcome.code == 75, outcome.err
+    outcome = command("resume=cut")
+    assert (outcome.code, outcome.summary["problem"]) == (0, "mine")
+
+
+def test_a_hostile_configuration_in_a_runs_folder(cut: Path, command: Ran) -> None:
+    stored = cut / ".hydra" / "config.yaml"
+    stored.write_text("a: !!python/object/apply:os.system ['true']\n", encoding="utf-8")
+    assert command(f"resume={cut}").code == 2
