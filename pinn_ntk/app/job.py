@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk import parallel
 from pinn_ntk.app.build import TEXT, build
@@ -77,6 +77,8 @@ class Job:
         option = str(hydra.runtime.choices.get("problem"))
         if resumed is not None:
             cfg, option = continued(cfg, resumed, self.request.overrides, copies)
+            hydra = hydra.copy()  # Hydra's own is read-only
+            OmegaConf.set_readonly(hydra, False)
             hydra.runtime.choices["problem"] = option  # for whoever goes on with it once more
         config = named(resolved(cfg), option)
         experiment = build(config, self.plugins)
