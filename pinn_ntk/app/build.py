@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.app.chosen import chosen_reference, chosen_solver
+from pinn_ntk.app.chosen import chosen_reference, chosen_solver, logger_faults
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.key import SUFFICIENT, Key, whole
 from pinn_ntk.app.plugins import Tables, tracker
@@ -62,6 +62,7 @@ def build(config: Config, plugins: Tables) -> Experiment:
     faults = check(config, table(config, plugins), free=() if own else ("problem.",))
     faults += _device(config) + _sizes(config)
     bad = {f.key.split(".")[0] for f in faults}
+    faults += [] if "logger" in bad else logger_faults(config)
     settings = None if bad & _SETTINGS else _made(lambda: _settings(config), "", faults)
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
     auto, network, solver, reference = _kind(config, "optimizer") == AUTO, None, None, None

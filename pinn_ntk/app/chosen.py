@@ -1,13 +1,17 @@
 """What a configuration says to the solver and to the method that a run is compared with."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
 
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.experiment.settings import Solver
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.reporting.loggers import LOGGERS, Careful, Logger, MLflow, TensorBoard, missing
 
 Config = Mapping[str, Any]
 
@@ -28,6 +32,32 @@ def chosen_reference(config: Config, problem: Problem) -> Reference | None:
     made = Reference(node["degrees"], node["steps"])
     made.check(problem)
     return made
+
+
+def chosen_loggers(config: Config, name: str, folder: Path, done: int | None, warn: Callable[[str], None]) -> Careful:
+    """The loggers that a run is told to, none of which can stop it.
+
+    Args:
+        config: plain.
+        name: of what the run is one of, in a store.
+        folder: of the run.
+        done: the last tracked step of a run that goes on.
+        warn: is told of one that fails.
+    """
+    node, makers = config["logger"], dict[str, Callable[[], Logger]]()
+    if node["tensorboard"]:
+        makers["tensorboard"] = lambda: TensorBoard(folder, config, done)
+    if node["mlflow"]:
+        uri = node["uri"] or f"sqlite:///{Path(str(HydraConfig.get().runtime.cwd)) / 'mlflow.db'}"
+        makers["mlflow"] = lambda: MLflow(folder, config, done, uri, name)
+    return Careful(makers, warn)
+
+
+def logger_faults(config: Config) -> list[Fault]:
+    """Loggers that are asked for and not installed."""
+    asked = [name for name in LOGGERS if config["logger"].get(name) is True]
+    lacking = {name: package for name in asked if (package := missing(name)) is not None}
+    return [Fault(f"logger.{n}", f"needs {package}, which is not installed: pip install 'pinn_ntk[{n}]'") for n, package in lacking.items()]
 
 
 def chosen_solver(config: Config, problem: Problem | None) -> Solver:

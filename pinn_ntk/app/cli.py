@@ -14,8 +14,9 @@ from pinn_ntk.app.build import build
 from pinn_ntk.app.command_line import Request, quoted, read, rewrite
 from pinn_ntk.app.compose import CONFIG, compose, group_options, loader, resolved, session, translated
 from pinn_ntk.app.faults import BadInputError, Exit, Fault
+from pinn_ntk.app.guarded import guarded, tell
 from pinn_ntk.app.help import help_text, version_text
-from pinn_ntk.app.job import Job, guarded, tell
+from pinn_ntk.app.job import Job
 from pinn_ntk.app.plugins import Tables, load
 from pinn_ntk.app.processes import about_workers
 from pinn_ntk.app.sweep import write_sweep

@@ -15,7 +15,7 @@ import torch
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.build import rebuild
 from pinn_ntk.app.faults import BadInputError, Exit, Fault, unknown
-from pinn_ntk.app.job import guarded
+from pinn_ntk.app.guarded import guarded
 from pinn_ntk.app.plugins import load
 from pinn_ntk.app.stored import plugin_copies, started_in, stored_config
 from pinn_ntk.app.terminal import say

@@ -3,10 +3,7 @@
 import logging
 import math
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,9 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk import parallel
 from pinn_ntk.app.build import TEXT, build
+from pinn_ntk.app.chosen import chosen_loggers
 from pinn_ntk.app.command_line import Request
 from pinn_ntk.app.compose import resolved
-from pinn_ntk.app.faults import BadInputError, Exit
+from pinn_ntk.app.faults import Exit
+from pinn_ntk.app.guarded import guarded, tell
 from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.processes import require_one_run
 from pinn_ntk.app.resume import can_go_on, continued, identity, require_memory, require_steps_left
@@ -34,9 +33,9 @@ from pinn_ntk.experiment.ensemble import check_ensemble, run_ensemble
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Experiment
 from pinn_ntk.experiment.solved import solved_run
-from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
 from pinn_ntk.networks.fused import compiling, pays
 from pinn_ntk.reporting.ensemble_record import EnsembleRecord
+from pinn_ntk.reporting.loggers import Careful
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.studies.study import Study
 from pinn_ntk.training.ensemble import EnsembleState, batch_size
@@ -134,17 +133,34 @@ def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path, resu
         resumed: whether the run that is there goes on.
     """
     keeper = _keeper(config, path, resumed)
+    journal = keeper.held.journal
+    loggers = chosen_loggers(config, config["name"] or experiment.problem.name, path, journal.last, LOGGER.warning)
+    if parallel.first():
+        journal.listeners.append(loggers.row)
     work = experiment.problem.points * (experiment.network.width or 1) * max(1, len(experiment.seeds))
     with interruptible(max(1, _BETWEEN // work)) as between_steps:
         gpu = resolve_device(config["device"]["name"]).type == "cuda"
         with parallel.joined(gpu, config["device"]["patience"]):
-            record = _run(experiment, config, between_steps, keeper)
+            record = _logged(lambda: _run(experiment, config, between_steps, keeper), loggers)
         if not parallel.first():
             return _code(record, keeper)
         if experiment.reference is not None and isinstance(record, Record):
             LOGGER.info("solving the same problem by finite elements")
             record = experiment.reference.beside(record, experiment.problem)
-        return _finish(record, path, config["report"]["table"], keeper)
+        code = _finish(record, path, config["report"]["table"], keeper)
+        loggers.finish(record.summary())
+        return code
+
+
+def _logged(work: Callable[[], Record | EnsembleRecord], loggers: Careful) -> Record | EnsembleRecord:
+    """What the work returns, with loggers told of it: those of one that fails, and those of one that has no journal while it goes."""
+    try:
+        record = work()
+    except BaseException:
+        loggers.finish({"status": "FAILED"})
+        raise
+    loggers.rows((record.median if isinstance(record, EnsembleRecord) else record).history.columns)
+    return record
 
 
 def _keeper(config: Mapping[str, Any], path: Path, resumed: bool) -> Keeper:
@@ -233,50 +249,3 @@ def _code(record: Record | EnsembleRecord, keeper: Keeper) -> int:
     """What the command says to the shell."""
     code = _CODES.get(record.status, Exit.DONE)
     return Exit.CHECKPOINTED if code == Exit.INTERRUPTED and keeper.written else code
-
-
-def guarded(work: Callable[[], int], log: Path | None = None) -> int:
-    """The work's exit code, or that of the exception that ended it, told in a line or two on stderr.
-
-    Args:
-        work: what to do.
-        log: where a traceback goes; a temporary file when there is none yet.
-    """
-    try:
-        return work()
-    except BadInputError as error:
-        return _told(Exit.BAD_INPUT, str(error), log)
-    except MemoryShortageError as error:
-        # predicted before anything was allocated, it is the input that is too large; after back-off, the machine is too small
-        return _told(Exit.RESOURCES if error.__cause__ else Exit.BAD_INPUT, str(error), log)
-    except ArithmeticError as error:
-        return _told(Exit.NUMERICAL, f"numerical stop before training: {error}", log)
-    except ValueError as error:
-        return _told(Exit.BAD_INPUT, str(error), log)
-    except parallel.RankError as error:
-        return _told(Exit.RESOURCES, str(error), log)
-    except OSError as error:
-        return _told(Exit.RESOURCES, f"{error}; nothing that was there before was changed", log)
-    except KeyboardInterrupt:
-        return _told(Exit.INTERRUPTED, "interrupted; there is no report", log)
-    except Exception as error:
-        if is_out_of_memory(error):
-            return _told(Exit.RESOURCES, f"out of memory: {error}; use fewer points or a narrower network", log)
-        path = log or Path(tempfile.mkstemp(prefix="pinn_ntk_", suffix=".log")[1])
-        return _told(Exit.BUG, f"a bug in pinn_ntk: {type(error).__name__}: {error}; please report it with {path}", path)
-
-
-def _told(code: Exit, text: str, log: Path | None) -> int:
-    """Say it on stderr, bad input once for all processes; the traceback goes to the log only."""
-    if parallel.first() or code != Exit.BAD_INPUT:
-        tell(text)
-    if log is not None:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n{traceback.format_exc()}")
-    return code
-
-
-def tell(text: str) -> None:
-    """A text on stderr; a reader who has gone is no error."""
-    with suppress(BrokenPipeError):
-        print(f"pinn-ntk: {text}", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from pinn_ntk.app.schema import flatten
 from pinn_ntk.experiment.checkpoint import CheckpointError, read_checkpoint
 from pinn_ntk.experiment.settings import Experiment
 
-FREE = ("optimizer.steps", "report", "output", "name", "checkpoint", "device.patience")
+FREE = ("optimizer.steps", "report", "output", "name", "checkpoint", "logger", "device.patience")
 """What a run that goes on may change, with all that is under it."""
 
 

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.experiment.checkpoint import CHECKPOINTS
+from pinn_ntk.reporting.loggers import TENSORBOARD
 
 LOCK, LOG, SUMMARY = ".lock", "run.log", "summary.json"
 RUN_FILES = (
@@ -24,6 +25,7 @@ RUN_FILES = (
     "network.safetensors",
     "solution.nc",
     "figures",
+    TENSORBOARD,
     "table.csv",
     "ensemble.csv",
     CHECKPOINTS,
@@ -50,7 +52,7 @@ def run_folder(folder: Path, chdir: bool, goes_on: bool = False) -> Iterator[Pat
     Args:
         folder: made when missing.
         chdir: whether the working directory is the folder meanwhile.
-        goes_on: whether the run there is continued: its checkpoints and its log stay.
+        goes_on: whether the run there is continued: its checkpoints, its log and its events stay.
 
     Yields:
         Its absolute path.
@@ -61,7 +63,7 @@ def run_folder(folder: Path, chdir: bool, goes_on: bool = False) -> Iterator[Pat
     """
     path, before = _made(folder), Path.cwd()
     with _locked(path):
-        _set_aside(path, (CHECKPOINTS, LOG) if goes_on else ())
+        _set_aside(path, (CHECKPOINTS, LOG, TENSORBOARD) if goes_on else ())
         with _logged(path), _inside(path if chdir else before, before):
             yield path
 

@@ -20,7 +20,7 @@ from pinn_ntk.reporting.sweep_page import slopes_table, sweep_sections, varied
 from pinn_ntk.reporting.tables import Value, write_table
 from pinn_ntk.training.states import Status
 
-_NOT_ITS_RESULT = ("device", "report", "output", "name")
+_NOT_ITS_RESULT = ("device", "report", "logger", "output", "name")
 _PATHS = {
     "status": ("status",),
     "loss_initial": ("loss", "initial"),

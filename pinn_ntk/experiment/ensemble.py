@@ -202,7 +202,7 @@ class _Run:
             seconds={**history.seconds, "theory": 0.0, "report": 0.0, "total": sum(history.seconds.values())},
             versions=versions(),
             machine=machine(network.device, {}, self.compiled),
-            config=self.config,
+            config=self.settings.described(self.config),
             warnings=(),
         )
         return replace(outcome, statements=compare(outcome))

@@ -11,7 +11,7 @@ from pinn_ntk.comparison.compare import compare
 from pinn_ntk.devices import full_precision, resolve_device
 from pinn_ntk.experiment.checkpoint import Held
 from pinn_ntk.experiment.checks import check_smoothness, growth_warnings, precision_warnings, preconditions, step_warnings
-from pinn_ntk.experiment.provenance import machine, versions
+from pinn_ntk.experiment.provenance import commits, machine, versions
 from pinn_ntk.experiment.settings import DTYPES, Settings, StrictError
 from pinn_ntk.kernels.spectrum import NonFiniteError
 from pinn_ntk.networks.fused import compiling, pays
@@ -100,7 +100,7 @@ def run(
         seconds=seconds,
         versions=versions(),
         machine=machine(network.device, kernels, bool(compiled)),
-        config=config,
+        config=settings.described(config),
         warnings=(*notes, *history.notes, *growth_warnings(history)),
     )
 
@@ -142,6 +142,7 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
     Raises:
         StrictError: there are warnings, under `strict`.
     """
+    commits()  # those of now: files may change while a run goes
     notes = [*check_smoothness(network, problem), *preconditions(problem)]
     limit = step_limit(network, problem, law(settings.optimizer, settings.options)) if "limit" in settings.method.arguments else None
     notes += step_warnings(settings, limit) + precision_warnings(settings)

@@ -97,6 +97,10 @@ class Settings:
         """When training ends before its last step."""
         return StopRule(self.tolerance, self.divergence, self.window, self.stagnation)
 
+    def described(self, config: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """The configuration that a record keeps: the one given, or these settings where there is none, as in Python."""
+        return config if config is not None else {"settings": {**vars(self), "options": dict(self.options)}}
+
     @property
     def method(self) -> Method:
         """The optimiser."""

@@ -10,7 +10,7 @@ import torch
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.devices import full_precision
 from pinn_ntk.experiment.checks import preconditions
-from pinn_ntk.experiment.provenance import machine, versions
+from pinn_ntk.experiment.provenance import commits, machine, versions
 from pinn_ntk.experiment.run import Measured, tracked_run
 from pinn_ntk.experiment.settings import AUTO, Settings, Solver, StrictError
 from pinn_ntk.networks.sums import residual_and_gradient
@@ -52,6 +52,7 @@ def solved_run(
     """
     settings, begin = settings or Settings(), time.perf_counter()
     full_precision()
+    commits()
     notes = preconditions(problem)
     if settings.strict and notes:
         raise StrictError("strict: " + "; ".join(notes))
@@ -75,7 +76,7 @@ def solved_run(
         seconds=seconds,
         versions=versions(),
         machine=machine(solution.network.device, measured.kernels),
-        config=config,
+        config=settings.described(config),
         warnings=(*notes, *history.notes, *_warnings(solution)),
         solution=solution,
     )

@@ -177,12 +177,14 @@ def widths(record: Outcome) -> Pairs:
 
 def provenance(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
     """Versions, machine and times."""
-    machine = {"device": summary["device"], "precision": summary["dtype"], **_flat(record.machine)}
+    machine = {"device": summary["device"], "precision": summary["dtype"], **_flat({**record.machine, "commit": {}})}
+    commits = {name: commit for name, commit in record.machine.get("commit", {}).items() if commit}
     if (peak := machine.pop("peak_bytes", None)) is not None:
         machine["peak memory"] = f"{peak / 1e6:.0f} MB"
     spent = {name: f"{number(value)} s" for name, value in record.seconds.items() if value > 0.0}
     return [
         ("versions", _listed(record.versions)),
+        *([("git commits, + with changes", _listed(commits))] if commits else []),
         ("machine", _listed(machine)),
         ("time", _listed(spent)),
         ("files", "summary.json (all numbers), history.csv (one row per tracked step), arrays.nc (kernels, spectra, fields), figures/"),

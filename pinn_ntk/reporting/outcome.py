@@ -1,5 +1,6 @@
 """The outcome of a run: what was asked, predicted, measured and concluded; its summary is a contract."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -60,8 +61,8 @@ class Outcome:
         step_limit: of the optimiser at initialisation, 2n/(s²N λ_max(K̂)) without momentum; None for one that has none.
         seconds: wall time by part: total, training, kernel, theory, report.
         versions: of the package, torch, python, ….
-        machine: threads, device name, processor.
-        config: the configuration as a person gave it, resolved; None from Python.
+        machine: threads, chunk, processor, commits: what changes the last bits.
+        config: the configuration as a person gave it, resolved; from Python, the settings.
         warnings: what a person should know about this run.
         compared: u beside finite elements, where that was asked for.
         solution: of a run that chose for itself (optimizer auto): what was chosen, and what is known of the error; else None.
@@ -117,6 +118,7 @@ class Outcome:
             "time": dict(self.seconds),
             "versions": dict(self.versions),
             **self.machine,
+            "config": json.loads(json.dumps(self.config, default=str)),
             "warnings": list(self.warnings),
         }
         nonfinite: list[str] = []
@@ -182,6 +184,14 @@ def _theory(record: Outcome) -> dict[str, Any] | None:
         "certificate": certificate_summary(prediction.certificate, history.dynamics),
         "statements": [{key: getattr(s, key) for key in STATEMENT_KEYS} for s in record.statements],
     }
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{'a': {'b': 1}} → {'a.b': 1}."""
+    spread: dict[str, Any] = {}
+    for key, value in values.items():
+        spread.update(flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value})
+    return spread
 
 
 def finite(value: Any, path: str, nonfinite: list[str]) -> Any:

@@ -23,11 +23,18 @@ class Journal:
         rows: numbers and arrays of each tracked step.
         losses: R_S at every step.
         seconds: of training before, in a run that goes on.
+        listeners: told of each new row, such as loggers.
     """
 
     rows: list[Mapping[str, Value]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    listeners: list[Callable[[Mapping[str, Value]], None]] = field(default_factory=list)
+
+    @property
+    def last(self) -> int | None:
+        """The last tracked step; None before the first."""
+        return int(self.rows[-1]["step"]) if self.rows else None
 
     def ask(self, trackers: Sequence[Tracker], state: State, seconds: float) -> None:
         """One more row, unless that step has one; of a state that is not finite only what needs no eigenvalues."""
@@ -38,6 +45,8 @@ class Journal:
             for tracker in trackers:
                 row.update(tracker(state))
         self.rows.append(row)
+        for listener in self.listeners:
+            listener(row)
 
     def columns(self) -> dict[str, Array]:
         """Numbers by name, NaN where a step has none, (T,)."""

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pinn_ntk.app.faults import Exit
-from pinn_ntk.app.job import guarded
+from pinn_ntk.app.guarded import guarded
 from pinn_ntk.app.run_folder import LOCK, FolderError, default_folder, run_folder
 
 TEXT = 'kind: text\nname: {name}\ndim: 1\noperator: {{kind: laplacian}}\nexact: "sin(3*x)"\npoints: 5\ntest_points: 9\n'

@@ -10,7 +10,7 @@ import yaml
 
 from pinn_ntk.app import job, plugins
 from pinn_ntk.app.faults import Exit
-from pinn_ntk.app.job import guarded
+from pinn_ntk.app.guarded import guarded
 from pinn_ntk.app.terminal import closing_table, progress
 from pinn_ntk.kernels.memory import MemoryShortageError, with_backoff
 
