@@ -97,7 +97,7 @@ def load_network(path: str | Path, activations: Mapping[str, Activation] = ACTIV
     Raises:
         ValueError: no such file, a truncated or foreign one, one of a later version, or names in it that are not known here.
     """
-    about, tensors = _read(Path(path))
+    about, tensors = read_tensors(Path(path))
     try:
         kind = about["kind"]
         if kind == "two_layer":
@@ -114,7 +114,7 @@ def load_network(path: str | Path, activations: Mapping[str, Activation] = ACTIV
         raise ValueError(f"network: {path}: {error}") from error
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """(the description, the tensors).
 
     Raises:
