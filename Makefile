@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DOCS   := $(VENV)/.docs
 WORKERS ?= 2
 # one BLAS thread a worker: two workers on two cores
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all bench lint wheel clean
+.PHONY: help install run test test-all docs bench lint wheel clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -34,6 +35,14 @@ test: $(STAMP)  ## the test suite, under 8 minutes on two cores
 test-all: $(STAMP)  ## everything, the long tests too
 	@$(THREADS) $(BIN)/python -m pytest -n $(WORKERS)
 
+$(DOCS): $(STAMP)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs,fem]'
+	@touch $(DOCS)
+
+docs: $(DOCS)  ## the documentation site, its notebooks executed, warnings as errors; prints its path
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo $(CURDIR)/docs/_build/html/index.html
+
 bench: $(STAMP)  ## speed beside DeepXDE, JAX, neural-tangents and torch.func: benchmarks/speed.csv and the README's table
 	@$(BIN)/python scripts/bench_step.py
 	@$(BIN)/python scripts/bench_kernel.py
@@ -41,11 +50,11 @@ bench: $(STAMP)  ## speed beside DeepXDE, JAX, neural-tangents and torch.func: b
 	@$(BIN)/python scripts/bench_scaling.py
 
 lint: $(STAMP)  ## ruff and mypy --strict
-	@$(BIN)/ruff check pinn_ntk tests scripts
+	@$(BIN)/ruff check pinn_ntk tests scripts docs
 	@$(BIN)/mypy
 
 wheel: $(STAMP)  ## dist/*.whl, conf/ shipped inside
 	@$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## remove .venv, builds and caches (never outputs/)
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build docs/_build docs/jupyter_execute .pytest_cache .mypy_cache .ruff_cache .hypothesis

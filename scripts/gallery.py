@@ -1,7 +1,7 @@
-"""Run the experiments and put their numbers and pictures into the README: `python scripts/gallery.py [NAME …]`.
+"""Run the experiments and put their numbers and pictures on the page docs/gallery.md: `python scripts/gallery.py [NAME …]`.
 
 Without names all of them are run. Results are kept in sweeps/: a second call measures no finished cell again and only writes the page.
-Every number of the README's gallery is printed by this script and kept in docs/gallery/gallery.json.
+Every number of the gallery is printed by this script and kept in docs/gallery/gallery.json.
 """
 
 import argparse
@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-README, PAGES = ROOT / "README.md", ROOT / "docs" / "gallery"
-BEGIN, END = "<!-- gallery: written by scripts/gallery.py -->", "<!-- end of gallery -->"
+PAGE, PAGES = ROOT / "docs" / "gallery.md", ROOT / "docs" / "gallery"
+HEAD = """\
+# The gallery
+
+<!-- written by scripts/gallery.py -->
+
+Each of these is `pinn-ntk experiment=NAME`; it writes a table (CSV), pictures and one HTML report into `sweeps/NAME/`, with every number
+beside what was expected of it and a verdict. Interrupted or changed, it measures only what is missing. The numbers are those that
+`python scripts/gallery.py` printed.
+"""
 # experiment → its picture, its findings that are quoted, by the beginnings of their names (none: the first two)
 EXPERIMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "theorem_width": ("bound", ()),
@@ -89,10 +97,9 @@ def lines_of(name: str, summary: dict[str, Any]) -> list[str]:
 
 
 def entry(name: str, result: dict[str, Any]) -> str:
-    """One row of the gallery."""
-    lines = "<br>".join(line.replace("|", "\\|") for line in result["lines"])
-    title = f"**`experiment={name}`**<br>{result['title']}<br>{lines}"
-    return f'| {title} | <img src="docs/gallery/{name}.svg" width="420" alt="{name}"> |'
+    """One section of the gallery."""
+    lines = "\n".join(f"- {line}" for line in result["lines"])
+    return f"## {result['title']}\n\n`pinn-ntk experiment={name}`\n\n{lines}\n\n![{name}](gallery/{name}.svg)\n"
 
 
 def main(names: list[str]) -> None:
@@ -109,16 +116,15 @@ def main(names: list[str]) -> None:
         print(name, *lines, sep="\n  ", flush=True)
     ordered = {name: results[name] for name in EXPERIMENTS if name in results}
     kept.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    table = ["| experiment and what it shows | |", "|---|---|", *(entry(name, result) for name, result in ordered.items())]
-    text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    README.write_text(before + "\n".join([BEGIN, "", *table, "", END]) + rest.split(END)[1], encoding="utf-8")
+    PAGE.write_text("\n".join([HEAD, *(entry(name, result) for name, result in ordered.items())]), encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(EXPERIMENTS)}")
-    chosen = parser.parse_args().names or list(EXPERIMENTS)
+    parser.add_argument("--page", action="store_true", help="write the page from docs/gallery/gallery.json and run nothing")
+    given = parser.parse_args()
+    chosen = [] if given.page else given.names or list(EXPERIMENTS)
     if unknown := [name for name in chosen if name not in EXPERIMENTS]:
         parser.error(f"unknown experiments: {', '.join(unknown)}")
     main(chosen)

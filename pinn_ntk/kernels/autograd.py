@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes
+from pinn_ntk.networks.module import AnyModule
 from pinn_ntk.networks.module_system import row_jacobian
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
@@ -19,11 +20,13 @@ JACOBIAN_BYTES = 1 << 29
 PARTS = {"delta_a": "a", "delta_w": "w", "extra_weights": "extra"}
 
 
-def autograd_kernel(module: nn.Module, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None) -> Kernel:
+def autograd_kernel(
+    network: nn.Module | AnyModule, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None
+) -> Kernel:
     """K̂ = JJᵀ/scale of S𝓛h at the points of a problem for any module h: (n, d) → (n,) or (n, 1).
 
     Args:
-        module: h; its trainable parameters are θ.
+        network: h, or a run's trained one; its trainable parameters are θ.
         problem: n rows.
         at: m other rows, for the cross kernel (m, n).
         chunk: rows whose Jacobian is held at a time; by default as many as half a GiB holds.
@@ -35,6 +38,7 @@ def autograd_kernel(module: nn.Module, problem: Problem, at: tuple[Rows, ...] | 
         MemoryShortageError: n² numbers do not fit.
         ValueError: a module without trainable parameters.
     """
+    module = network.module if isinstance(network, AnyModule) else network
     parameters = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
     if not parameters:
         raise ValueError("module: got no trainable parameters, expected at least one with requires_grad")

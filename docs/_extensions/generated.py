@@ -1,0 +1,234 @@
+"""Pages that the package itself writes: every public name, every key of a configuration with what it accepts."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+import pinn_ntk
+from pinn_ntk.app import compare_runs, evaluate
+from pinn_ntk.app.help import help_text
+from pinn_ntk.app.key import Key
+from pinn_ntk.app.schema import KEYS, OPTIONS, REFERENCE_OPTIONS, SOLVER_OPTIONS, STUDY_OPTIONS, keys_of
+from pinn_ntk.experiment.referenced import Reference
+from pinn_ntk.experiment.settings import Solver
+from pinn_ntk.networks.mlp import MLP
+from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.studies.table import STUDIES
+from pinn_ntk.training.methods import METHODS, SUPPLIED
+
+DOCS = Path(__file__).parent.parent
+CONF = DOCS.parent / "conf"
+# page → (title, what it is about, public names; a module in the place of a name has all of its public functions)
+API: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "operators": (
+        "Operators",
+        "𝓛u = Σ A_ab u_ab + Σ b_a u_a + cu: one class, closed under sums, factors, bias lifting and hard conditions.",
+        (
+            "SecondOrderOperator",
+            "laplacian",
+            "identity",
+            "elliptic",
+            "advection_diffusion",
+            "helmholtz",
+            "heat",
+            "wave",
+            "black_scholes",
+            "time_derivative",
+            "normal_derivative",
+            "robin",
+            "lift_bias",
+            "hard_constraint",
+            "OPERATORS",
+        ),
+    ),
+    "domains": (
+        "Domains",
+        "Where an equation is posed: points inside, pieces of the boundary with normals, holes and corners.",
+        ("box", "Box", "ball", "ellipse", "annulus", "polygon", "l_shape", "union", "intersection", "difference", "over_time"),
+    ),
+    "problems": (
+        "Problems",
+        "An operator, a domain, a source and what is given of u; or blocks written one by one.",
+        (
+            "pose",
+            "dirichlet",
+            "neumann",
+            "robin_condition",
+            "periodic",
+            "initial_value",
+            "initial_velocity",
+            "measured",
+            "Given",
+            "Block",
+            "Ansatz",
+            "Problem",
+            "Answer",
+            "problem_from_text",
+            "PROBLEMS",
+        ),
+    ),
+    "networks": (
+        "Networks",
+        "h(x;θ) = s Σ_k a_k σ(w_k·x), and any torch module.",
+        ("TwoLayer", "MLP", "AnyModule", "Activation", "ACTIVATIONS", "compiling"),
+    ),
+    "kernels": (
+        "Kernels",
+        "JJᵀ = scale · K̂: in closed form, by automatic differentiation, at infinite width, and without a matrix.",
+        (
+            "Kernel",
+            "closed_form_kernel",
+            "autograd_kernel",
+            "tangent_kernel",
+            "solution_kernel",
+            "infinite_width_kernel",
+            "infinite_width_solve",
+            "InfiniteWidthSolution",
+            "kernel_spectrum",
+            "tangent_spectrum",
+            "Spectrum",
+            "KernelProduct",
+            "extreme_eigenvalues",
+        ),
+    ),
+    "theory": (
+        "Theory",
+        "What can be said before the first step, and how it is judged afterwards.",
+        (
+            "predict",
+            "Prediction",
+            "sufficient_width",
+            "step_limit",
+            "linearise",
+            "LinearModel",
+            "LinearState",
+            "Dynamics",
+            "compare",
+            "Statement",
+        ),
+    ),
+    "training": (
+        "Training",
+        "Each method is a generator of states; trackers are asked about them.",
+        (
+            "State",
+            "Status",
+            "StopRule",
+            "gradient_descent",
+            "gradient_flow",
+            "adam",
+            "sgd",
+            "lbfgs",
+            "levenberg_marquardt",
+            "spring",
+            "least_squares",
+            "variable_projection",
+        ),
+    ),
+    "runs": (
+        "Runs",
+        "A problem and a network in, a record out.",
+        ("run", "run_ensemble", "solved_run", "Settings", "Solver", "Experiment", "Record"),
+    ),
+    "solver": (
+        "The solver",
+        "Everything chosen by itself, with an estimate of the error.",
+        ("solve", "Solution", "solve_outer", "OuterSolution", "fem_reference"),
+    ),
+}
+_MODULES = {"runs": ("pinn_ntk.parallel",)}
+
+
+def _api() -> Iterable[tuple[str, str]]:
+    """One page for each part of the public names.
+
+    Raises:
+        ValueError: a public name is on no page, or on two.
+    """
+    listed = [name for _, _, names in API.values() for name in names]
+    wrong = sorted({*pinn_ntk.__all__} ^ {*listed}) + sorted(n for n in listed if listed.count(n) > 1)
+    if wrong:
+        raise ValueError(f"docs/_extensions/generated.py: every public name belongs on one page; look at {', '.join(wrong)}")
+    for page, (title, about, names) in API.items():
+        text = [f"# {title}", about, "```{eval-rst}", ".. currentmodule:: pinn_ntk", ""]
+        for name in names:
+            text += [_directive(name), ""]
+        for module in _MODULES.get(page, ()):
+            text += [f".. automodule:: {module}", "   :members:", ""]
+        yield f"reference/api/{page}.md", "\n\n".join(text[:2]) + "\n\n" + "\n".join(text[2:]) + "```\n"
+
+
+def _directive(name: str) -> str:
+    obj = getattr(pinn_ntk, name)
+    if inspect.isclass(obj):
+        return f".. autoclass:: {name}\n   :members:"
+    return f".. autofunction:: {name}" if callable(obj) else f".. py:data:: {name}\n\n   By name: {', '.join(obj)}."
+
+
+def _comment(path: Path) -> str:
+    """The first line of a file of the configuration, which says what it is."""
+    return path.read_text(encoding="utf-8").splitlines()[0].removeprefix("#").strip()
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _keys(table: Mapping[str, Key]) -> list[str]:
+    rows = [_row(f"`{name}`", key.expected(), key.doc) for name, key in table.items()]
+    return [_row("key", "accepts", "what it is"), _row("---", "---", "---"), *rows, ""]
+
+
+def _configuration() -> str:
+    """Groups with their options, and every key with what it accepts."""
+    lines = [
+        "# The configuration", "",
+        "Every key of a run, as `pinn-ntk KEY=VALUE` or in YAML; what the command checks is this very table. `pinn-ntk --cfg job` prints a",
+        "configuration in full.", "", "## Groups", "", "A group is chosen by `pinn-ntk GROUP=OPTION`.", "",
+        _row("group", "option", "what it is"), _row("---", "---", "---"),
+    ]  # fmt: skip
+    for group in sorted(p for p in CONF.iterdir() if p.is_dir()):
+        options = [p for p in sorted(group.glob("*.yaml")) if not p.stem.startswith("_")]
+        lines += [_row(f"`{group.name}`" if i == 0 else "", f"`{p.stem}`", _comment(p)) for i, p in enumerate(options)]
+    lines += ["", "## Keys of every run", "", *_keys(KEYS)]
+    lines += ["## Keys of the optimisers", "", "Beside steps, tolerance, divergence, stagnation and window, which all have."]
+    for name, method in METHODS.items():
+        own = {k: v for k, v in keys_of(method.states, "optimizer.", SUPPLIED, OPTIONS).items() if k not in KEYS}
+        lines += ["", f"**`optimizer={name}`** – {method.words}", "", *(_keys(own) if own else [])]
+    lines += ["", "**`optimizer=auto`** – the solver", "", *_keys(keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS))]
+    lines += ["## Keys of the ready problems", ""]
+    for name, builder in PROBLEMS.items():
+        about = (inspect.getdoc(builder) or "").splitlines()[0]
+        lines += [f"**`problem={name}`** – {about}", "", *_keys(keys_of(builder, "problem."))]
+    lines += ["## Keys of other parts", "", "**`network=mlp`**", "", *_keys(keys_of(MLP, "network.", ("dim", "activation", "seed")))]
+    lines += ["**`reference=fem`**", "", *_keys(keys_of(Reference, "reference.", (), REFERENCE_OPTIONS))]
+    for name, study in STUDIES.items():
+        lines += [f"**`study.kind={name}`**", "", *_keys(keys_of(study, "study.", ("factory",), STUDY_OPTIONS))]
+    return "\n".join(lines) + "\n"
+
+
+def _commands() -> str:
+    """What the commands say about themselves."""
+    groups = {g.name: [p.stem for p in sorted(g.glob("*.yaml")) if p.stem[0] != "_"] for g in sorted(CONF.iterdir()) if g.is_dir()}
+    lines = ["# The commands", ""]
+    for name, text in (("pinn-ntk", help_text(groups)), ("pinn-ntk-eval", evaluate.HELP), ("pinn-ntk-compare", compare_runs.HELP)):
+        lines += [f"## {name}", "", "```text", text, "```", ""]
+    return "\n".join(lines)
+
+
+def _write(app: Sphinx) -> None:  # noqa: ARG001 - Sphinx names it
+    """Write what changed, so that an unchanged page is not built again."""
+    for name, text in [*_api(), ("reference/configuration.md", _configuration()), ("reference/commands.md", _commands())]:
+        path = DOCS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write the pages before any is read."""
+    app.connect("builder-inited", _write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
