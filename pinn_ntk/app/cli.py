@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its words; None takes those of the process.
 
     Returns:
-        0 done, 1 a bug, 2 bad input, 3 a numerical stop, 4 memory or disk, 130 interrupted.
+        0 done, 1 a bug, 2 bad input, 3 a numerical stop, 4 memory or disk, 75 stopped with a checkpoint, 130 interrupted.
     """
     words = sys.argv[1:] if argv is None else argv
     return guarded(lambda: _main(words))
@@ -134,7 +134,7 @@ def _shown(cfg: DictConfig, request: Request) -> str:
 def _single(hydra: Hydra, lines: Sequence[str], request: Request, job: Job) -> int:
     with translated(request.config_dir):
         done = hydra.run(CONFIG, job, [*lines, "hydra.mode=RUN"], with_log_configuration=False)
-    return int(done.return_value)
+    return int(done.return_value.code)
 
 
 def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, job: Job, folder: Path, launcher: DictConfig) -> int:
@@ -149,9 +149,10 @@ def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, job: Job, folde
             tell(f"interrupted; what is finished is in {write_sweep(folder, ())}")
         raise
     done = [one for batch in batches for one in batch]
-    failed = [one for one in done if one.return_value]
-    for one in failed:
-        tell(f"exit {int(one.return_value)}: {' '.join(word.lstrip('+') for word in one.overrides or ())}")
-    report = write_sweep(folder, [(" ".join(w.lstrip("+") for w in one.overrides or ()), int(one.return_value)) for one in failed])
+    failed = [(" ".join(word.lstrip("+") for word in one.overrides or ()), one.return_value) for one in done if one.return_value.code]
+    for words, ended in failed:
+        tell(f"exit {int(ended.code)}: {words}")
+    # a run that diverged has left its record, which is a row of its own
+    report = write_sweep(folder, [(words, int(ended.code), ended.reason) for words, ended in failed if ended.reason])
     say(f"{len(done) - len(failed)} of {len(done)} jobs done\n{report.resolve()}")
     return Exit.BUG if failed else Exit.DONE

@@ -12,45 +12,54 @@ from pinn_ntk.app.faults import BadInputError, Exit
 from pinn_ntk.kernels.memory import MemoryShortageError, is_out_of_memory
 
 
-def guarded(work: Callable[[], int], log: Path | None = None) -> int:
+def guarded(work: Callable[[], int], log: Path | None = None, heard: Callable[[str], None] | None = None) -> int:
     """The work's exit code, or that of the exception that ended it, told in a line or two on stderr.
 
     Args:
         work: what to do.
         log: where a traceback goes; a temporary file when there is none yet.
+        heard: is told, too.
     """
     try:
         return work()
-    except BadInputError as error:
-        return _told(Exit.BAD_INPUT, str(error), log)
-    except MemoryShortageError as error:
-        # predicted before anything was allocated, it is the input that is too large; after back-off, the machine is too small
-        return _told(Exit.RESOURCES if error.__cause__ else Exit.BAD_INPUT, str(error), log)
-    except ArithmeticError as error:
-        return _told(Exit.NUMERICAL, f"numerical stop before training: {error}", log)
-    except ValueError as error:
-        return _told(Exit.BAD_INPUT, str(error), log)
-    except parallel.RankError as error:
-        return _told(Exit.RESOURCES, str(error), log)
-    except OSError as error:
-        return _told(Exit.RESOURCES, f"{error}; nothing that was there before was changed", log)
-    except KeyboardInterrupt:
-        return _told(Exit.INTERRUPTED, "interrupted; there is no report", log)
-    except Exception as error:
-        if is_out_of_memory(error):
-            return _told(Exit.RESOURCES, f"out of memory: {error}; use fewer points or a narrower network", log)
-        path = log or Path(tempfile.mkstemp(prefix="pinn_ntk_", suffix=".log")[1])
-        return _told(Exit.BUG, f"a bug in pinn_ntk: {type(error).__name__}: {error}; please report it with {path}", path)
+    except BaseException as error:
+        if not isinstance(error, (Exception, KeyboardInterrupt)):
+            raise
+        code, text = _said_of(error)
+        if code == Exit.BUG:
+            log = log or Path(tempfile.mkstemp(prefix="pinn_ntk_", suffix=".log")[1])
+            text = f"{text}; please report it with {log}"
+        if parallel.first() or code != Exit.BAD_INPUT:  # bad input once for all processes
+            tell(text)
+        if log is not None:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"{text}\n{traceback.format_exc()}")
+        if heard is not None:
+            heard(text)
+        return code
 
 
-def _told(code: Exit, text: str, log: Path | None) -> int:
-    """Say it on stderr, bad input once for all processes; the traceback goes to the log only."""
-    if parallel.first() or code != Exit.BAD_INPUT:
-        tell(text)
-    if log is not None:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n{traceback.format_exc()}")
-    return code
+def _said_of(error: Exception | KeyboardInterrupt) -> tuple[Exit, str]:
+    """The exit code of an exception, and what it says to a person."""
+    match error:
+        case BadInputError():
+            return Exit.BAD_INPUT, str(error)
+        case MemoryShortageError():
+            # predicted before anything was allocated, it is the input that is too large; after back-off, the machine is too small
+            return Exit.RESOURCES if error.__cause__ else Exit.BAD_INPUT, str(error)
+        case ArithmeticError():
+            return Exit.NUMERICAL, f"numerical stop before training: {error}"
+        case ValueError():
+            return Exit.BAD_INPUT, str(error)
+        case parallel.RankError():
+            return Exit.RESOURCES, str(error)
+        case OSError():
+            return Exit.RESOURCES, f"{error}; nothing that was there before was changed"
+        case KeyboardInterrupt():
+            return Exit.INTERRUPTED, "interrupted; there is no report"
+    if is_out_of_memory(error):
+        return Exit.RESOURCES, f"out of memory: {error}; use fewer points or a narrower network"
+    return Exit.BUG, f"a bug in pinn_ntk: {type(error).__name__}: {error}"
 
 
 def tell(text: str) -> None:

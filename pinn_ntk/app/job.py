@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -47,9 +47,21 @@ _BETWEEN = 1 << 20  # rows × neurons between two words of several processes abo
 _CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
 
 
+class Ended(NamedTuple):
+    """How a job ended.
+
+    Attributes:
+        code: for the shell.
+        reason: what it said where it left no result, on one line.
+    """
+
+    code: int
+    reason: str
+
+
 @dataclass(frozen=True)
 class Job:
-    """What Hydra calls with each composed configuration; it returns an exit code and raises nothing but interrupts.
+    """What Hydra calls with each composed configuration; it says how it ended and raises nothing but interrupts.
 
     Attributes:
         request: the command line.
@@ -61,14 +73,15 @@ class Job:
     plugins: Tables
     recompose: Recompose
 
-    def __call__(self, cfg: DictConfig) -> int:
+    def __call__(self, cfg: DictConfig) -> Ended:
         """Run it."""
-        code = guarded(lambda: self._execute(cfg))
+        said: list[str] = []
+        code = guarded(lambda: self._execute(cfg, said.append), heard=said.append)
         if code in (Exit.INTERRUPTED, Exit.CHECKPOINTED) and self.request.multirun:
             raise KeyboardInterrupt  # Ctrl-C ends a sweep, not one of its jobs
-        return code
+        return Ended(code, " ".join(" ".join(said).split()))
 
-    def _execute(self, cfg: DictConfig) -> int:
+    def _execute(self, cfg: DictConfig, heard: Callable[[str], None]) -> int:
         hydra = cast(DictConfig, HydraConfig.get())
         start = Path(str(hydra.runtime.cwd))  # plugins are named from where the command was started
         copies = {Path(file).name: (start / file).read_text(encoding="utf-8") for file in self.request.plugins}
@@ -101,8 +114,8 @@ class Job:
         with messages(level), run_folder(folder, bool(hydra.job.chdir), resumed is not None) as path:
             save_config(path, cfg, hydra, self.request.words, copies)
             if study is not None:
-                return guarded(lambda: perform_study(study, config, path), path / LOG)
-            return guarded(lambda: _perform(experiment, config, path, resumed is not None), path / LOG)
+                return guarded(lambda: perform_study(study, config, path), path / LOG, heard)
+            return guarded(lambda: _perform(experiment, config, path, resumed is not None), path / LOG, heard)
 
 
 def named(config: dict[str, Any], option: str) -> dict[str, Any]:

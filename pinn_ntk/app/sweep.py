@@ -75,12 +75,12 @@ def _summary(folder: Path) -> dict[str, Any] | None:
     return found if "status" in found else None
 
 
-def write_sweep(folder: Path, failed: Sequence[tuple[str, int]]) -> Path:
+def write_sweep(folder: Path, failed: Sequence[tuple[str, int, str]]) -> Path:
     """table.csv, figures/, report.html and summary.json of every finished job in a sweep's folder.
 
     Args:
         folder: of the sweep.
-        failed: words and exit code of the jobs of this command that left no result.
+        failed: words, exit code and reason of the jobs of this command that left no result.
 
     Returns:
         The path of the report.
@@ -98,7 +98,7 @@ def write_sweep(folder: Path, failed: Sequence[tuple[str, int]]) -> Path:
             (not isinstance(row[k], (int, float)), row[k] if isinstance(row[k], (int, float)) else 0, str(row[k])) for k in keys
         ]
     )
-    lost: list[dict[str, Value]] = [{"status": f"FAILED, exit {code}", "job": words} for words, code in failed]
+    lost: list[dict[str, Value]] = [{"status": f"FAILED, exit {code}", "job": words, "reason": reason} for words, code, reason in failed]
     table = rows + lost
     write_table(table, folder / "table.csv")
     sections = sweep_sections(rows, keys)
@@ -107,7 +107,7 @@ def write_sweep(folder: Path, failed: Sequence[tuple[str, int]]) -> Path:
         picture.write(folder / "figures")
     facts = [("folder", folder.name), ("versions", ", ".join(f"{k} {v}" for k, v in versions().items()))]
     question = f"{len(rows)} jobs; what varies: {', '.join(keys) or 'nothing'}."
-    notes = [f"no result for {words}: exit {code}" for words, code in failed]
+    notes = [f"no result for {words}: exit {code}, {reason}" for words, code, reason in failed]
     text = study_html(f"Sweep {folder.name}", question, (), sections, table, facts, None, notes, slopes_table(rows, keys))
     write_text(folder / "report.html", text)
     nonfinite: list[str] = []

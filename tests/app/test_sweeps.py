@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from pinn_ntk.app import job
+
 SWEEP = ("-m", "name=widths", "network.width=8,16,32", "seed=0,1", "report=quiet")
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "table.csv").read_text(encoding="utf-8").splitlines()))
 
 
 def test_a_sweep_leaves_a_table_pictures_and_a_report(ran, workplace: Path) -> None:
@@ -49,6 +55,30 @@ def test_failed_jobs_are_rows_of_the_table(ran, workplace: Path) -> None:
     rows = list(csv.DictReader((workplace / "sweeps" / "a" / "table.csv").read_text(encoding="utf-8").splitlines()))
     assert [r["status"] for r in rows] == ["MAX_STEPS", "FAILED, exit 2"]
     assert "network.width=-1" in rows[1]["job"]
+    assert "network.width: got -1, expected" in rows[1]["reason"]
+
+
+def test_a_run_that_diverged_is_one_row_and_one_that_was_never_reached_none(ran, workplace: Path, monkeypatch) -> None:
+    """A partial sweep is told as it is, and the same command completes it."""
+    words = ("-m", "name=a", "optimizer.step_size=0.5,50", "optimizer.steps=400", "optimizer.divergence=10", "report=quiet")
+    assert ran(*words).code == 1
+    assert [r["status"] for r in table(workplace / "sweeps" / "a")] == ["MAX_STEPS", "DIVERGED"]
+    with monkeypatch.context() as patched:
+        reached = []
+
+        def stopped(*_: object, **__: object) -> int:
+            reached.append(1)
+            if len(reached) == 2:
+                raise KeyboardInterrupt
+            return performed(*_, **__)
+
+        performed = job._perform
+        patched.setattr(job, "_perform", stopped)
+        assert ran("-m", "name=b", "seed=0,1,2", "report=quiet").code == 130
+    assert len(table(workplace / "sweeps" / "b")) == 1
+    outcome = ran("-m", "name=b", "seed=0,1,2", "report=quiet")
+    assert outcome.out.count("done before") == 1
+    assert [r["seed"] for r in table(workplace / "sweeps" / "b")] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
