@@ -30,6 +30,13 @@ class Activation:
         smoothness: number of continuous derivatives (ReLUᵖ: p − 1), `math.inf` for smooth σ.
         formula: σ as text for a report.
         lean: the same, to a few units in the last place, in instructions that cost less once they are fused into one loop; None for `jet`.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import ACTIVATIONS
+        >>> relu3 = ACTIVATIONS["relu3"]
+        >>> [round(float(value), 4) for value in relu3.jet(torch.tensor([2.0]), 3)]  # z³/6, z²/2, z, 1
+        [1.3333, 2.0, 2.0, 1.0]
     """
 
     name: str

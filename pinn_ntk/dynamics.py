@@ -22,6 +22,11 @@ class Dynamics:
 
     Raises:
         ValueError: an unknown kind, a negative step, or a momentum outside [0, 1).
+
+    Examples:
+        >>> from pinn_ntk import Dynamics
+        >>> Dynamics("descent").stability, Dynamics("heavy_ball", momentum=0.5).stability, Dynamics("nesterov", momentum=0.5).stability
+        (2.0, 3.0, 1.5)
     """
 
     kind: str

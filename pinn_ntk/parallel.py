@@ -87,6 +87,12 @@ def joined(gpu: bool = False, patience: float = PATIENCE) -> Iterator[None]:
 
     Raises:
         RankError: they do not meet, or are not alike; later, from whatever is shared, when one of them dies or hangs.
+
+    Examples:
+        >>> from pinn_ntk import parallel
+        >>> with parallel.joined():  # without torchrun: one process, which has everything to itself
+        ...     parallel.rank(), parallel.size()
+        (0, 1)
     """
     global _group
     if started() == 1 or _group.size > 1:

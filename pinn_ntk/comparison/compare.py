@@ -25,6 +25,13 @@ def compare(run: Comparable) -> tuple[Statement, ...]:
 
     Args:
         run: a record, or anything with `.prediction` and `.history`.
+
+    Examples:
+        >>> from pinn_ntk import Settings, TwoLayer, box, compare, laplacian, pose, run
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> record = run(problem, net, Settings(steps=20, tracked=5))
+        >>> {s.name: s.verdict for s in compare(record)}["inequality (2)"]  # eᵀK̂^(a)e ≤ eᵀK̂e
+        'holds'
     """
     history, prediction = run.history, run.prediction
     statements = [dissipation_identity(history), inequality_2(history)]

@@ -80,6 +80,13 @@ def run_ensemble(
         ValueError: no seeds, or what `check_ensemble` and `run` refuse.
         StrictError: a warning under `strict`.
         MemoryShortageError: the kernels do not fit in memory.
+
+    Examples:
+        >>> from pinn_ntk import Settings, TwoLayer, box, laplacian, pose, run_ensemble
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> record = run_ensemble(problem, net, seeds=[0, 1, 2], settings=Settings(steps=20, tracked=5))
+        >>> [member.seed for member in record.members]
+        [0, 1, 2]
     """
     settings = settings or Settings()
     begin = time.perf_counter()

@@ -53,6 +53,12 @@ class Settings:
         dtype: 'float64' or 'float32'.
         strict: whether warnings about preconditions are errors.
         options: further arguments of the optimiser, such as momentum, by name.
+
+    Examples:
+        >>> from pinn_ntk import Settings, StopRule
+        >>> settings = Settings(optimizer="heavy_ball", steps=500, options={"momentum": 0.9})
+        >>> settings.stop_rule() == StopRule()
+        True
     """
 
     optimizer: str = "gradient_descent"
@@ -118,6 +124,12 @@ class Solver:
         extra: whether singular functions may be added.
         widest: N at most; None for what memory allows.
         seed: of points and neurons.
+
+    Examples:
+        >>> from pinn_ntk import Solver, box, dirichlet, laplacian, pose
+        >>> solution = Solver(tolerance=1e-8).solve(pose(-laplacian(1), box(0, 1), 2, [dirichlet(0)]))  # u = x(1 − x)
+        >>> solution.estimate <= 1e-8, round(float(solution.u([[0.5]])), 6)
+        (True, 0.25)
     """
 
     tolerance: float = TOLERANCE

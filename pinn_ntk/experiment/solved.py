@@ -49,6 +49,12 @@ def solved_run(
     Raises:
         ValueError: an argument of the solver out of its range.
         StrictError: a warning about the problem, under `strict`.
+
+    Examples:
+        >>> from pinn_ntk import Solver, box, dirichlet, laplacian, pose, solved_run
+        >>> record = solved_run(pose(-laplacian(1), box(0, 1), 2, [dirichlet(0)]), Solver(tolerance=1e-8))  # u = x(1 − x)
+        >>> print(record.history.status, round(float(record.answer.u([[0.5]])), 6))
+        CONVERGED 0.25
     """
     settings, begin = settings or Settings(), time.perf_counter()
     full_precision()

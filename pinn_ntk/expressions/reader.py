@@ -94,6 +94,12 @@ def parse(text: str | float | int, dim: int, time: bool = False) -> Expression:
         ExpressionError: anything else; more than 2,000 characters, 400 numbers, names and operations, or 50 levels; an integer exponent
             beyond ±16; a constant that is not finite.
         ValueError: dim is not a positive integer.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk.expressions import parse
+        >>> parse("x*y**2 + 1", dim=2)(torch.tensor([[2.0, 3.0]]))
+        tensor([19.])
     """
     names = variable_names(dim, time)
     columns = {name: i for i, name in enumerate(names)} | {f"x{i + 1}": i for i in range(dim - time)}

@@ -14,6 +14,12 @@ def union(*domains: Domain) -> Combined:
 
     Raises:
         ValueError: fewer than two domains, or unlike ones.
+
+    Examples:
+        >>> from pinn_ntk import box, union
+        >>> halves = union(box([0, 0], [1, 1]), box([1, 0], [2, 1]))
+        >>> round(halves.volume, 2), len(halves.pieces)  # the common face is inside
+        (2.0, 6)
     """
     return _combined("union", [part for domain in domains for part in _apart(domain, "union")], len(domains))
 
@@ -26,6 +32,13 @@ def difference(domain: Domain, *taken: Domain) -> Combined:
 
     Raises:
         ValueError: nothing to take away, unlike domains, or nothing left.
+
+    Examples:
+        >>> import math
+        >>> from pinn_ntk import ball, box, difference
+        >>> plate = difference(box([0, 0], [1, 1]), ball([0.5, 0.5], 0.25))
+        >>> math.isclose(plate.volume, 1 - math.pi / 16), plate.pieces[-1].name
+        (True, 'circle')
     """
     parts = [*_apart(domain, "difference"), *(part for other in taken for part in _apart(other, "union"))]
     return _combined("difference", parts, 1 + len(taken))
@@ -38,6 +51,13 @@ def intersection(*domains: Domain) -> Combined:
 
     Raises:
         ValueError: fewer than two domains, unlike ones, or nothing in all of them.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import ball, box, intersection
+        >>> quarter = intersection(ball([0, 0], 1), box([0, 0], [1, 1]))
+        >>> quarter.contains(torch.tensor([[0.5, 0.5], [0.9, 0.9], [-0.5, 0.5]]))
+        tensor([ True, False, False])
     """
     return _combined("intersection", [part for domain in domains for part in _apart(domain, "intersection")], len(domains))
 

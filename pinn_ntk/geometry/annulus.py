@@ -131,6 +131,13 @@ def annulus(center: Numbers, inner: float, outer: float) -> Annulus:
 
     Raises:
         ValueError: numbers that are not finite, a ≤ 0, b ≤ a, a ring thinner than rounding allows, or one coordinate.
+
+    Examples:
+        >>> import math
+        >>> from pinn_ntk import annulus
+        >>> ring = annulus([0, 0], inner=1, outer=2)
+        >>> round(ring.volume / math.pi, 4), [piece.name for piece in ring.pieces]
+        (3.0, ['inner', 'outer'])
     """
     c = coordinates("center of the annulus", center)
     a, b = number("inner radius", inner, positive=True), number("outer radius", outer, positive=True)

@@ -105,6 +105,12 @@ def ball(center: Numbers, radius: float) -> Ball:
 
     Raises:
         ValueError: numbers that are not finite, r ≤ 0, or an r that rounding of c hides.
+
+    Examples:
+        >>> import math
+        >>> from pinn_ntk import ball
+        >>> round(ball([0, 0], 2).volume / math.pi, 4), round(ball([0, 0, 0], 1).volume / math.pi, 4)
+        (4.0, 1.3333)
     """
     c = coordinates("center of the ball", center)
     r = number("radius of the ball", radius, positive=True)

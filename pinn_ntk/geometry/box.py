@@ -26,6 +26,14 @@ class Box:
     Attributes:
         low: the lower ends, one per coordinate.
         high: the upper ends.
+
+    Examples:
+        >>> from pinn_ntk import box
+        >>> square = box([0, 0], [1, 1])
+        >>> [piece.name for piece in square.pieces]
+        ['x=0', 'x=1', 'y=0', 'y=1']
+        >>> square.normal(square.boundary(1, pieces="y=1"))
+        tensor([[0., 1.]], dtype=torch.float64)
     """
 
     low: tuple[float, ...]
@@ -241,6 +249,12 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
     Raises:
         ValueError: different numbers of ends, an end that is not finite, low_j ≥ high_j (an empty domain), or a length high_j − low_j whose
             square is no float.
+
+    Examples:
+        >>> from pinn_ntk import box
+        >>> plate = box([0, 0], [2, 1])
+        >>> plate.volume, bool(plate.inside(plate.interior(64)).all())
+        (2.0, True)
     """
     try:
         lo, hi = (tuple(torch.as_tensor(v, dtype=torch.float64).reshape(-1).tolist()) for v in (low, high))

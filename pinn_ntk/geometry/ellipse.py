@@ -206,6 +206,12 @@ def ellipse(center: Numbers, radii: Numbers, angle: float = 0.0) -> Ellipse:
     Raises:
         ValueError: numbers that are not finite, another number of radii than coordinates, a radius ≤ 0, radii too different, a rotation
             beyond the plane, or one coordinate.
+
+    Examples:
+        >>> import math
+        >>> from pinn_ntk import ellipse
+        >>> round(ellipse([0, 0], [3, 2], angle=0.5).volume / math.pi, 4)
+        6.0
     """
     c = coordinates("center of the ellipse", center)
     r = coordinates("radii of the ellipse", radii, len(c))

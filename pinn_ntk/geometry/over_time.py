@@ -153,6 +153,11 @@ def over_time(domain: Domain, start: float, end: float) -> OverTime:
 
     Raises:
         ValueError: times that are not finite, T ≤ t₀, or a domain over time already.
+
+    Examples:
+        >>> from pinn_ntk import box, over_time
+        >>> [piece.name for piece in over_time(box(0, 1), 0, 2).pieces]
+        ['x=0', 'x=1', 't=0', 't=2']
     """
     if not isinstance(domain, Domain) or isinstance(domain, OverTime):
         raise ValueError(f"over_time: got {domain}, expected a domain in space, such as box(0, 1)")

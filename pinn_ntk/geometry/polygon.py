@@ -135,6 +135,12 @@ def polygon(vertices: object) -> Polygon:
     Raises:
         ValueError: numbers that are not finite, fewer than three vertices, one that is given twice or lies on a straight side, or sides
             that meet elsewhere than at their common vertex.
+
+    Examples:
+        >>> from pinn_ntk import polygon
+        >>> triangle = polygon([(0, 0), (3, 0), (0, 4)])
+        >>> triangle.volume, [piece.measure for piece in triangle.pieces]
+        (6.0, [3.0, 5.0, 4.0])
     """
     rows = vertices.tolist() if isinstance(vertices, Tensor) else vertices
     if not isinstance(rows, (list, tuple)) or len(rows) < 3:
@@ -159,6 +165,13 @@ def l_shape(low: Numbers = (-1.0, -1.0), high: Numbers = (1.0, 1.0)) -> Polygon:
 
     Raises:
         ValueError: low ≥ high in a coordinate, or numbers that are not finite.
+
+    Examples:
+        >>> import math
+        >>> from pinn_ntk import l_shape
+        >>> domain = l_shape()
+        >>> domain.volume, [round(corner.angle / math.pi, 4) for corner in domain.corners]
+        (3.0, [1.5])
     """
     (x0, y0), (x1, y1) = coordinates("low of the L-shape", low, 2), coordinates("high of the L-shape", high, 2)
     if not (x0 < x1 and y0 < y1):

@@ -37,6 +37,14 @@ def autograd_kernel(
     Raises:
         MemoryShortageError: n² numbers do not fit.
         ValueError: a module without trainable parameters.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import Block, Problem, autograd_kernel, identity
+        >>> x = torch.tensor([[1.0], [2.0]])
+        >>> line = torch.nn.Linear(1, 1)  # wx + b has the kernel xx' + 1
+        >>> autograd_kernel(line, Problem([Block(identity(1), x, 0.0)])).total.tolist()
+        [[2.0, 3.0], [3.0, 5.0]]
     """
     module = network.module if isinstance(network, AnyModule) else network
     parameters = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}

@@ -34,6 +34,14 @@ def closed_form_kernel(network: TwoLayer, problem: Problem, at: tuple[Rows, ...]
 
     Raises:
         MemoryShortageError: n² numbers do not fit, or not even one neuron at a time.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import TwoLayer, autograd_kernel, box, closed_form_kernel, laplacian, pose
+        >>> problem, net = pose(-laplacian(2), box([0, 0], [1, 1]), exact="x*y", points=8), TwoLayer(2, width=16)
+        >>> K = closed_form_kernel(net, problem)
+        >>> torch.allclose(K.total, autograd_kernel(net, problem).total), torch.allclose(K.total, K.a + K.w)
+        (True, True)
     """
     system = problem.system(network)
     left = system if at is None else network.system(at, torch.cat([r.x[:, 0] for r in at]))
@@ -108,6 +116,14 @@ def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") ->
     Raises:
         ValueError: another part.
         SpectrumError: the Jacobian is not finite.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import TwoLayer, box, closed_form_kernel, kernel_spectrum, laplacian, pose
+        >>> problem, net = pose(-laplacian(2), box([0, 0], [1, 1]), exact="x*y", points=8), TwoLayer(2, width=16)
+        >>> spectrum, K = kernel_spectrum(net, problem), closed_form_kernel(net, problem)
+        >>> spectrum.lambda_min >= 0, torch.allclose(spectrum.eigenvalues.sum(), K.total.trace())
+        (True, True)
     """
     if part not in ("total", "a"):
         raise ValueError(f"part: got {part!r}, expected 'total' or 'a'")
@@ -122,5 +138,13 @@ def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
         network: two layers.
         problem: n rows.
         x: new points (m, d).
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import Block, Problem, TwoLayer, closed_form_kernel, identity, solution_kernel
+        >>> x, net = torch.rand(5, 2, dtype=torch.float64), TwoLayer(2, width=16)
+        >>> regression = Problem([Block(identity(2), x, 1.0)])
+        >>> torch.allclose(solution_kernel(net, regression, x).total, closed_form_kernel(net, regression).total)
+        True
     """
     return closed_form_kernel(network, problem, at=(problem.solution_rows(x),))

@@ -24,6 +24,14 @@ class Kernel:
         columns: the same for columns.
         error: estimated largest error of an entry (infinite width), None for exact sums.
         chunk: neurons (or rows, for autograd) held at a time.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import TwoLayer, box, closed_form_kernel, laplacian, pose
+        >>> problem = pose(laplacian(1), box(0, 1), exact="x**2", boundary="soft", points=8)
+        >>> K = closed_form_kernel(TwoLayer(1, width=16), problem)
+        >>> K.raw("interior", "boundary").shape, torch.equal(K.total, K.total.mT)
+        (torch.Size([8, 2]), True)
     """
 
     total: Tensor

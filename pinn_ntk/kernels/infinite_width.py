@@ -63,6 +63,13 @@ def infinite_width_kernel(
 
     References:
         Lecture 13: the kernels of the linear-convergence theorems; Cho & Saul (2009).
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import Block, Problem, identity, infinite_width_kernel
+        >>> K = infinite_width_kernel(Problem([Block(identity(2), torch.eye(2, dtype=torch.float64), 1.0)]), "relu", bias=False)
+        >>> round(float(torch.linalg.eigvalsh(K.a)[0]), 6)  # λ_S = ½ − 1/(2π)
+        0.340845
     """
     _check(activation, init, parts, tolerance)
     right = _lifted(problem.rows(), bias)

@@ -124,6 +124,14 @@ def infinite_width_solve(
 
     References:
         Jacot, Gabriel & Hongler (2018); Raissi, Perdikaris & Karniadakis (2017) for linear operators; Rasmussen & Williams (2006), 2.7.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import Block, Problem, identity, infinite_width_solve
+        >>> x = torch.tensor([[0.0], [0.5], [1.0]], dtype=torch.float64)
+        >>> solution = infinite_width_solve(Problem([Block(identity(1), x, 1 + x[:, 0] ** 2)]))
+        >>> [round(value, 4) for value in solution.u(x).tolist()]  # the given values
+        [1.0, 1.25, 2.0]
     """
     if nugget is not None and not 0.0 < nugget < math.inf:
         raise ValueError(f"nugget: got {nugget}, expected a positive number, or None for what rounding asks for")

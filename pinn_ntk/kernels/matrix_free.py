@@ -22,6 +22,14 @@ class KernelProduct:
     Args:
         network: two layers.
         problem: n rows.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import KernelProduct, TwoLayer, box, closed_form_kernel, laplacian, pose
+        >>> problem, net = pose(-laplacian(2), box([0, 0], [1, 1]), exact="x*y", points=8), TwoLayer(2, width=16)
+        >>> v = torch.ones(8, dtype=torch.float64)
+        >>> torch.allclose(KernelProduct(net, problem)(v), closed_form_kernel(net, problem).total @ v)
+        True
     """
 
     def __init__(self, network: TwoLayer, problem: Problem) -> None:
@@ -67,6 +75,14 @@ def extreme_eigenvalues(
 
     Raises:
         ValueError: a tolerance or a number of products that is not positive.
+
+    Examples:
+        >>> import math
+        >>> from pinn_ntk import TwoLayer, box, extreme_eigenvalues, kernel_spectrum, laplacian, pose
+        >>> problem, net = pose(-laplacian(2), box([0, 0], [1, 1]), exact="x*y", points=8), TwoLayer(2, width=16)
+        >>> least, greatest = extreme_eigenvalues(net, problem)
+        >>> math.isclose(greatest.value, kernel_spectrum(net, problem).lambda_max), least.value <= greatest.value
+        (True, True)
     """
     if not tolerance > 0.0 or products < 1:
         raise ValueError(f"tolerance, products: got {tolerance}, {products}, expected a positive number and at least 1")

@@ -29,6 +29,13 @@ class Spectrum:
         eigenvalues: (n,), not below 0.
         vectors: (n, n), column k belongs to eigenvalue k.
         floor: rounding level: smaller eigenvalues carry no digit.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import Spectrum
+        >>> spectrum = Spectrum(torch.tensor([1.0, 4.0]), torch.eye(2), floor=1e-7)
+        >>> spectrum.lambda_min, spectrum.condition, spectrum.alignment(torch.tensor([1.0, 1.0])).tolist()
+        (1.0, 4.0, [0.5, 0.5])
     """
 
     eigenvalues: Tensor

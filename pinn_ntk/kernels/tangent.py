@@ -26,6 +26,14 @@ def tangent_kernel(network: Model, problem: Problem, at: tuple[Rows, ...] | None
 
     Raises:
         MemoryShortageError: n² numbers do not fit.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import AnyModule, TwoLayer, box, laplacian, pose, tangent_kernel
+        >>> problem, net = pose(-laplacian(2), box([0, 0], [1, 1]), exact="x*y", points=8), TwoLayer(2, width=16)
+        >>> closed, automatic = tangent_kernel(net, problem), tangent_kernel(AnyModule(net, dim=2), problem)
+        >>> torch.allclose(closed.scale * closed.total, automatic.scale * automatic.total)
+        True
     """
     if isinstance(network, TwoLayer):
         return closed_form_kernel(network, problem, at)
@@ -68,6 +76,14 @@ def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> S
     Raises:
         ValueError: an unknown part.
         SpectrumError: the Jacobian is not finite.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import AnyModule, Block, Problem, identity, tangent_spectrum
+        >>> line, x = torch.nn.Linear(1, 1).double(), torch.tensor([[-1.0], [0.0], [1.0]], dtype=torch.float64)
+        >>> spectrum = tangent_spectrum(AnyModule(line, dim=1), Problem([Block(identity(1), x, 0.0)]))
+        >>> [round(value, 4) for value in spectrum.eigenvalues.tolist()]  # of xx' + 1: two parameters, rank two
+        [0.0, 2.0, 3.0]
     """
     return spectrum_of_factor(tangent_factor(network, problem, part), network.kernel_scale, problem.points)
 

@@ -59,6 +59,13 @@ def compiling(preference: str) -> Iterator[set[str]]:
 
     Raises:
         ValueError: another word.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, compiling, gradient_descent, laplacian, pose
+        >>> with compiling("never") as used:
+        ...     states = list(gradient_descent(TwoLayer(1, width=8), pose(laplacian(1), box(0, 1), exact="x**2", points=8), steps=2))
+        >>> used, len(states)
+        (set(), 3)
     """
     global _preference, _used
     before, _preference, _used = (_preference, _used), choose("compile", preference, {name: name for name in PREFERENCES}), set()

@@ -185,6 +185,14 @@ def solve_outer(matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutof
 
     Raises:
         ValueError: shapes that do not fit, no columns, τ that is not positive, or a cut-off outside (0, 1).
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import solve_outer
+        >>> M = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], dtype=torch.float64)
+        >>> found = solve_outer(M, torch.tensor([1.0, 3.0, 5.0], dtype=torch.float64))  # 1 + 2x through three points
+        >>> [round(c, 4) for c in found.coefficients.tolist()], found.rank
+        ([1.0, 2.0], 2)
     """
     _check(matrix, right, tikhonov, cutoff)
     if cutoff is None:

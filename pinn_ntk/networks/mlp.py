@@ -45,6 +45,13 @@ class MLP(nn.Module):
 
     References:
         Du, Lee, Li, Wang, Zhai 2019 (ICML), section 3: the scaling 'ntk', whose s_σ² is their c_σ/m.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import MLP, TwoLayer
+        >>> x = torch.rand(5, 2, dtype=torch.float64)
+        >>> torch.allclose(MLP(2, width=8, depth=1)(x), TwoLayer(2, width=8, scaling="ntk", gamma=1.0)(x))
+        True
     """
 
     def __init__(

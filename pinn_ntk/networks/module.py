@@ -31,6 +31,13 @@ class AnyModule:
 
     Raises:
         ValueError: no trainable parameters, complex ones, or a module that cannot be copied.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import AnyModule
+        >>> net = AnyModule(torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)), dim=2)
+        >>> net(torch.rand(5, 2)).shape, net.parameter_count
+        (torch.Size([5]), 33)
     """
 
     module: nn.Module

@@ -90,10 +90,7 @@ def gamma_value(gamma: float | str, width: int) -> float:
 
 
 def scaling_value(scaling: str | float, width: int) -> tuple[str | float, float]:
-    """(name, s) with s = N^{−p}: p is 0 for 'sum', ½ for 'ntk', 1 for 'mean_field', or any number between 0 and 1.
-
-    Returns:
-        The name, where the number p has one, else p itself; and s.
+    """(name, s) with s = N^{−p}: p is 0 for 'sum', ½ for 'ntk', 1 for 'mean_field', or any number from 0 to 1, which is its own name.
 
     Raises:
         ValueError: an unknown name or a number outside [0, 1].
@@ -139,6 +136,13 @@ class TwoLayer(nn.Module):
 
     Raises:
         ValueError: a size that is not positive, or an unknown name.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import TwoLayer
+        >>> net, x = TwoLayer(dim=2, width=8, activation="tanh", bias=False), torch.rand(5, 2, dtype=torch.float64)
+        >>> torch.allclose(net(x), torch.tanh(x @ net.w.mT) @ net.a)
+        True
     """
 
     a0: Tensor
@@ -284,11 +288,7 @@ class TwoLayer(nn.Module):
 
 
 def require_two_layer(network: object, what: str) -> TwoLayer:
-    """The network, for what is about two layers only.
-
-    Args:
-        network: whatever a person gave.
-        what: the thing that needs it, as the subject of a sentence.
+    """The network, for what is about two layers only: `what`, the subject of a sentence, needs it.
 
     Raises:
         ValueError: another kind of network.

@@ -28,6 +28,14 @@ class SecondOrderOperator:
 
     Raises:
         ValueError: a coefficient of the wrong shape, not finite, or not symmetric.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import SecondOrderOperator, identity
+        >>> L = SecondOrderOperator(2, A=[[0.0, 0.5], [0.5, 0.0]], c=lambda p: p[:, 0])  # u_xy + xu
+        >>> x = torch.tensor([[2.0, 3.0]])
+        >>> L.apply(lambda p: p[:, 0] * p[:, 1], x), (L - 2.0 * identity(2)).apply(lambda p: p[:, 0] * p[:, 1], x)
+        (tensor([13.]), tensor([1.]))
     """
 
     def __init__(
@@ -186,7 +194,15 @@ def _assembled(entries: tuple[Term, ...], dim: int, name: str) -> Field:
 
 
 def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:
-    """The operator on (x, x_{d+1}) that reads coefficients from x and has zero rows for the last coordinate (the bias, held at 1)."""
+    """The operator on (x, x_{d+1}) that reads coefficients from x and has zero rows for the last coordinate (the bias, held at 1).
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import laplacian, lift_bias
+        >>> A, b, c = lift_bias(laplacian(1)).coefficients(torch.tensor([[0.5, 1.0]]))
+        >>> A.tolist()
+        [[[1.0, 0.0], [0.0, 0.0]]]
+    """
     d = operator.dim
     terms = (lift(operator._A, d, 2), lift(operator._b, d, 1), lift(operator._c, d, 0))
     return SecondOrderOperator._from_terms(d + 1, *terms, operator.name)
@@ -202,6 +218,14 @@ def hard_constraint(operator: SecondOrderOperator, phi: Function, g: Function | 
 
     Returns:
         (𝓛̃, 𝓛g): the new operator, and the function to subtract from the source.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import hard_constraint, laplacian
+        >>> phi, h, x = (lambda p: p[:, 0] * (1 - p[:, 0])), (lambda p: torch.sin(p[:, 0])), torch.rand(5, 1)
+        >>> L, shift = hard_constraint(laplacian(1), phi)
+        >>> torch.allclose(L.apply(h, x), laplacian(1).apply(lambda p: phi(p) * h(p), x), atol=1e-5)
+        True
     """
 
     def drift(x: Tensor) -> Tensor:

@@ -31,6 +31,12 @@ class Answer:
 
     Raises:
         ValueError: a network of another dimension.
+
+    Examples:
+        >>> from pinn_ntk import Answer, TwoLayer, box, laplacian, pose
+        >>> problem = pose(laplacian(1), box(0, 1), exact="1 + x**2")  # on a box u = g + ϕh holds at both ends for every h
+        >>> [round(value, 4) for value in Answer(problem, TwoLayer(1, width=8)).u([[0.0], [1.0]]).tolist()]
+        [1.0, 2.0]
     """
 
     problem: Problem

@@ -70,12 +70,23 @@ def dirichlet(value: Value = None, on: On = "all", *, name: str = "", points: in
         name: of the block.
         points: n of the block; None takes `boundary_points` of the problem.
         weight: λ of the block; None for 1.
+
+    Examples:
+        >>> from pinn_ntk import box, dirichlet, laplacian, pose
+        >>> pose(laplacian(1), box(0, 1), given=[dirichlet("1 + x")]).blocks[1].target
+        tensor([1., 2.], dtype=torch.float64)
     """
     return Given("dirichlet", value, on, name=name, points=points, weight=weight)
 
 
 def neumann(value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
-    """∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal. Arguments as in `dirichlet`."""
+    """∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal. Arguments as in `dirichlet`.
+
+    Examples:
+        >>> from pinn_ntk import box, laplacian, neumann, pose
+        >>> pose(laplacian(1), box(0, 1), exact="x", given=[neumann()]).blocks[1].target
+        tensor([-1.,  1.], dtype=torch.float64)
+    """
     return Given("neumann", value, on, name=name, points=points, weight=weight)
 
 
@@ -89,7 +100,13 @@ def robin_condition(
     points: int | None = None,
     weight: float | None = None,
 ) -> Given:
-    """αu + β∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal; α and β numbers, texts or functions of points. The rest as in `dirichlet`."""
+    """αu + β∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal; α and β numbers, texts or functions of points. The rest as in `dirichlet`.
+
+    Examples:
+        >>> from pinn_ntk import box, laplacian, pose, robin_condition
+        >>> pose(laplacian(1), box(0, 1), exact="x", given=[robin_condition(alpha=3)]).blocks[1].target
+        tensor([-1.,  4.], dtype=torch.float64)
+    """
     return Given("robin", value, on, alpha, beta, name=name, points=points, weight=weight)
 
 
@@ -101,17 +118,34 @@ def periodic(axis: int | str, *, name: str = "", points: int | None = None, weig
         name: of the first block, empty for periodic_x; the second has _slope behind it.
         points: n of each block.
         weight: λ of each block.
+
+    Examples:
+        >>> from pinn_ntk import box, laplacian, periodic, pose
+        >>> pose(laplacian(1), box(0, 1), "sin(2*pi*x)", [periodic("x")]).paired
+        ('periodic_x', 'periodic_x_slope')
     """
     return Given("periodic", axis=axis, name=name, points=points, weight=weight)
 
 
 def initial_value(value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
-    """u(·, t₀) = value, a function of (x, t) points at t = t₀. Arguments as in `dirichlet`."""
+    """u(·, t₀) = value, a function of (x, t) points at t = t₀. Arguments as in `dirichlet`.
+
+    Examples:
+        >>> from pinn_ntk import box, dirichlet, heat, initial_value, over_time, pose
+        >>> pose(heat(1), over_time(box(0, 1), 0, 1), given=[dirichlet(0), initial_value("sin(pi*x)")]).conditions
+        ('u = 0 on ∂Ω', 'u = sin(pi*x) at t = 0')
+    """
     return Given("initial", value, name=name, points=points, weight=weight)
 
 
 def initial_velocity(value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
-    """u_t(·, t₀) = value, for equations of second order in time. Arguments as in `dirichlet`."""
+    """u_t(·, t₀) = value, for equations of second order in time. Arguments as in `dirichlet`.
+
+    Examples:
+        >>> from pinn_ntk import box, initial_velocity, over_time, pose, wave
+        >>> pose(wave(1), over_time(box(0, 1), 0, 1), exact="3*t", given=[initial_velocity(points=2)]).blocks[1].target
+        tensor([3., 3.], dtype=torch.float64)
+    """
     return Given("velocity", value, name=name, points=points, weight=weight)
 
 
@@ -123,6 +157,11 @@ def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None 
         values: (n,) values.
         name: of the block.
         weight: λ of the block; None for 1.
+
+    Examples:
+        >>> from pinn_ntk import box, laplacian, measured, pose
+        >>> pose(laplacian(1), box(0, 1), given=[measured([[0.5]], [2.0])]).blocks[1].target
+        tensor([2.], dtype=torch.float64)
     """
     points, numbers = torch.as_tensor(x, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64)
     if points.ndim != 2 or not len(points) or numbers.shape != points.shape[:1]:

@@ -53,6 +53,12 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
 
     Raises:
         SpecError: everything that is wrong, at once, each with its key. An exact solution that is none is for `check_problem` to find.
+
+    Examples:
+        >>> from pinn_ntk import problem_from_text
+        >>> problem = problem_from_text({"operator": {"kind": "laplacian"}, "exact": "x**2", "points": 8, "boundary": "soft"})
+        >>> problem.equation, [block.target[0].item() for block in problem.blocks]
+        ('Δu = 𝓛(x**2)', [2.0, 0.0])
     """
     faults = Faults()
     if not isinstance(spec, Mapping):

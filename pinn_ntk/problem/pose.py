@@ -33,10 +33,6 @@ def pose(
 ) -> Problem:
     """𝓛u = f in Ω with what is given of u. Of a manufactured problem `exact` is enough: f and all values follow from it.
 
-        disc = ball([0, 0], 1)
-        pose(-laplacian(2), disc, "x*y", [dirichlet(0)])
-        pose(heat(2), over_time(disc, 0, 1), exact="exp(-t)*cos(x + y)")
-
     Args:
         operator: 𝓛, on as many coordinates as the domain has.
         domain: Ω, or Ω × [t₀, T].
@@ -56,6 +52,13 @@ def pose(
 
     Raises:
         ValueError: what does not fit together; the message says what, and what to do.
+
+    Examples:
+        >>> from pinn_ntk import ball, dirichlet, heat, laplacian, over_time, pose
+        >>> pose(-laplacian(2), ball([0, 0], 1), "x*y", [dirichlet(0)]).equation
+        '−Δu = x*y'
+        >>> [block.name for block in pose(heat(2), over_time(ball([0, 0], 1), 0, 1), exact="exp(-t)*cos(x + y)").blocks]
+        ['interior', 'boundary', 'initial']
     """
     if operator.dim != domain.dim:
         raise ValueError(f"operator: got one on {operator.dim} coordinates, expected {domain.dim}, as many as {domain} has (time counts)")

@@ -50,6 +50,12 @@ def solve(
 
     Raises:
         ValueError: an argument out of its range, or an activation that is not smooth enough for the operators.
+
+    Examples:
+        >>> from pinn_ntk import box, dirichlet, laplacian, pose, solve
+        >>> solution = solve(pose(-laplacian(1), box(0, 1), 2, [dirichlet(0)]), tolerance=1e-8)  # u = x(1 − x)
+        >>> print(solution.reason, solution.estimate <= 1e-8, round(float(solution.u([[0.5]])), 6))
+        CONVERGED True 0.25
     """
     check_arguments(problem, tolerance, seconds, activations, widest, seed)
     task = Task(problem, seed)

@@ -171,6 +171,14 @@ def linearise(
 
     References:
         Jacot, Gabriel & Hongler (2018); Lee et al. (2019), for values of networks; here for any linear operator of second order.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import TwoLayer, box, laplacian, linearise, pose
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> model = linearise(problem, net)
+        >>> torch.allclose(model.predict(0.0).residual, problem.residual(net)), bool(model.predict(1.0).loss < model.predict(0.0).loss)
+        (True, True)
     """
     if kernel not in ("network", "infinite"):
         raise ValueError(f"kernel: got {kernel!r}, expected 'network' or 'infinite'")

@@ -88,6 +88,13 @@ def predict(
 
     Raises:
         ValueError: δ outside (0, 1).
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, laplacian, pose, predict
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> theory = predict(problem, net)
+        >>> theory.lazy.lambda_s > 0, theory.lazy.rate > 0, theory.guarantee is None  # no theorem speaks of tanh
+        (True, True, True)
     """
     shared = shared or shared_prediction(problem, network, delta, draws, seed)
     problem, network = in_double(problem, network)

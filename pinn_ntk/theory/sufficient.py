@@ -103,6 +103,13 @@ def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) ->
 
     References:
         Lecture 13, equation (4) and the PDE theorem.
+
+    Examples:
+        >>> import torch
+        >>> from pinn_ntk import Block, Problem, TwoLayer, identity, sufficient_width
+        >>> problem = Problem([Block(identity(1), torch.ones(1, 1, dtype=torch.float64), 0.5**0.5)])  # one point
+        >>> sufficient_width(problem, TwoLayer(1, width=1, activation="relu", bias=False, seed=2))
+        14284
     """
     promised = promise(problem, network, delta)
     problem, N = problem.to(torch.float64, "cpu"), promised.least().width

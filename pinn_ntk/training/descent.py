@@ -35,6 +35,13 @@ def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = Non
 
     Returns:
         τ_max; ∞ where the kernel is zero (no parameter moves the residual), NaN where it is not finite.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, gradient_descent, laplacian, pose, step_limit
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> *_, last = gradient_descent(net, problem, step_size=0.5, steps=1)
+        >>> last.step_size == 0.5 * step_limit(net, problem)
+        True
     """
     stability = 2.0 if dynamics is None else dynamics.stability
     try:
@@ -86,6 +93,13 @@ def gradient_descent(
 
     Raises:
         ValueError: a step size, a momentum or a number of steps that is not allowed.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, gradient_descent, laplacian, pose
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> losses = [state.loss for state in gradient_descent(net, problem, step_size=0.5, steps=20)]
+        >>> len(losses), losses == sorted(losses, reverse=True)
+        (21, True)
     """
     law = momentum_dynamics(momentum, nesterov)
     if not (math.isfinite(step_size) and step_size > 0.0):

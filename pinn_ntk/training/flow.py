@@ -50,6 +50,12 @@ def gradient_flow(
 
     Raises:
         ValueError: times that do not increase from 0.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, gradient_flow, laplacian, pose
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> [state.loss < problem.loss(net) for state in gradient_flow(net, problem, times=[0.0, 0.1])]
+        [False, True]
     """
     from scipy.integrate import solve_ivp
 

@@ -79,6 +79,13 @@ def levenberg_marquardt(
     Raises:
         ValueError: an option out of its range.
         MemoryShortageError: J and the smaller Gram matrix do not fit.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, laplacian, levenberg_marquardt, pose
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> *_, last = levenberg_marquardt(net, problem, steps=20)
+        >>> last.loss < 1e-12 * problem.loss(net)
+        True
     """
     require_steps(steps)
     for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):

@@ -39,6 +39,13 @@ def least_squares(
     Raises:
         ValueError: another kind of network, or an option out of its range.
         MemoryShortageError: the features do not fit.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, laplacian, least_squares, pose
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> *_, last = least_squares(net, problem)
+        >>> last.loss < 1e-12 * problem.loss(net), bool((last.weights.w == net.w).all())
+        (True, True)
     """
     require_steps(steps)
     net = require_two_layer(network, "least_squares, which needs a network that is linear in its outer weights,")

@@ -85,6 +85,13 @@ def lbfgs(
 
     Raises:
         ValueError: an option out of its range.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, laplacian, lbfgs, pose
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> *_, last = lbfgs(net, problem, steps=50)
+        >>> last.loss < 1e-4 * problem.loss(net)
+        True
     """
     require_steps(steps)
     require_range("history_size", history_size, 1)

@@ -58,6 +58,13 @@ def spring(
 
     References:
         Goldshlager, Abrahamsen & Lin, J. Comput. Phys. 516 (2024), algorithm 1.
+
+    Examples:
+        >>> from pinn_ntk import TwoLayer, box, laplacian, pose, spring
+        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+        >>> *_, last = spring(net, problem, steps=20)
+        >>> last.loss < 1e-4 * problem.loss(net)
+        True
     """
     require_steps(steps)
     for name, value in (("damping", damping), ("learning_rate", learning_rate), ("norm_limit", norm_limit)):
