@@ -147,9 +147,10 @@ def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path, resu
     """
     keeper = _keeper(config, path, resumed)
     journal = keeper.held.journal
-    loggers = chosen_loggers(config, config["name"] or experiment.problem.name, path, journal.last, LOGGER.warning)
+    loggers = Careful({}, LOGGER.warning)
     if parallel.first():
-        journal.listeners.append(loggers.row)
+        loggers = chosen_loggers(config, config["name"] or experiment.problem.name, path, journal.last, LOGGER.warning)
+    journal.listeners.append(loggers.row)
     work = experiment.problem.points * (experiment.network.width or 1) * max(1, len(experiment.seeds))
     with interruptible(max(1, _BETWEEN // work)) as between_steps:
         gpu = resolve_device(config["device"]["name"]).type == "cuda"

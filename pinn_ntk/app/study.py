@@ -20,6 +20,7 @@ from pinn_ntk.app.compose import resolved
 from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.run_folder import LOGGER
+from pinn_ntk.app.sweep import NOT_ITS_RESULT
 from pinn_ntk.app.terminal import is_terminal, say, study_table
 from pinn_ntk.devices import resolve_device, threads_for
 from pinn_ntk.experiment.settings import Experiment
@@ -28,7 +29,7 @@ from pinn_ntk.studies.study import Study
 from pinn_ntk.studies.table import STUDIES
 
 Recompose = Callable[[Mapping[str, str]], DictConfig]
-_NOT_ITS_RESULT = ("device", "report", "output", "study", "strict")  # of a configuration: what a cell's numbers do not depend on
+_NOT_A_CELLS = (*NOT_ITS_RESULT, "study", "strict")  # of a configuration: what a cell's numbers do not depend on
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def build_study(config: Mapping[str, Any], plugins: Tables, recompose: Recompose
 
 def perform_study(study: Study, config: Mapping[str, Any], path: Path) -> int:
     """Measure what is missing, write the document, and say how it went."""
-    context = json.dumps({k: v for k, v in config.items() if k not in _NOT_ITS_RESULT}, sort_keys=True, default=str)
+    context = json.dumps({k: v for k, v in config.items() if k not in _NOT_A_CELLS}, sort_keys=True, default=str)
+    if config["logger"]["tensorboard"] or config["logger"]["mlflow"]:
+        LOGGER.warning("warning: logger: a study keeps tables and pictures of its own, and tells no logger")
     LOGGER.info("study %s: %d cells; those of an earlier run in %s are kept", study.name, len(study.cells), path)
     with threads_for(1), _progress(len(study.cells), config["report"]["bar"]) as show:
         finished = run_study(study, path, context, show, config, _workers(config))

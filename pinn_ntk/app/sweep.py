@@ -20,7 +20,8 @@ from pinn_ntk.reporting.sweep_page import slopes_table, sweep_sections, varied
 from pinn_ntk.reporting.tables import Value, write_table
 from pinn_ntk.training.states import Status
 
-_NOT_ITS_RESULT = ("device", "report", "logger", "output", "name")
+NOT_ITS_RESULT = ("device", "report", "logger", "checkpoint", "output", "name")
+"""Keys that change no number of a run, but for its last bits."""
 _PATHS = {
     "status": ("status",),
     "loss_initial": ("loss", "initial"),
@@ -54,7 +55,7 @@ def job_folder(config: Mapping[str, Any], texts: Mapping[str, str]) -> str:
         config: plain.
         texts: files that it depends on, such as plugins.
     """
-    kept = {k: v for k, v in config.items() if k not in _NOT_ITS_RESULT}
+    kept = {k: v for k, v in config.items() if k not in NOT_ITS_RESULT}
     text = json.dumps([kept, dict(texts)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -88,7 +89,7 @@ def write_sweep(folder: Path, failed: Sequence[tuple[str, int, str]]) -> Path:
     jobs = [(path, summary) for path in sorted(folder.iterdir()) if path.is_dir() and (summary := _summary(path)) is not None]
     settings = [flatten(_configuration(path), {}) for path, _ in jobs]
     known = list(dict.fromkeys(key for setting in settings for key in setting))
-    keys = [k for k in varied(settings, known) if k.split(".")[0] not in _NOT_ITS_RESULT]
+    keys = [k for k in varied(settings, known) if k.split(".")[0] not in NOT_ITS_RESULT]
     rows: list[dict[str, Value]] = [
         {**{k: _value(setting.get(k)) for k in keys}, **_numbers(summary), "job": path.name}
         for (path, summary), setting in zip(jobs, settings, strict=True)

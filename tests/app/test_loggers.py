@@ -154,6 +154,12 @@ def test_names_that_a_store_would_refuse(ran, mine) -> None:
     assert entry("a b/c'd")[1].info.status == "FINISHED"
 
 
+def test_under_torchrun_only_the_first_process_tells(ran, monkeypatch) -> None:
+    monkeypatch.setattr("pinn_ntk.parallel.first", lambda: False)
+    monkeypatch.setattr("pinn_ntk.app.job.chosen_loggers", pytest.fail)
+    ran("logger=both")
+
+
 def test_without_loggers_nothing_is_made() -> None:
     told: list[str] = []
     none = Careful({}, told.append)

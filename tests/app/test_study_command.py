@@ -65,3 +65,9 @@ def test_cells_that_all_fail_are_a_numerical_stop_with_a_report(ran, workplace: 
     assert outcome.code == 3
     assert "got 'nothing_like_it', expected one of" in outcome.err
     assert (workplace / "sweeps" / "counting" / "report.html").exists()
+
+
+def test_a_study_says_that_it_tells_no_logger(ran) -> None:
+    outcome = ran("study.kind=counting", "logger=tensorboard")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("logger: a study keeps tables and pictures of its own") == 1

@@ -44,7 +44,7 @@ def test_the_same_command_again_runs_only_what_is_missing(ran, workplace: Path) 
 
 def test_what_the_numbers_do_not_depend_on_makes_no_new_job(ran, workplace: Path) -> None:
     ran("-m", "name=a", "seed=0,1", "report=quiet")
-    outcome = ran("-m", "name=a", "seed=0,1", "report=quiet", "device=cpu", "report.bar=false")
+    outcome = ran("-m", "name=a", "seed=0,1", "report=quiet", "device=cpu", "report.bar=false", "checkpoint=5")
     assert outcome.out.count("done before") == 2
     assert "0 of" not in outcome.out
 
