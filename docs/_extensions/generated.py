@@ -155,7 +155,7 @@ def _api() -> Iterable[tuple[str, str]]:
     for page, (title, about, names) in API.items():
         text = [f"# {title}", about, "```{eval-rst}", ".. currentmodule:: pinn_ntk", ""]
         for name in names:
-            text += [_directive(name), ""]
+            text += [_directive(name), "", *_example(name)]
         for module in _MODULES.get(page, ()):
             text += [f".. automodule:: {module}", "   :members:", ""]
         yield f"reference/api/{page}.md", "\n\n".join(text[:2]) + "\n\n" + "\n".join(text[2:]) + "```\n"
@@ -166,6 +166,17 @@ def _directive(name: str) -> str:
     if inspect.isclass(obj):
         return f".. autoclass:: {name}\n   :members:"
     return f".. autofunction:: {name}" if callable(obj) else f".. py:data:: {name}\n\n   By name: {', '.join(obj)}."
+
+
+def _example(name: str) -> list[str]:
+    """The example of a long function, which is in its module's docstring."""
+    obj = getattr(pinn_ntk, name)
+    about = inspect.getdoc(inspect.getmodule(obj)) or "" if callable(obj) else ""
+    if f"{name}(" not in about or ">>>" in (inspect.getdoc(obj) or ""):
+        return []
+    paragraphs = inspect.cleandoc(about.partition("Examples:\n")[2]).split("\n\n")
+    shown = next((p for p in paragraphs if f"{name}(" in p), "")
+    return [".. code-block:: pycon", "", *(f"   {line}" for line in shown.splitlines()), ""] if shown else []
 
 
 def _comment(path: Path) -> str:

@@ -1,4 +1,12 @@
-"""All seeds of one configuration from end to end: prediction, batched training, comparison by seed, coverage over seeds."""
+"""All seeds of one configuration from end to end: prediction, batched training, comparison by seed, coverage over seeds.
+
+Examples:
+    >>> from pinn_ntk import Settings, TwoLayer, box, laplacian, pose, run_ensemble
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> record = run_ensemble(problem, net, seeds=[0, 1, 2], settings=Settings(steps=20, tracked=5))
+    >>> [member.seed for member in record.members]
+    [0, 1, 2]
+"""
 
 import math
 import time
@@ -80,13 +88,6 @@ def run_ensemble(
         ValueError: no seeds, or what `check_ensemble` and `run` refuse.
         StrictError: a warning under `strict`.
         MemoryShortageError: the kernels do not fit in memory.
-
-    Examples:
-        >>> from pinn_ntk import Settings, TwoLayer, box, laplacian, pose, run_ensemble
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> record = run_ensemble(problem, net, seeds=[0, 1, 2], settings=Settings(steps=20, tracked=5))
-        >>> [member.seed for member in record.members]
-        [0, 1, 2]
     """
     settings = settings or Settings()
     begin = time.perf_counter()

@@ -1,4 +1,12 @@
-"""One run from end to end: prediction, tracked training, comparison, record. No configuration system is known here."""
+"""One run from end to end: prediction, tracked training, comparison, record. No configuration system is known here.
+
+Examples:
+    >>> from pinn_ntk import Settings, TwoLayer, box, laplacian, pose, run
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> record = run(problem, net, Settings(steps=20, tracked=5))
+    >>> print(record.history.status, record.statements[0].name, record.statements[0].verdict)
+    MAX_STEPS dissipation identity holds
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,13 +78,6 @@ def run(
         ValueError: problem and network do not fit, or the activation is not smooth enough for the operators.
         StrictError: a warning under `strict`.
         MemoryShortageError: the kernel does not fit in memory.
-
-    Examples:
-        >>> from pinn_ntk import Settings, TwoLayer, box, laplacian, pose, run
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> record = run(problem, net, Settings(steps=20, tracked=5))
-        >>> print(record.history.status, record.statements[0].name, record.statements[0].verdict)
-        MAX_STEPS dissipation identity holds
     """
     settings = settings or Settings()
     begin = time.perf_counter()

@@ -90,7 +90,7 @@ def gamma_value(gamma: float | str, width: int) -> float:
 
 
 def scaling_value(scaling: str | float, width: int) -> tuple[str | float, float]:
-    """(name, s) with s = N^{−p}: p is 0 for 'sum', ½ for 'ntk', 1 for 'mean_field', or any number from 0 to 1, which is its own name.
+    """(name, s), s = N^{−p}: p is 0 for 'sum', ½ for 'ntk', 1 for 'mean_field', or another number from 0 to 1, whose name is p itself.
 
     Raises:
         ValueError: an unknown name or a number outside [0, 1].

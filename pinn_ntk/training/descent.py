@@ -1,6 +1,13 @@
 """Full-batch gradient descent on R_S = ‖e‖²/(2n), with momentum or without, its step in fractions of its stability limit.
 
 With λ = s²N λ_max(K̂)/n the limit of τ is 2/λ; 2(1 + β)/λ for heavy ball; 2(1 + β)/((1 + 2β)λ) for Nesterov's method.
+
+Examples:
+    >>> from pinn_ntk import TwoLayer, box, gradient_descent, laplacian, pose
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> losses = [state.loss for state in gradient_descent(net, problem, step_size=0.5, steps=20)]
+    >>> len(losses), losses == sorted(losses, reverse=True)
+    (21, True)
 """
 
 import math
@@ -93,13 +100,6 @@ def gradient_descent(
 
     Raises:
         ValueError: a step size, a momentum or a number of steps that is not allowed.
-
-    Examples:
-        >>> from pinn_ntk import TwoLayer, box, gradient_descent, laplacian, pose
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> losses = [state.loss for state in gradient_descent(net, problem, step_size=0.5, steps=20)]
-        >>> len(losses), losses == sorted(losses, reverse=True)
-        (21, True)
     """
     law = momentum_dynamics(momentum, nesterov)
     if not (math.isfinite(step_size) and step_size > 0.0):

@@ -1,6 +1,19 @@
 """First-order methods beside gradient descent: Adam, and stochastic gradient descent over mini-batches of rows, on R_S = ‖e‖²/(2n).
 
 torch.optim's own functions move the displacements Δ = θ − θ⁰; gradients are those of `residual_and_gradient`, without a graph.
+
+Examples:
+    >>> from pinn_ntk import TwoLayer, adam, box, laplacian, pose
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> *_, last = adam(net, problem, learning_rate=0.01, steps=100)
+    >>> last.step, last.loss < problem.loss(net)
+    (100, True)
+
+    >>> from pinn_ntk import TwoLayer, box, laplacian, pose, sgd
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> *_, last = sgd(net, problem, batch_size=4, steps=20)
+    >>> last.step, last.loss < problem.loss(net)
+    (20, True)
 """
 
 import math
@@ -88,13 +101,6 @@ def adam(
 
     Raises:
         ValueError: an option out of its range.
-
-    Examples:
-        >>> from pinn_ntk import TwoLayer, adam, box, laplacian, pose
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> *_, last = adam(net, problem, learning_rate=0.01, steps=100)
-        >>> last.step, last.loss < problem.loss(net)
-        (100, True)
     """
     require_steps(steps)
     require_range("learning_rate", learning_rate, 0.0, above=True)
@@ -240,13 +246,6 @@ def sgd(
 
     Raises:
         ValueError: an option out of its range.
-
-    Examples:
-        >>> from pinn_ntk import TwoLayer, box, laplacian, pose, sgd
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> *_, last = sgd(net, problem, batch_size=4, steps=20)
-        >>> last.step, last.loss < problem.loss(net)
-        (20, True)
     """
     require_steps(steps)
     require_range("step_size", step_size, 0.0, above=True)

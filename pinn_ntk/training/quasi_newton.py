@@ -2,6 +2,13 @@
 
 torch.optim.LBFGS keeps its memory between calls, works on any device, and got as far as scipy's L-BFGS-B on stiff problems once R_S is
 multiplied by a large power of two: it drops a pair (s, y) when y·s ≤ 1e-10, an absolute number that small losses meet too soon.
+
+Examples:
+    >>> from pinn_ntk import TwoLayer, box, laplacian, lbfgs, pose
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> *_, last = lbfgs(net, problem, steps=50)
+    >>> last.loss < 1e-4 * problem.loss(net)
+    True
 """
 
 import math
@@ -85,13 +92,6 @@ def lbfgs(
 
     Raises:
         ValueError: an option out of its range.
-
-    Examples:
-        >>> from pinn_ntk import TwoLayer, box, laplacian, lbfgs, pose
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> *_, last = lbfgs(net, problem, steps=50)
-        >>> last.loss < 1e-4 * problem.loss(net)
-        True
     """
     require_steps(steps)
     require_range("history_size", history_size, 1)

@@ -3,6 +3,13 @@
     δ_k = argmin_δ ‖e + Jδ‖²/n + λ‖δ − μδ_{k−1}‖² = μδ_{k−1} − Jᵀ(JJᵀ + nλI)⁻¹(e + μJδ_{k−1}).
 
 What the rows of this step do not determine is kept from the steps before. With μ = 0 it is a Levenberg–Marquardt step of fixed damping.
+
+Examples:
+    >>> from pinn_ntk import TwoLayer, box, laplacian, pose, spring
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> *_, last = spring(net, problem, steps=20)
+    >>> last.loss < 1e-4 * problem.loss(net)
+    True
 """
 
 import math
@@ -58,13 +65,6 @@ def spring(
 
     References:
         Goldshlager, Abrahamsen & Lin, J. Comput. Phys. 516 (2024), algorithm 1.
-
-    Examples:
-        >>> from pinn_ntk import TwoLayer, box, laplacian, pose, spring
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> *_, last = spring(net, problem, steps=20)
-        >>> last.loss < 1e-4 * problem.loss(net)
-        True
     """
     require_steps(steps)
     for name, value in (("damping", damping), ("learning_rate", learning_rate), ("norm_limit", norm_limit)):

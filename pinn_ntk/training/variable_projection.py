@@ -3,6 +3,13 @@
     e(w) = M c − y = −(I − MM⁺)y,   ∂e/∂w ≈ (I − MM⁺)(∂M/∂w)c   (Kaufman 1975),
 
 which differs from the whole derivative by a term in the span of M only, so that Jᵀe/n = ∇_wR_S is exact.
+
+Examples:
+    >>> from pinn_ntk import TwoLayer, box, laplacian, pose, variable_projection
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> *_, last = variable_projection(net, problem, steps=20)
+    >>> last.loss < 1e-6 * problem.loss(net)
+    True
 """
 
 from collections.abc import Iterator
@@ -100,13 +107,6 @@ def variable_projection(
 
     References:
         Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973); Kaufman, BIT 15 (1975).
-
-    Examples:
-        >>> from pinn_ntk import TwoLayer, box, laplacian, pose, variable_projection
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> *_, last = variable_projection(net, problem, steps=20)
-        >>> last.loss < 1e-6 * problem.loss(net)
-        True
     """
     require_steps(steps)
     for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
