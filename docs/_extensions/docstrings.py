@@ -14,7 +14,7 @@ def _plain(line: str) -> str:
     for i, part in enumerate(parts):
         plain = part.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*")
         parts[i] = f"``{part}``" if i % 2 else re.sub(r"(\w)_(?=\W|$)", r"\1\\_", plain)
-    return "".join(parts)
+    return re.sub(r"(?<=: )(\w)\.$", r"\1\\.", "".join(parts))  # 'step: k.' begins no list
 
 
 def _process(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:  # noqa: ARG001 - Sphinx names them

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def _api() -> Iterable[tuple[str, str]]:
 def _directive(name: str) -> str:
     obj = getattr(pinn_ntk, name)
     if inspect.isclass(obj):
-        return f".. autoclass:: {name}\n   :members:"
+        return f".. autoclass:: {name}\n   :members:" + ("\n   :undoc-members:" if issubclass(obj, Enum) else "")
     return f".. autofunction:: {name}" if callable(obj) else f".. py:data:: {name}\n\n   By name: {', '.join(obj)}."
 
 
