@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.hydra import Hydra
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk.app.build import build
 from pinn_ntk.app.command_line import Request, quoted, read, rewrite
-from pinn_ntk.app.compose import CONFIG, compose, group_options, loader, resolved, session, translated
+from pinn_ntk.app.compose import CONFIG, compose, group_options, loader, moded, resolved, session, translated
 from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.guarded import guarded, tell
 from pinn_ntk.app.help import help_text, version_text
@@ -133,7 +134,7 @@ def _shown(cfg: DictConfig, request: Request) -> str:
 
 def _single(hydra: Hydra, lines: Sequence[str], request: Request, job: Job) -> int:
     with translated(request.config_dir):
-        done = hydra.run(CONFIG, job, [*lines, "hydra.mode=RUN"], with_log_configuration=False)
+        done = hydra.run(CONFIG, job, moded(lines, RunMode.RUN), with_log_configuration=False)
     return int(done.return_value.code)
 
 
@@ -143,7 +144,7 @@ def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, job: Job, folde
         tell(about)
     try:
         with translated(request.config_dir):
-            batches = hydra.multirun(CONFIG, job, [*lines, quoted("hydra.sweep.dir", str(folder)), "hydra.mode=MULTIRUN"])
+            batches = hydra.multirun(CONFIG, job, moded([*lines, quoted("hydra.sweep.dir", str(folder))], RunMode.MULTIRUN))
     except KeyboardInterrupt:
         if folder.is_dir():
             tell(f"interrupted; what is finished is in {write_sweep(folder, ())}")

@@ -59,6 +59,8 @@ def group_options(config_dir: str | None = None) -> dict[str, list[str]]:
 class GuardedLoader(ConfigLoaderImpl):
     """Hydra's loader, through which every configuration passes, those of a sweep's jobs too; none that would run code gets out."""
 
+    _last: tuple[object, DictConfig] | None = None
+
     def load_configuration(
         self,
         config_name: str | None,
@@ -67,13 +69,18 @@ class GuardedLoader(ConfigLoaderImpl):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        """The composed configuration.
+        """The composed configuration. What was composed last is handed out once more, so that a run is not composed twice.
 
         Raises:
             BadInputError: it would make Hydra import or call something.
         """
+        asked = (config_name, tuple(overrides), run_mode)
+        before, self._last = self._last, None
+        if before is not None and before[0] == asked:
+            return before[1]
         cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
         _check_no_code(cfg)
+        self._last = asked, cfg
         return cfg
 
 
@@ -111,6 +118,11 @@ def session(config_dir: str | None) -> Iterator[Hydra]:
         GlobalHydra.instance().clear()
 
 
+def moded(overrides: Sequence[str], mode: RunMode) -> list[str]:
+    """The overrides of a run or a sweep, which the words of a person do not turn into the other."""
+    return [*overrides, f"hydra.mode={mode.name}"]
+
+
 def compose(hydra: Hydra, overrides: Sequence[str], multirun: bool, config_dir: str | None) -> DictConfig:
     """The composed configuration, with its `hydra` node.
 
@@ -119,7 +131,7 @@ def compose(hydra: Hydra, overrides: Sequence[str], multirun: bool, config_dir: 
     """
     mode = RunMode.MULTIRUN if multirun else RunMode.RUN
     with translated(config_dir):
-        cfg = hydra.compose_config(CONFIG, list(overrides), mode, with_log_configuration=False, from_shell=False)
+        cfg = hydra.compose_config(CONFIG, moded(overrides, mode), mode, with_log_configuration=False, from_shell=False)
     _check_files(cfg, config_dir)
     return cfg
 
