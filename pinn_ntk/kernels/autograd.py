@@ -14,6 +14,7 @@ from pinn_ntk.networks.module import AnyModule
 from pinn_ntk.networks.module_system import row_jacobian
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 
 JACOBIAN_BYTES = 1 << 29
@@ -46,6 +47,7 @@ def autograd_kernel(
         >>> autograd_kernel(line, Problem([Block(identity(1), x, 0.0)])).total.tolist()
         [[2.0, 3.0], [3.0, 5.0]]
     """
+    require_order(network, problem)
     module = network.module if isinstance(network, AnyModule) else network
     parameters = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
     if not parameters:

@@ -15,6 +15,7 @@ from pinn_ntk.kernels.spectrum import Spectrum, Triangle, spectrum_of_factor, tr
 from pinn_ntk.networks.features import CHUNK_ELEMENTS, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 
 
@@ -43,6 +44,7 @@ def closed_form_kernel(network: TwoLayer, problem: Problem, at: tuple[Rows, ...]
         >>> torch.allclose(K.total, autograd_kernel(net, problem).total), torch.allclose(K.total, K.a + K.w)
         (True, True)
     """
+    require_order(network, problem)
     system = problem.system(network)
     left = system if at is None else network.system(at, torch.cat([r.x[:, 0] for r in at]))
     n, m = system.points, left.points
@@ -125,6 +127,7 @@ def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") ->
         >>> spectrum.lambda_min >= 0, torch.allclose(spectrum.eigenvalues.sum(), K.total.trace())
         (True, True)
     """
+    require_order(network, problem)
     if part not in ("total", "a"):
         raise ValueError(f"part: got {part!r}, expected 'total' or 'a'")
     scale = network.scale**2 * network.width
@@ -147,4 +150,5 @@ def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
         >>> torch.allclose(solution_kernel(net, regression, x).total, closed_form_kernel(net, regression).total)
         True
     """
+    require_order(network, problem)
     return closed_form_kernel(network, problem, at=(problem.solution_rows(x),))

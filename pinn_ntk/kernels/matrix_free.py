@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pinn_ntk.networks.sums import pullback, pushforward
 from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 
 
@@ -33,6 +34,7 @@ class KernelProduct:
     """
 
     def __init__(self, network: TwoLayer, problem: Problem) -> None:
+        require_order(network, problem)
         self.system, self.weights = problem.system(network), network.weights
         self.scale, self.points = network.kernel_scale, problem.points
 

@@ -13,6 +13,7 @@ from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_f
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 
 
@@ -35,6 +36,7 @@ def tangent_kernel(network: Model, problem: Problem, at: tuple[Rows, ...] | None
         >>> torch.allclose(closed.scale * closed.total, automatic.scale * automatic.total)
         True
     """
+    require_order(network, problem)
     if isinstance(network, TwoLayer):
         return closed_form_kernel(network, problem, at)
     return autograd_kernel(network.module, problem, at)
@@ -85,6 +87,7 @@ def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> S
         >>> [round(value, 4) for value in spectrum.eigenvalues.tolist()]  # of xx' + 1: two parameters, rank two
         [0.0, 2.0, 3.0]
     """
+    require_order(network, problem)
     return spectrum_of_factor(tangent_factor(network, problem, part), network.kernel_scale, problem.points)
 
 

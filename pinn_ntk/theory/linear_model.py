@@ -19,6 +19,7 @@ from pinn_ntk.kernels.limit import NotAvailableError
 from pinn_ntk.kernels.tangent import solution_tangent, tangent_factor
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.linearised import FLOW, Linearisation, rate
 from pinn_ntk.theory.modes import Steps, Times
@@ -180,6 +181,7 @@ def linearise(
         >>> torch.allclose(model.predict(0.0).residual, problem.residual(net)), bool(model.predict(1.0).loss < model.predict(0.0).loss)
         (True, True)
     """
+    require_order(network, problem)
     if kernel not in ("network", "infinite"):
         raise ValueError(f"kernel: got {kernel!r}, expected 'network' or 'infinite'")
     law = dynamics or FLOW

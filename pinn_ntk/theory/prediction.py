@@ -9,6 +9,7 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.tangent import solution_tangent, tangent_factor
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.applicability import Applicability
 from pinn_ntk.theory.bounds import cut_time
@@ -96,6 +97,7 @@ def predict(
         >>> theory.lazy.lambda_s > 0, theory.lazy.rate > 0, theory.guarantee is None  # no theorem speaks of tanh
         (True, True, True)
     """
+    require_order(network, problem)
     shared = shared or shared_prediction(problem, network, delta, draws, seed)
     problem, network = in_double(problem, network)
     e = problem.residual(network)

@@ -12,6 +12,7 @@ from torch import Tensor
 from pinn_ntk.kernels.infinite_width import NotAvailableError, infinite_width_kernel, infinite_width_spectrum
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.applicability import Setting, applicability
 from pinn_ntk.theory.bounds import Premises
@@ -111,6 +112,7 @@ def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) ->
         >>> sufficient_width(problem, TwoLayer(1, width=1, activation="relu", bias=False, seed=2))
         14284
     """
+    require_order(network, problem)
     promised = promise(problem, network, delta)
     problem, N = problem.to(torch.float64, "cpu"), promised.least().width
     for _ in range(_ROUNDS):

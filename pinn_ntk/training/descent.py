@@ -25,6 +25,7 @@ from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
@@ -50,6 +51,7 @@ def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = Non
         >>> last.step_size == 0.5 * step_limit(net, problem)
         True
     """
+    require_order(network, problem)
     stability = 2.0 if dynamics is None else dynamics.stability
     try:
         kernel = tangent_kernel(network, problem)
@@ -101,6 +103,7 @@ def gradient_descent(
     Raises:
         ValueError: a step size, a momentum or a number of steps that is not allowed.
     """
+    require_order(network, problem)
     law = momentum_dynamics(momentum, nesterov)
     if not (math.isfinite(step_size) and step_size > 0.0):
         raise ValueError(f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit")

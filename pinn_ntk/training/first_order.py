@@ -36,7 +36,7 @@ from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import momentum_dynamics, step_limit
 from pinn_ntk.training.memory import Memory, copied
-from pinn_ntk.training.path import Path, require_range, require_steps
+from pinn_ntk.training.path import Path, require_range, require_start
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -102,7 +102,7 @@ def adam(
     Raises:
         ValueError: an option out of its range.
     """
-    require_steps(steps)
+    require_start(network, problem, steps)
     require_range("learning_rate", learning_rate, 0.0, above=True)
     require_range("beta1", beta1, 0.0, 1.0)
     require_range("beta2", beta2, 0.0, 1.0)
@@ -247,7 +247,7 @@ def sgd(
     Raises:
         ValueError: an option out of its range.
     """
-    require_steps(steps)
+    require_start(network, problem, steps)
     require_range("step_size", step_size, 0.0, above=True)
     require_range("batch_size", batch_size, 1)
     require_range("momentum", momentum, 0.0, 1.0)

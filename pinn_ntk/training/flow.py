@@ -1,4 +1,11 @@
-"""Gradient flow θ' = −∇R_S(θ), integrated by scipy; for small networks, where its accuracy is worth its cost."""
+"""Gradient flow θ' = −∇R_S(θ), integrated by scipy; for small networks, where its accuracy is worth its cost.
+
+Examples:
+    >>> from pinn_ntk import TwoLayer, box, gradient_flow, laplacian, pose
+    >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
+    >>> [state.loss < problem.loss(net) for state in gradient_flow(net, problem, times=[0.0, 0.1])]
+    [False, True]
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +18,7 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.memory import Memory
@@ -50,13 +58,8 @@ def gradient_flow(
 
     Raises:
         ValueError: times that do not increase from 0.
-
-    Examples:
-        >>> from pinn_ntk import TwoLayer, box, gradient_flow, laplacian, pose
-        >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
-        >>> [state.loss < problem.loss(net) for state in gradient_flow(net, problem, times=[0.0, 0.1])]
-        [False, True]
     """
+    require_order(network, problem)
     from scipy.integrate import solve_ivp
 
     if not times or times[0] != 0.0 or any(b <= a for a, b in zip(times, times[1:], strict=False)):

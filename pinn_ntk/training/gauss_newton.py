@@ -22,7 +22,7 @@ from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.damping import Damping, form_of, next_step
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.path import Path, require_range, require_steps
+from pinn_ntk.training.path import Path, require_range, require_start
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -87,7 +87,7 @@ def levenberg_marquardt(
         >>> last.loss < 1e-12 * problem.loss(net)
         True
     """
-    require_steps(steps)
+    require_start(network, problem, steps)
     for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
         require_range(name, value, 0.0)
     held = memory or Memory()

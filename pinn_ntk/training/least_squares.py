@@ -11,7 +11,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import Weights, require_two_layer
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.training.path import Path, require_steps
+from pinn_ntk.training.path import Path, require_start
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -47,7 +47,7 @@ def least_squares(
         >>> last.loss < 1e-12 * problem.loss(net), bool((last.weights.w == net.w).all())
         (True, True)
     """
-    require_steps(steps)
+    require_start(network, problem, steps)
     net = require_two_layer(network, "least_squares, which needs a network that is linear in its outer weights,")
     system, weights = problem.system(net), net.weights
     e, gradient = residual_and_gradient(system, weights)

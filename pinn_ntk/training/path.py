@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.model import Model, Theta
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
@@ -22,12 +23,13 @@ def gradient_norm(gradient: Sequence[Tensor]) -> float:
     return math.sqrt(sum(float((g * g).sum()) for g in gradient))
 
 
-def require_steps(steps: int) -> None:
-    """Refuse a number of steps that is none.
+def require_start(network: Model, problem: Problem, steps: int) -> None:
+    """Refuse a number of steps that is none, and a network and a problem in each other's place.
 
     Raises:
-        ValueError: fewer than 0.
+        ValueError: fewer than 0, or exchanged.
     """
+    require_order(network, problem)
     if steps < 0:
         raise ValueError(f"steps: got {steps}, expected 0 or more")
 

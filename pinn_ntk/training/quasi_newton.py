@@ -23,7 +23,7 @@ from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.memory import Memory, copied
-from pinn_ntk.training.path import Path, require_range, require_steps
+from pinn_ntk.training.path import Path, require_range, require_start
 from pinn_ntk.training.states import State, Status, StopRule
 
 _LOSS = {torch.float64: 2.0**48, torch.float32: 2.0**16}
@@ -93,7 +93,7 @@ def lbfgs(
     Raises:
         ValueError: an option out of its range.
     """
-    require_steps(steps)
+    require_start(network, problem, steps)
     require_range("history_size", history_size, 1)
     require_range("gradient_tolerance", gradient_tolerance, 0.0)
     held = memory or Memory()

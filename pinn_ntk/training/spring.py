@@ -24,7 +24,7 @@ from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.damping import DampedSteps, form_of
 from pinn_ntk.training.gauss_newton import jacobian, require_jacobian, split
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.path import Path, require_range, require_steps
+from pinn_ntk.training.path import Path, require_range, require_start
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -66,7 +66,7 @@ def spring(
     References:
         Goldshlager, Abrahamsen & Lin, J. Comput. Phys. 516 (2024), algorithm 1.
     """
-    require_steps(steps)
+    require_start(network, problem, steps)
     for name, value in (("damping", damping), ("learning_rate", learning_rate), ("norm_limit", norm_limit)):
         require_range(name, value, 0.0, above=True)
     require_range("momentum", momentum, 0.0, 1.0)

@@ -29,7 +29,7 @@ from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.damping import Damping, next_step
 from pinn_ntk.training.least_squares import with_outer
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.path import Path, require_range, require_steps
+from pinn_ntk.training.path import Path, require_range, require_start
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -108,7 +108,7 @@ def variable_projection(
     References:
         Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973); Kaufman, BIT 15 (1975).
     """
-    require_steps(steps)
+    require_start(network, problem, steps)
     for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
         require_range(name, value, 0.0)
     require_range("tikhonov", tikhonov, 0.0, above=True)
