@@ -62,6 +62,7 @@ THEOREM_STATEMENTS = (
     ("sufficient width", "N ≥ max{three terms}"),
 )
 NOT_THE_FLOW = "the theorem is about gradient flow, and this optimiser moves θ by another law"
+_LEAST = 1e-300  # below it a quotient may overflow
 
 
 def _eps(history: History) -> float:
@@ -78,7 +79,7 @@ def dissipation_identity(history: History) -> Statement:
     """dR_S/dt = −(s²N/n²)eᵀK̂e: the right-hand side from the kernel against −‖∇R_S‖² from the gradient, which share no code path."""
     name, claim = "dissipation identity", "dR_S/dt = −‖∇R_S‖² = −(s²N/n²) eᵀK̂e"
     form, norm = _column(history, "dissipation"), _column(history, "gradient_norm_squared")
-    kept = norm[: len(form)] > 0.0
+    kept = (norm[: len(form)] > _LEAST) & np.isfinite(norm[: len(form)]) & np.isfinite(form)  # a run that diverges overflows both
     if not len(form) or not kept.any():
         return silent(name, claim, "not_applicable", "the kernel was not tracked, or the gradient is zero")
     gap = float(np.max(np.abs(form[kept] / norm[: len(form)][kept] - 1.0)))
@@ -90,11 +91,13 @@ def inequality_2(history: History) -> Statement:
     """eᵀK̂^(a)e ≤ eᵀK̂e: inequality (2) of the lecture; measured is the largest share of part (a)."""
     name, claim = "inequality (2)", "eᵀK̂^(a)e ≤ eᵀK̂e"
     part, total = _column(history, "quadratic_a"), _column(history, "quadratic")
-    kept = total > 0.0
-    if not kept.any():
+    if not (total > _LEAST).any():
         return silent(name, claim, "not_applicable", "the kernel was not tracked")
     if not len(part):
         return silent(name, claim, "not_applicable", "part (a) belongs to the outer weights of two-layer networks")
+    kept = (total > _LEAST) & np.isfinite(total) & np.isfinite(part)
+    if not kept.any():
+        return silent(name, claim, "not_applicable", "the kernel was finite at no tracked step")
     shares = part[kept] / total[kept]
     return at_most(
         name, claim, float(shares.max()), 1.0, f"share of part (a): from {shares[0]:.3g} at the start to {shares[-1]:.3g} at the end"
