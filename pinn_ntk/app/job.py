@@ -152,29 +152,19 @@ def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path, resu
         loggers = chosen_loggers(config, config["name"] or experiment.problem.name, path, journal.last, LOGGER.warning)
     journal.listeners.append(loggers.row)
     work = experiment.problem.points * (experiment.network.width or 1) * max(1, len(experiment.seeds))
-    with interruptible(max(1, _BETWEEN // work)) as between_steps:
+    with loggers, interruptible(max(1, _BETWEEN // work)) as between_steps:
         gpu = resolve_device(config["device"]["name"]).type == "cuda"
         with parallel.joined(gpu, config["device"]["patience"]):
-            record = _logged(lambda: _run(experiment, config, between_steps, keeper), loggers)
+            record = _run(experiment, config, between_steps, keeper)
         if not parallel.first():
             return _code(record, keeper)
         if experiment.reference is not None and isinstance(record, Record):
             LOGGER.info("solving the same problem by finite elements")
             record = experiment.reference.beside(record, experiment.problem)
+        loggers.rows((record.median if isinstance(record, EnsembleRecord) else record).history.columns)
         code = _finish(record, path, config["report"]["table"], keeper)
         loggers.finish(record.summary())
         return code
-
-
-def _logged(work: Callable[[], Record | EnsembleRecord], loggers: Careful) -> Record | EnsembleRecord:
-    """What the work returns, with loggers told of it: those of one that fails, and those of one that has no journal while it goes."""
-    try:
-        record = work()
-    except BaseException:
-        loggers.finish({"status": "FAILED"})
-        raise
-    loggers.rows((record.median if isinstance(record, EnsembleRecord) else record).history.columns)
-    return record
 
 
 def _keeper(config: Mapping[str, Any], path: Path, resumed: bool) -> Keeper:

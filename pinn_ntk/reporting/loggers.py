@@ -154,6 +154,14 @@ class Careful:
     def __init__(self, makers: Mapping[str, Callable[[], Logger]], warn: Callable[[str], None]) -> None:
         self.makers, self.warn, self.made, self.last = dict(makers), warn, dict[str, Logger](), -1.0
 
+    def __enter__(self) -> "Careful":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """What ends with an exception has failed, and is told to have."""
+        if kind is not None:
+            self.finish({"status": "FAILED"})
+
     def row(self, row: Mapping[str, Value]) -> None:
         """One tracked step, to each."""
         self.last = _number(row["step"])
