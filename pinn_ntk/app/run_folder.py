@@ -14,9 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.experiment.checkpoint import CHECKPOINTS
+from pinn_ntk.reporting.files import write_text
 from pinn_ntk.reporting.loggers import TENSORBOARD
 
-LOCK, LOG, SUMMARY = ".lock", "run.log", "summary.json"
+LOCK, LOG, SUMMARY, HYDRA = ".lock", "run.log", "summary.json", ".hydra"
 RUN_FILES = (
     SUMMARY,
     "report.html",
@@ -29,7 +30,7 @@ RUN_FILES = (
     "table.csv",
     "ensemble.csv",
     CHECKPOINTS,
-    ".hydra",
+    HYDRA,
     LOG,
 )
 LOGGER = logging.getLogger("pinn_ntk")
@@ -52,7 +53,7 @@ def run_folder(folder: Path, chdir: bool, goes_on: bool = False) -> Iterator[Pat
     Args:
         folder: made when missing.
         chdir: whether the working directory is the folder meanwhile.
-        goes_on: whether the run there is continued: its checkpoints, its log and its events stay.
+        goes_on: whether the run there is continued: its checkpoints, log, events and configuration stay.
 
     Yields:
         Its absolute path.
@@ -63,7 +64,7 @@ def run_folder(folder: Path, chdir: bool, goes_on: bool = False) -> Iterator[Pat
     """
     path, before = _made(folder), Path.cwd()
     with _locked(path):
-        _set_aside(path, (CHECKPOINTS, LOG, TENSORBOARD) if goes_on else ())
+        _set_aside(path, (CHECKPOINTS, LOG, TENSORBOARD, HYDRA) if goes_on else ())
         with _logged(path), _inside(path if chdir else before, before):
             yield path
 
@@ -166,7 +167,7 @@ def save_config(path: Path, config: DictConfig, hydra: DictConfig, words: Sequen
         words: of the command line.
         extra: name → text of further files, such as copies of plugins.
     """
-    folder = path / ".hydra"
+    folder = path / HYDRA
     folder.mkdir(exist_ok=True)
     texts = {
         "config.yaml": OmegaConf.to_yaml(config),
@@ -174,4 +175,4 @@ def save_config(path: Path, config: DictConfig, hydra: DictConfig, words: Sequen
         "overrides.yaml": OmegaConf.to_yaml(OmegaConf.create(list(words))),
     }
     for name, text in {**texts, **extra}.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write_text(folder / name, text)  # whole: another process of a run that goes on may be reading it
