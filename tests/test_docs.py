@@ -11,7 +11,7 @@ from pinn_ntk import OPERATORS, SecondOrderOperator, problem_from_text
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.glob("guides/*.md"), DOCS / "index.md"])
+PAGES = sorted(DOCS.glob("guides/*.md"))
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -28,6 +28,11 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
     for block in code:
         exec(compile(block, str(page), "exec"), names)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_front_page_shows_what_the_readme_shows() -> None:
+    """And tests/test_readme.py runs it."""
+    assert blocks(DOCS / "index.md", "python")[0] == blocks(ROOT / "README.md", "python")[0]
 
 
 def test_the_problems_in_yaml_are_problems() -> None:

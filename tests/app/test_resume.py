@@ -70,7 +70,7 @@ def killed_and_gone_on_with(place: Path, method: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["gradient_descent", "adam", "sgd"])
-def test_row_28_and_30_killed_at_a_random_moment_and_gone_on_with(method: str, tmp_path: Path) -> None:
+def test_row_28_and_30_killed_at_a_random_moment_and_gone_on_with(method: str, tmp_path: Path, pageless: Ran) -> None:
     killed_and_gone_on_with(tmp_path, method, seed=len(method))
 
 
@@ -82,7 +82,7 @@ def test_row_28_killed_many_times(method: str, seed: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_row_29_a_signal_leaves_a_checkpoint_and_a_report(number: signal.Signals, tmp_path: Path) -> None:
+def test_row_29_a_signal_leaves_a_checkpoint_and_a_report(number: signal.Signals, tmp_path: Path, pageless: Ran) -> None:
     process = started(tmp_path, *RUN, "optimizer.steps=2000000", "output=cut", "checkpoint=0.05", "tracker.count=5")
     end = time.monotonic() + 120
     while not list((tmp_path / "cut").glob("checkpoints/*.json")) and time.monotonic() < end:
@@ -123,15 +123,15 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     ],
 )  # fmt: skip
 def test_row_30_every_method_ends_with_the_same_bits(
-    words: tuple[str, ...], command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path
+    words: tuple[str, ...], pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path
 ) -> None:
     tiny = tuple(w for w in TINY if not any(w.split("=")[0] == v.split("=")[0] for v in words))
     tiny = tuple(w for w in tiny if not (words and words[0].startswith("optimizer=") and w.startswith("optimizer.step_size")))
-    assert command(*words, *tiny, "output=whole").code == 0
+    assert pageless(*words, *tiny, "output=whole").code == 0
     with monkeypatch.context() as patch:
         interrupted(patch, 3)
-        assert command(*words, *tiny, "output=cut").code == 75
-    outcome = command("resume=cut")
+        assert pageless(*words, *tiny, "output=cut").code == 75
+    outcome = pageless("resume=cut")
     assert outcome.code == 0, outcome.err
     same_end(workplace / "whole", workplace / "cut")
     assert (workplace / "cut" / "earlier").is_dir()  # the report of the interrupted run
@@ -143,12 +143,12 @@ def a_checkpoint_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cut(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> Path:
+def cut(pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> Path:
     """A run that was interrupted after step 4, with checkpoints of steps 3 and 4."""
     a_checkpoint_every_step(monkeypatch)
     with monkeypatch.context() as patch:
         interrupted(patch, 4)
-        assert command(*TINY, "output=cut").code == 75
+        assert pageless(*TINY, "output=cut").code == 75
     assert sorted(p.name for p in (workplace / "cut" / "checkpoints").iterdir()) == [
         f"{step:012d}.{kind}" for step in (3, 4) for kind in ("json", "safetensors")
     ]
@@ -158,30 +158,30 @@ def cut(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> Path:
 @pytest.mark.parametrize(
     "words", [("network.width=13",), ("seed=1",), ("optimizer=adam",), ("optimizer.step_size=0.2",), ("dtype=float32",)]
 )
-def test_row_31_only_steps_and_what_is_shown_may_change(words: tuple[str, ...], cut: Path, command: Ran) -> None:
-    outcome = command(f"resume={cut}", *words)
+def test_row_31_only_steps_and_what_is_shown_may_change(words: tuple[str, ...], cut: Path, pageless: Ran) -> None:
+    outcome = pageless(f"resume={cut}", *words)
     assert outcome.code == 2
     assert words[0] in outcome.err
     assert "optimizer.steps" in outcome.err
-    assert command(f"resume={cut}", "optimizer.steps=8", "report=quiet", "checkpoint=null").code == 0
+    assert pageless(f"resume={cut}", "optimizer.steps=8", "report=quiet", "checkpoint=null").code == 0
 
 
 @pytest.mark.parametrize(
     "damage", ["flipped bit", "truncated", "empty", "missing", "manifest flipped", "manifest foreign", "manifest empty"]
 )
-def test_row_32_a_damaged_checkpoint_gives_way_to_the_one_before(damage: str, cut: Path, command: Ran, workplace: Path) -> None:
+def test_row_32_a_damaged_checkpoint_gives_way_to_the_one_before(damage: str, cut: Path, pageless: Ran, workplace: Path) -> None:
     kind = ".json" if damage.startswith("manifest") else ".safetensors"
     last, before = ((cut / "checkpoints" / f"{step:012d}").with_suffix(kind) for step in (4, 3))
     _damaged(last, damage)
-    outcome = command(f"resume={cut}")
+    outcome = pageless(f"resume={cut}")
     assert outcome.code == 0, outcome.err
     assert "checkpoint 000000000004 is damaged" in outcome.err
-    assert command(*TINY, "output=whole").code == 0
+    assert pageless(*TINY, "output=whole").code == 0
     same_end(workplace / "whole", cut)
     for path in (cut / "checkpoints").iterdir():
         if path.suffix == kind:
             _damaged(path, damage)
-    outcome = command(f"resume={cut}")
+    outcome = pageless(f"resume={cut}")
     assert outcome.code == 2
     assert "expected the folder of a run with a checkpoint" in outcome.err
     assert not before.exists() or damage != "missing"
@@ -198,26 +198,26 @@ def _damaged(path: Path, damage: str) -> None:
     path.write_bytes(kinds.get(damage, b""))
 
 
-def test_row_33_another_version_a_pickle_and_another_runs_checkpoint(cut: Path, command: Ran, workplace: Path) -> None:
+def test_row_33_another_version_a_pickle_and_another_runs_checkpoint(cut: Path, pageless: Ran, workplace: Path) -> None:
     manifest = cut / "checkpoints" / "000000000004.json"
     text = manifest.read_text(encoding="utf-8")
     about: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k != "seal"}
     manifest.write_text(json.dumps({**about, "version": 2, "seal": checkpoint._seal({**about, "version": 2})}), encoding="utf-8")
-    outcome = command(f"resume={cut}")
+    outcome = pageless(f"resume={cut}")
     assert (outcome.code, "of version 2, expected 1" in outcome.err) == (2, True)
     manifest.write_text(text, encoding="utf-8")
-    assert command(*TINY, "network.width=14", "output=other").code == 0
+    assert pageless(*TINY, "network.width=14", "output=other").code == 0
     shutil.rmtree(cut / "checkpoints")
     shutil.copytree(workplace / "other" / "checkpoints", cut / "checkpoints")
-    outcome = command(f"resume={cut}")
+    outcome = pageless(f"resume={cut}")
     assert (outcome.code, "network.width: 14 then, 12 now" in outcome.err) == (2, True)
     shutil.rmtree(cut / "checkpoints")
     (cut / "checkpoints").mkdir()
     (cut / "checkpoints" / "000000000004.json").write_bytes(b"\x80\x04\x95cposix\nsystem\n")
-    assert command(f"resume={cut}").code == 2
+    assert pageless(f"resume={cut}").code == 2
 
 
-def test_row_34_a_disk_that_is_full(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+def test_row_34_a_disk_that_is_full(pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
     """The run goes on without checkpoints, says so once, and leaves nothing half-written."""
     tries = []
 
@@ -230,7 +230,7 @@ def test_row_34_a_disk_that_is_full(command: Ran, monkeypatch: pytest.MonkeyPatc
     a_checkpoint_every_step(monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        outcome = command(*TINY, "output=full")
+        outcome = pageless(*TINY, "output=full")
     assert sum(name.endswith(".safetensors.part") and name[0] == "0" for name in tries) >= 2 * 4  # each twice
     assert outcome.err.count("warning: no checkpoint") == 1
     assert outcome.code == 4  # as the network could not be written either
@@ -245,43 +245,43 @@ def test_row_34_a_disk_that_is_full(command: Ran, monkeypatch: pytest.MonkeyPatc
         (("resume=",), "expected the folder of a run"),
     ],
 )
-def test_what_cannot_be_gone_on_with(words: tuple[str, ...], told: str, command: Ran) -> None:
-    outcome = command(*words)
+def test_what_cannot_be_gone_on_with(words: tuple[str, ...], told: str, pageless: Ran) -> None:
+    outcome = pageless(*words)
     assert outcome.code == 2
     assert told in outcome.err
 
 
-def test_fewer_steps_than_were_done_are_refused(cut: Path, command: Ran) -> None:
-    outcome = command(f"resume={cut}", "optimizer.steps=3")
+def test_fewer_steps_than_were_done_are_refused(cut: Path, pageless: Ran) -> None:
+    outcome = pageless(f"resume={cut}", "optimizer.steps=3")
     assert (outcome.code, "got 3, expected at least 4" in outcome.err) == (2, True)
 
 
 @pytest.mark.parametrize("words", [("ensemble.seeds=3",), ("experiment=kernel_scaling", "study.widths=[8]", "study.seeds=1")])
-def test_what_has_no_checkpoints_says_so(words: tuple[str, ...], command: Ran, cut: Path) -> None:
+def test_what_has_no_checkpoints_says_so(words: tuple[str, ...], pageless: Ran, cut: Path) -> None:
     stored = cut / ".hydra" / "config.yaml"
     text = stored.read_text(encoding="utf-8")
     key = words[0].partition("=")[0]
     stored.write_text(
         text.replace("seeds: 1", "seeds: 3") if key == "ensemble.seeds" else text.replace("kind: null", "kind: kernel_scaling"), "utf-8"
     )
-    outcome = command(f"resume={cut}")
+    outcome = pageless(f"resume={cut}")
     assert outcome.code == 2
     assert "which has no checkpoints" in outcome.err or "study" in outcome.err
 
 
-def test_code_comes_from_the_command_line_only(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+def test_code_comes_from_the_command_line_only(pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
     """The copy of a plugin in a run's folder is never run; it has to be given again, and be the same."""
     (workplace / "mine.py").write_text("from pinn_ntk.activations import ACTIVATIONS as A\nACTIVATIONS = {'own': A['sin']}\n", "utf-8")
     words = tuple(w for w in TINY if not w.startswith("activation"))
     with monkeypatch.context() as patch:
         interrupted(patch, 2)
-        assert command(*words, "activation=own", "plugins=[mine.py]", "output=cut").code == 75
-    outcome = command("resume=cut")
+        assert pageless(*words, "activation=own", "plugins=[mine.py]", "output=cut").code == 75
+    outcome = pageless("resume=cut")
     assert (outcome.code, "code comes from the command line only" in outcome.err) == (2, True)
     (workplace / "mine.py").write_text("raise SystemExit(7)\n", "utf-8")
-    assert command("resume=cut").code == 2
+    assert pageless("resume=cut").code == 2
     (workplace / "mine.py").write_text((workplace / "cut" / ".hydra" / "mine.py").read_text("utf-8"), "utf-8")
-    assert command("resume=cut", "plugins=[mine.py]").code == 0
+    assert pageless("resume=cut", "plugins=[mine.py]").code == 0
 
 
 def test_an_interrupted_job_of_a_sweep_goes_on_where_it_was(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
@@ -296,18 +296,18 @@ def test_an_interrupted_job_of_a_sweep_goes_on_where_it_was(command: Ran, monkey
     assert os.path.exists(workplace / "sweeps" / "s" / "report.html")
 
 
-def test_a_job_without_a_whole_checkpoint_begins_again(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+def test_a_job_without_a_whole_checkpoint_begins_again(pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
     """Killed between the making of the folder and the first manifest, a job must not be refused for ever."""
     sweep = ("-m", "name=s", "seed=0", *TINY)
     with monkeypatch.context() as patch:
         interrupted(patch, 3)
-        assert command(*sweep).code == 130
+        assert pageless(*sweep).code == 130
     (manifest,) = (workplace / "sweeps" / "s").glob("*/checkpoints/*.json")
     manifest.unlink()
-    assert "1 of 1 jobs done" in command(*sweep).out
+    assert "1 of 1 jobs done" in pageless(*sweep).out
 
 
-def test_a_problem_of_ones_own_keeps_its_name(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+def test_a_problem_of_ones_own_keeps_its_name(pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
     mine = workplace / "conf" / "problem"
     mine.mkdir(parents=True)
     text = "kind: text\ndomain: {kind: box, low: [0], high: [1]}\noperator: {kind: laplacian}\nexact: x*x\npoints: 5\n"
@@ -316,13 +316,13 @@ def test_a_problem_of_ones_own_keeps_its_name(command: Ran, monkeypatch: pytest.
     for place in (3, 4):  # and once more
         with monkeypatch.context() as patch:
             interrupted(patch, place if place == 3 else 1)
-            outcome = command(*words, "output=cut") if place == 3 else command("resume=cut")
+            outcome = pageless(*words, "output=cut") if place == 3 else pageless("resume=cut")
             assert outcome.code == 75, outcome.err
-    outcome = command("resume=cut")
+    outcome = pageless("resume=cut")
     assert (outcome.code, outcome.summary["problem"]) == (0, "mine")
 
 
-def test_a_hostile_configuration_in_a_runs_folder(cut: Path, command: Ran) -> None:
+def test_a_hostile_configuration_in_a_runs_folder(cut: Path, pageless: Ran) -> None:
     stored = cut / ".hydra" / "config.yaml"
     stored.write_text("a: !!python/object/apply:os.system ['true']\n", encoding="utf-8")
-    assert command(f"resume={cut}").code == 2
+    assert pageless(f"resume={cut}").code == 2
