@@ -29,6 +29,8 @@ Examples:
       a study: many runs that answer one question
   pinn-ntk --config-dir my_conf problem=mine
       your own problem, as text in my_conf/problem/mine.yaml
+  pinn-ntk-eval RUN points.csv; pinn-ntk-compare RUN1 RUN2
+      u at your points; what differs between two runs, and whether by rounding
 
 Flags:
   -m, --multirun       sweep over comma-separated values

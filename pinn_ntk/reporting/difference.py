@@ -21,14 +21,8 @@ ROUNDINGS = 1e4
 _MADE = ("versions", "commit", "threads", "processes", "chunk", "compiled", "machine", "device")
 _NOT_COMPARED = ("step", "seconds", "members")
 _ABOUT = ("status", "steps", "points", "parameters", "error.relative_l2", "error.relative_linf", "theory.lambda_s", "theory.rate")
-# what training moves
-_MOVED = (
-    "status",
-    "steps",
-    "error.relative_l2",
-    "error.relative_linf",
-    *(f"parameters {name}" for name in ("delta_a", "delta_w", "extra_weights")),
-)
+# what training moves, and what it does not
+_MOVED, _STAYING = ("status", "steps", "error.", "statement: ", "parameters "), ("parameters a0", "parameters w0")
 _IN_CONFIG_ONLY = ("output", "report", "logger", "checkpoint", "name")
 
 
@@ -96,7 +90,13 @@ class Difference:
             return f"The same to the bit: {many}."
         if self.verdict is Verdict.ROUNDING:
             return f"The same up to rounding: {many}, the largest difference {worst:.2g} of its scale; {self.allowance:.2g} is allowed."
-        cause = "what differs in the configuration" if self.config else "rounding that training has amplified" if self.made else "chance"
+        cause = (
+            "what differs in the configuration"
+            if self.config
+            else "rounding that training has amplified"
+            if self.made
+            else "what neither record tells"
+        )
         if self.verdict is Verdict.GROWN:
             return f"The same at the start up to rounding, and {worst:.2g} of its scale apart later: by {cause}."
         return f"Different, and not by rounding: up to {worst:.2g} of its scale." if worst else "Different, and not by rounding."
@@ -254,7 +254,7 @@ def _began_alike(results: Iterable[Measure]) -> bool:
 
 def _later(measure: Measure) -> Measure:
     """Of two runs that began alike, differences in what training moves have grown."""
-    moved = measure.name in _MOVED or measure.name.startswith("statement")
+    moved = measure.name.startswith(_MOVED) and measure.name not in _STAYING
     return replace(measure, verdict=Verdict.GROWN) if moved and measure.verdict is Verdict.DIFFERENT else measure
 
 

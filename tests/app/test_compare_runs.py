@@ -97,6 +97,12 @@ def test_rounding_is_told_from_growth_and_change(row: int, factor: float, verdic
     assert measure.size == pytest.approx((factor - 1) / 2, rel=1e-2) if row == 0 else measure.size <= (factor - 1) / 2
 
 
+def test_parameters_of_any_network_are_moved_by_training(ran, workplace) -> None:
+    for name, steps in (("a", 6), ("b", 9)):
+        ran("network=mlp", "network.width=4", "network.depth=2", f"output={name}", f"optimizer.steps={steps}")
+    assert compare_runs(Path("a"), Path("b")).verdict is Verdict.GROWN
+
+
 def test_a_small_late_loss_is_judged_by_the_first_one(ran, workplace) -> None:
     """A residual of 1e-13 beside a first one of 1 is rounding: that the loss then differs by a factor means nothing."""
     ran("output=a")
