@@ -5,6 +5,17 @@ from pathlib import Path
 from test_docs import DOCS, blocks
 
 
+def test_the_network_of_the_guide_is_taken(ran) -> None:
+    code, keys = blocks(DOCS / "guides" / "network.md", "python")[0], blocks(DOCS / "guides" / "network.md", "yaml")[0]
+    wanted = code[: code.index("torch.manual_seed")]
+    Path("my_network.py").write_text(wanted + 'NETWORKS = {"residual": Residual}\n', encoding="utf-8")
+    Path("my_conf/network").mkdir(parents=True)
+    Path("my_conf/network/residual.yaml").write_text(keys, encoding="utf-8")
+    outcome = ran("--config-dir", "my_conf", "plugins=[my_network.py]", "network=residual", "network.width=7")
+    assert outcome.code == 0, outcome.err
+    assert outcome.summary["parameters"] == 2 * 7 + 7 * 8 + 8
+
+
 def test_the_plugins_of_the_pages_are_taken(ran) -> None:
     pages = {"my_operators.py": "operator.md", "my_problem.py": "problem.md"}
     for name, page in pages.items():
