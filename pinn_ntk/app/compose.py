@@ -9,35 +9,27 @@ from typing import Any
 import yaml
 from hydra import version as hydra_version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ntk.app.faults import BadInputError, Fault, nearest
+from pinn_ntk.app.no_code import check_no_code, check_no_search
 
 CONFIG = "config"
 _PACKAGE = Path(__file__).resolve().parents[1]
-# the only objects that Hydra itself may make; a prefix would be no boundary, as it resolves a path through attributes of modules
-_TARGETS = {
-    "hydra.launcher": (
-        "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
-        "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
-        "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher",
-        "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher",
-    ),
-    "hydra.sweeper": ("hydra._internal.core_plugins.basic_sweeper.BasicSweeper",),
-}
 _PACKAGES = {
     "hydra/launcher/joblib": "hydra-joblib-launcher",
     "hydra/launcher/submitit_local": "hydra-submitit-launcher",
     "hydra/launcher/submitit_slurm": "hydra-submitit-launcher",
 }
-_LOGGING = {"version": 1, "root": {"level": "ERROR"}, "incremental": True, "disable_existing_loggers": False}
 
 
 def conf_dir() -> Path:
@@ -79,9 +71,14 @@ class GuardedLoader(ConfigLoaderImpl):
         if before is not None and before[0] == asked:
             return before[1]
         cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
-        _check_no_code(cfg)
+        check_no_code(cfg, overrides)
         self._last = asked, cfg
         return cfg
+
+    def _process_config_searchpath(self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository) -> None:
+        loaded = None if config_name is None else repo.load_config(config_path=config_name)
+        if loaded is not None and isinstance(loaded.config, DictConfig):
+            check_no_search(loaded.config, parsed_overrides)
 
 
 def loader(config_dir: str | None) -> GuardedLoader:
@@ -211,43 +208,6 @@ def _check_files(cfg: DictConfig, config_dir: str | None) -> None:
     ]
     if faults:
         raise BadInputError(*faults)
-
-
-def _check_no_code(cfg: DictConfig) -> None:
-    """No `_target_`, no `plugins`, no callbacks and no logging factories from files: each of them would import or call something.
-
-    Raises:
-        BadInputError: with every such key.
-    """
-    plain = OmegaConf.to_container(cfg, resolve=False)
-    remedy = "_target_ is not used here and nothing was imported: kind: picks a known object, plugins=[file.py] brings your own"
-    foreign = [(key, value) for key, value in targets(plain, "") if value not in _TARGETS.get(key.removesuffix("._target_"), ())]
-    faults = [Fault(key, f"got {value!r}; {remedy}") for key, value in foreign]
-    if "plugins" in cfg:
-        faults.append(
-            Fault("plugins", "set in a file, which is not allowed and was not read: give it on the command line, plugins=[my_problem.py]")
-        )
-    hydra = plain["hydra"] if isinstance(plain, dict) else {}
-    if hydra["callbacks"]:
-        faults.append(Fault("hydra.callbacks", "not allowed: callbacks are code"))
-    faults += [
-        Fault(f"hydra.{name}", "cannot be changed: the command writes run.log itself")
-        for name in ("job_logging", "hydra_logging")
-        if hydra[name] != _LOGGING
-    ]
-    if faults:
-        raise BadInputError(*faults)
-
-
-def targets(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every `_target_` with its full key."""
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
-    for name, value in items:
-        key = f"{path}.{name}" if path else str(name)
-        if name == "_target_":
-            yield key, value
-        else:
-            yield from targets(value, key)
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from pinn_ntk.app.compose import resolved, targets, translated
+from pinn_ntk.app.compose import resolved, translated
 from pinn_ntk.app.faults import BadInputError, Fault
+from pinn_ntk.app.no_code import targets
 
 _CONFIG, _HYDRA = ".hydra/config.yaml", ".hydra/hydra.yaml"
 
@@ -28,7 +29,7 @@ def stored_config(run: Path) -> dict[str, Any]:
         cfg = OmegaConf.load(path)
     if not isinstance(cfg, DictConfig):
         raise BadInputError(Fault(str(path), f"got a {type(cfg).__name__}, expected keys, such as problem:"))
-    foreign = [*targets(OmegaConf.to_container(cfg, resolve=False), "")]
+    foreign = [*targets(OmegaConf.to_container(cfg, resolve=False))]
     if foreign:
         raise BadInputError(
             *(Fault(key, f"got {value!r} in {path}; _target_ is not used here and nothing was imported") for key, value in foreign)

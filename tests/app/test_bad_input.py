@@ -125,46 +125,6 @@ def test_row_6_no_such_folder(refused) -> None:
     assert "got 'nowhere', expected a folder" in refused("--config-dir", "nowhere")
 
 
-CANARY = "import pathlib\npathlib.Path('hatched').touch()\ndef fly(*a, **k): pathlib.Path('flown').touch()\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("kind: !!python/object/apply:canary.fly []\n", "problem/mine.yaml"),
-        ("kind: text\nx: !!python/name:canary.fly\n", "problem/mine.yaml"),
-        (TEXT + "_target_: canary.fly\n", "problem/mine.yaml"),
-        (TEXT + "extra: [{deep: {_target_: canary.fly}}]\n", "problem/mine.yaml"),
-        (f"# @package _global_\nproblem:\n  {TEXT.strip().replace(chr(10), chr(10) + '  ')}\nplugins: [canary.py]\n", "problem/mine.yaml"),
-        ("# @package _global_\nhydra: {callbacks: {x: {_target_: canary.fly}}}\n", "problem/mine.yaml"),
-        ("# @package _global_\nhydra: {launcher: {_target_: canary.fly}}\n", "problem/mine.yaml"),
-        ("# @package _global_\nhydra: {sweeper: {_target_: hydra.x.canary.fly}}\n", "problem/mine.yaml"),
-        ("# @package _global_\nhydra: {job_logging: {handlers: {x: {(): canary.fly}}}}\n", "problem/mine.yaml"),
-        ("# @package _global_\nhydra: {hydra_logging: {formatters: {x: {(): canary.fly}}}}\n", "problem/mine.yaml"),
-    ],
-)
-@pytest.mark.parametrize("mode", [(), ("-m",)])
-def test_row_7_files_run_no_code(refused, mine, workplace, monkeypatch, text: str, name: str, mode: tuple[str, ...]) -> None:
-    (workplace / "canary.py").write_text(CANARY, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(workplace))
-    mine(text, name)
-    message = refused(*MINE, *mode)
-    assert any(word in message for word in ("_target_", "python/", "plugins", "hydra."))
-    assert not (workplace / "hatched").exists()
-    assert not (workplace / "flown").exists()
-
-
-def test_row_7_nor_does_a_file_that_is_one_of_a_sweep(command, mine, workplace, monkeypatch) -> None:
-    (workplace / "canary.py").write_text(CANARY, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(workplace))
-    mine("# @package _global_\nhydra: {job_logging: {incremental: false, handlers: {x: {(): canary.fly}}}}\n", "experiment/mine.yaml")
-    outcome = command("--config-dir", "my_conf", "-m", "experiment=quick,mine")
-    assert outcome.code == 2
-    assert "hydra.job_logging" in outcome.err
-    assert not list(workplace.rglob("summary.json"))
-    assert not (workplace / "flown").exists()
-
-
 @pytest.mark.parametrize(
     "formula",
     [
