@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -50,3 +51,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """', did you mean …?' for a misspelt name, else nothing."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f", did you mean {close[0]}?" if close else ""
+
+
+def is_line(text: str) -> bool:
+    """Whether a text is one line that every file can hold: no line breaks, no other control characters, no halves of characters."""
+    return not any(unicodedata.category(c) in ("Cc", "Cs") for c in text)

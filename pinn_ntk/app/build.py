@@ -77,6 +77,8 @@ def build(config: Config, plugins: Tables) -> Experiment:
         reference = _made(lambda: chosen_reference(config, problem), "reference", faults)
     if faults or problem is None or network is None or settings is None:
         raise BadInputError(*faults)
+    if not auto:
+        _fit(network, settings)
     seeds, trackers = _seeds(config, network, settings), tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items())
     return Experiment(problem, network, settings, trackers, seeds, solver, reference)
 
@@ -104,6 +106,19 @@ def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
     return replace(problem, ansatz=None) if free else problem, network
 
 
+def _fit(network: Model, settings: Settings) -> None:
+    """Refuse a network, or options, that the chosen optimiser cannot take.
+
+    Raises:
+        BadInputError: with the key of it.
+    """
+    try:
+        settings.method.require(network, settings.options)
+    except ValueError as error:
+        own = str(error).partition(":")[0] in settings.options
+        raise BadInputError(_as_fault(error, "optimizer" if own else "network")) from error
+
+
 def _seeds(config: Config, network: Model, settings: Settings) -> tuple[int, ...]:
     """The seeds of an ensemble, none for a single run.
 
@@ -113,9 +128,10 @@ def _seeds(config: Config, network: Model, settings: Settings) -> tuple[int, ...
     count, first = config["ensemble"]["seeds"], config["seed"]
     if count == 1:
         return ()
-    faults: list[Fault] = []
-    if _made(lambda: check_ensemble(network, settings), "ensemble.seeds", faults) is None:
-        raise BadInputError(*faults)
+    try:
+        check_ensemble(network, settings)
+    except ValueError as error:
+        raise BadInputError(Fault("ensemble.seeds", f"got {count}; {error}")) from error
     return tuple(range(first, first + count))
 
 

@@ -29,7 +29,7 @@ def chosen_reference(config: Config, problem: Problem) -> Reference | None:
         raise BadInputError(Fault("reference.kind", "fem needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'"))
     if config["ensemble"]["seeds"] != 1:
         raise BadInputError(Fault("ensemble.seeds", "reference=fem compares one run; leave ensemble.seeds=1"))
-    made = Reference(node["degrees"], node["steps"])
+    made = Reference(node.get("degrees"), node.get("steps"))
     made.check(problem)
     return made
 

@@ -1,7 +1,7 @@
 """What is typed after `pinn-ntk`, turned into overrides that Hydra composes without stopping at the first mistake."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
-from pinn_ntk.app.faults import BadInputError, Fault, unknown
+from pinn_ntk.app.faults import BadInputError, Fault, shown, unknown
 
 Groups = Mapping[str, Sequence[str]]
 Tables = Mapping[str, Mapping[str, Any]]
@@ -114,12 +114,10 @@ def _parsed(line: str) -> Override:
         raise BadInputError(Fault("", f"got {line!r}, expected key=value; see pinn-ntk --help"))
     try:
         return OverridesParser.create().parse_overrides([line])[0]
-    except (HydraException, RecursionError) as error:
-        inner = value.strip("'\"").replace('"', "'")
-        message = (
-            f"got {value!r}, which cannot be read ({_first_line(error)}); quote text with special characters twice: '{key}=\"{inner}\"'"
-        )
-        raise BadInputError(Fault(key.lstrip("+"), message)) from None
+    except (HydraException, RecursionError, ValueError) as error:  # the last: a number of thousands of digits
+        inner = value.strip("'\"").replace('"', "'") if len(value) <= 80 else "…"
+        remedy = f"quote text with special characters twice: '{key}=\"{inner}\"'"
+        raise BadInputError(Fault(key.lstrip("+"), f"got {shown(value)}, which cannot be read ({_first_line(error)}); {remedy}")) from None
 
 
 def _first_line(error: Exception) -> str:
@@ -139,16 +137,26 @@ def rewrite(request: Request, groups: Groups, plugins: Tables) -> tuple[list[str
     """
     lines: list[str] = []
     faults: list[Fault] = []
+    chosen = {word.partition("=")[0] for word in request.overrides}
     for word in request.overrides:
         try:
             override = _parsed(word)
             if override.is_sweep_override() and not request.multirun:
                 several = f"got several values, {word!r}: sweep over them with -m, or write a list [a,b]"
                 raise BadInputError(Fault(override.key_or_group, several))
-            lines += _lines(override, groups, plugins)
+            lines += _lines(_chosen(override, groups, chosen), groups, plugins)
         except BadInputError as error:
             faults += error.faults
     return lines, faults
+
+
+def _chosen(override: Override, groups: Groups, chosen: Collection[str]) -> Override:
+    """`optimizer.kind=adam` as the choice optimizer=adam, whose keys come with it, unless the group is chosen on its own."""
+    group, _, name = override.key_or_group.partition(".")
+    if name != "kind" or group not in groups or group in chosen or override.is_delete():
+        return override
+    known = all(isinstance(v, str) and v in groups[group] for v in _elements(override))
+    return _parsed(f"{group}={str(override.input_line).partition('=')[2]}") if known else override
 
 
 def _lines(override: Override, groups: Groups, plugins: Tables) -> list[str]:

@@ -165,6 +165,8 @@ def _fault(error: BaseException, config_dir: str | None) -> Fault:
             return Fault(group or option, f"no configuration named {option!r}{listed}")
         if isinstance(e, RecursionError):
             return Fault("", "the configuration is nested too deeply or refers to itself")
+        if isinstance(e, ValueError) and "integer string conversion" in str(e):
+            return Fault("", "a whole number of thousands of digits; expected numbers up to 1e308")
     for e in chain:
         if isinstance(e, OmegaConfBaseException) and e.full_key:
             return Fault(str(e.full_key), _sentence(e))

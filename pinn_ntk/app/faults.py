@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+_SHOWN, _LONGEST = 40, 2000  # faults that are told, and characters of one: a file of noise is not repeated to the person
+
 
 class Exit(IntEnum):
     """What the command says to the shell."""
@@ -32,7 +34,8 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.message}" if self.key else self.message
+        text = f"{self.key}: {self.message}" if self.key else self.message
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 class BadInputError(Exception):
@@ -48,7 +51,9 @@ class BadInputError(Exception):
 
     def __str__(self) -> str:
         head = "1 problem" if len(self.faults) == 1 else f"{len(self.faults)} problems"
-        return "\n".join([f"{head} with the input:", *("  " + str(f).replace("\n", "\n  ") for f in self.faults)])
+        more = [f"and {len(self.faults) - _SHOWN} more"] if len(self.faults) > _SHOWN else []
+        lines = ["  " + str(f).replace("\n", "\n  ") for f in (*self.faults[:_SHOWN], *more)]
+        return "\n".join([f"{head} with the input:", *lines])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pinn_ntk.app.faults import nearest, shown
+from pinn_ntk.arguments import is_line
 
 Kind = Literal["whole", "number", "flag", "text", "weights", "any"]
 _WORDS = {
@@ -66,6 +67,8 @@ class Key:
             return None if value in self.names else f"got {value!r}, expected {self.expected()}{nearest(value, self.names)}"
         if self.kind == "weights":
             return self._weights(value)
+        if isinstance(value, str) and self.kind == "text" and not is_line(value):
+            return f"got {shown(value)}, expected one line of text"
         wrong = f"got {shown(value)}, expected {self.expected()}"
         if not self._fits(value):
             whole = self.kind == "whole" and isinstance(value, float) and value.is_integer()

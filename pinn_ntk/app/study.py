@@ -24,9 +24,10 @@ from pinn_ntk.app.sweep import NOT_ITS_RESULT
 from pinn_ntk.app.terminal import is_terminal, say, study_table
 from pinn_ntk.devices import resolve_device, threads_for
 from pinn_ntk.experiment.settings import Experiment
+from pinn_ntk.networks.library import NETWORKS
 from pinn_ntk.studies.runner import Progress, run_study
 from pinn_ntk.studies.study import Study
-from pinn_ntk.studies.table import STUDIES
+from pinn_ntk.studies.table import ANY_NETWORK, STUDIES
 
 Recompose = Callable[[Mapping[str, str]], DictConfig]
 _NOT_A_CELLS = (*NOT_ITS_RESULT, "study", "strict")  # of a configuration: what a cell's numbers do not depend on
@@ -63,7 +64,7 @@ class ConfiguredFactory:
         for key, value in overrides.items():
             if key not in groups:
                 _set(config, key.split("."), value)
-        config["study"] = {"kind": None, "workers": None}
+        config |= {"study": {"kind": None, "workers": None}, "reference": {"kind": "none"}}  # for one run, which no cell is
         return build(config, self.plugins)
 
 
@@ -92,6 +93,9 @@ def build_study(config: Mapping[str, Any], plugins: Tables, recompose: Recompose
     if config["ensemble"]["seeds"] > 1:
         got = config["ensemble"]["seeds"]
         raise BadInputError(Fault("ensemble.seeds", f"got {got} with the study {kind!r}, expected 1: its cells have seeds of their own"))
+    network = config["network"]["kind"]
+    if kind not in ANY_NETWORK and network in NETWORKS and network != "two_layer":
+        raise BadInputError(Fault("network", f"got {network}; the study {kind!r} is about two-layer networks: leave network=two_layer"))
     try:
         return STUDIES[kind](ConfiguredFactory(config, plugins, recompose), **options)
     except BadInputError:

@@ -148,9 +148,11 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
     """Warnings about the preconditions, and the step limit of a method that has one.
 
     Raises:
+        ValueError: the method, the network and the problem do not fit.
         StrictError: there are warnings, under `strict`.
     """
     commits()  # those of now: files may change while a run goes
+    settings.method.require(network, settings.options)
     notes = [*check_smoothness(network, problem), *preconditions(problem)]
     limit = step_limit(network, problem, law(settings.optimizer, settings.options)) if "limit" in settings.method.arguments else None
     notes += step_warnings(settings, limit) + precision_warnings(settings)

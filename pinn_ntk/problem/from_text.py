@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pinn_ntk.arguments import is_line
 from pinn_ntk.expressions import Expression
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.geometry.domain import Domain
@@ -64,6 +65,8 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
     if not isinstance(spec, Mapping):
         raise SpecError([("problem", f"got {type(spec).__name__}, expected a mapping with the keys {', '.join(KEYS)}")])
     faults.unknown("", spec, KEYS)
+    if not is_line(str(spec.get("name", ""))):
+        faults.add("name", f"got {str(spec['name'])[:80]!r}, expected one line of text")
     how, time = _collocation(spec, faults), _time(spec, faults)
     domain = read_domain(spec, time, faults)
     if domain is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pinn_ntk.arguments import choose, count, number
+from pinn_ntk.arguments import choose, count, is_line, number
 from pinn_ntk.expressions import Expression
 from pinn_ntk.problem.conditions import NAMES, Given, free_name, names_of
 from pinn_ntk.problem.data import read_points
@@ -72,7 +72,8 @@ class _Entry:
         faults.unknown(f"{key}.", entry, ("type", "name", "weight", *own))
         usual = self._usual_name(kind, taken)
         name = entry.get("name", usual)
-        if not isinstance(name, str) or not name or name in (*taken, "interior") or (kind == "periodic" and f"{name}{SLOPE}" in taken):
+        used = name in (*taken, "interior") or (kind == "periodic" and f"{name}{SLOPE}" in taken)
+        if not isinstance(name, str) or not name or not is_line(name) or used:
             faults.add(f"{key}.name", f"got {name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}")
         if kind in ("initial", "velocity") and not self.formulas.time:
             faults.add(f"{key}.type", f"got {entry['type']} in a problem without time; write time: true, the last coordinate being t")

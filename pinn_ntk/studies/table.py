@@ -13,6 +13,8 @@ from pinn_ntk.studies.optimizers import optimizers
 from pinn_ntk.studies.study import Study
 from pinn_ntk.studies.wang2020 import wang2020_fig1, wang2020_fig2, wang2020_fig4
 
+ANY_NETWORK = ("optimizers",)
+"""Those that train whatever network they are given; the others are about two layers."""
 STUDIES: dict[str, Callable[..., Study]] = {
     "certificate": certificate,
     "kernel_scaling": kernel_scaling,

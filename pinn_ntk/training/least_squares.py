@@ -9,7 +9,7 @@ from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.networks.least_squares import TIKHONOV, OuterSolution, outer_matrix, solve_outer
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import Weights, require_two_layer
+from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.path import Path, require_start
 from pinn_ntk.training.states import State, Status, StopRule
@@ -48,7 +48,7 @@ def least_squares(
         (True, True)
     """
     require_start(network, problem, steps)
-    net = require_two_layer(network, "least_squares, which needs a network that is linear in its outer weights,")
+    net = require_outer("least_squares", network)
     system, weights = problem.system(net), net.weights
     e, gradient = residual_and_gradient(system, weights)
     path = Path(problem, network, min(steps, 1), stop or StopRule())
@@ -63,6 +63,19 @@ def least_squares(
     solved = with_outer(weights, solution.coefficients)
     e, gradient = residual_and_gradient(system, solved)
     yield _ended(path.state(1, solved, e, gradient, 1.0), solution, system.target)
+
+
+def require_outer(method: str, network: Model) -> TwoLayer:
+    """The network, for a method that solves for its outer weights.
+
+    Args:
+        method: its name.
+        network: to be trained.
+
+    Raises:
+        ValueError: it is no network of two layers.
+    """
+    return require_two_layer(network, f"{method}, which needs a network that is linear in its outer weights,")
 
 
 def with_outer(weights: Weights, coefficients: Tensor) -> Weights:

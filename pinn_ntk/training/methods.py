@@ -11,9 +11,9 @@ from pinn_ntk.training.descent import gradient_descent, heavy_ball, momentum_dyn
 from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import flow_times, gradient_flow
 from pinn_ntk.training.gauss_newton import levenberg_marquardt
-from pinn_ntk.training.least_squares import least_squares
+from pinn_ntk.training.least_squares import least_squares, require_outer
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.particles import particle_flow
+from pinn_ntk.training.particles import particle_flow, require_particles
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.spring import spring
 from pinn_ntk.training.states import State, StopRule
@@ -32,11 +32,13 @@ class Method:
             of its law where it is known, and `tracked`, how many states are wanted of a method that chooses its own times.
         words: what it does, for a report.
         every: whether trackers are asked at every state.
+        check: (network, own options) → whatever; raises ValueError for those that the method cannot take.
     """
 
     states: Callable[..., Iterator[State]]
     words: str
     every: bool = False
+    check: Callable[[Model, Mapping[str, object]], object] | None = None
 
     @property
     def arguments(self) -> Mapping[str, inspect.Parameter]:
@@ -47,6 +49,19 @@ class Method:
     def options(self) -> tuple[str, ...]:
         """The names of the method's own arguments."""
         return tuple(name for name in self.arguments if name not in SUPPLIED)
+
+    def require(self, network: Model, options: Mapping[str, object]) -> None:
+        """Refuse, before any compute, what this method cannot take.
+
+        Args:
+            network: to be trained.
+            options: the method's own, of which those not named have their defaults.
+
+        Raises:
+            ValueError: with what is expected.
+        """
+        if self.check is not None:
+            self.check(network, options)
 
 
 def _descended_flow(
@@ -73,19 +88,24 @@ def _descended_flow(
     return gradient_flow(network, problem, times, stop=stop, memory=memory)
 
 
+def _outer(name: str) -> Callable[[Model, Mapping[str, object]], object]:
+    """The check of a method that solves for outer weights."""
+    return lambda network, _: require_outer(name, network)
+
+
 METHODS: dict[str, Method] = {
     "gradient_descent": Method(gradient_descent, "gradient descent"),
     "gradient_flow": Method(_descended_flow, "gradient flow", every=True),
     "heavy_ball": Method(heavy_ball, "gradient descent with momentum (heavy ball)"),
     "nesterov": Method(nesterov, "Nesterov's accelerated gradient descent"),
-    "particle_flow": Method(particle_flow, "mean-field flow of particles"),
+    "particle_flow": Method(particle_flow, "mean-field flow of particles", check=require_particles),
     "adam": Method(adam, "Adam"),
     "sgd": Method(sgd, "stochastic gradient descent, by epochs"),
     "lbfgs": Method(lbfgs, "L-BFGS"),
     "levenberg_marquardt": Method(levenberg_marquardt, "Levenberg–Marquardt"),
     "spring": Method(spring, "SPRING (damped Gauss–Newton with memory)"),
-    "least_squares": Method(least_squares, "least squares for the outer weights"),
-    "variable_projection": Method(variable_projection, "variable projection"),
+    "least_squares": Method(least_squares, "least squares for the outer weights", check=_outer("least_squares")),
+    "variable_projection": Method(variable_projection, "variable projection", check=_outer("variable_projection")),
 }
 
 

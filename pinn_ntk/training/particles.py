@@ -6,7 +6,7 @@ With κ = T = 0 this is θ' = −∇R_S in a time of its own: particles move by 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,9 @@ from torch import Tensor
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.features import System
 from pinn_ntk.networks.fused import accelerated
+from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights
+from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.memory import Memory
@@ -186,7 +187,8 @@ def particle_flow(
     Raises:
         ValueError: a network without the 1/N, an unknown method, a number out of range, or noise under the adaptive method.
     """
-    _check(network, step_size if dt is None else dt, steps, method, temperature, weight_decay)
+    require_particles(network, {"method": method, "temperature": temperature})
+    _check(step_size if dt is None else dt, steps, temperature, weight_decay)
     cloud = _Cloud(accelerated(problem.system(network), network, steps), network, weight_decay, temperature, noise_seed)
     tau = network.width * dt if dt is not None else step_size if absolute else step_size * _limit(network, problem, limit)
     stuck = None if math.isfinite(tau) else Status.NON_FINITE if math.isnan(tau) else Status.STAGNATED
@@ -208,23 +210,34 @@ def _spaced(dt: float, steps: int, count: int) -> list[float]:
     return [*np.geomspace(dt, steps * dt, min(count, steps))[:-1].tolist(), steps * dt] if steps and dt > 0.0 else []
 
 
-def _check(network: TwoLayer, step: float, steps: int, method: str, temperature: float, weight_decay: float) -> None:
-    if not isinstance(network, TwoLayer):
-        raise ValueError(f"network: got {type(network).__name__}, expected a TwoLayer: its neurons are the particles")
+def require_particles(network: Model, options: Mapping[str, object]) -> None:
+    """Refuse what has no particles, or moves them in a way that they cannot take.
+
+    Args:
+        network: where they are to start.
+        options: of `particle_flow`, of which `method` and `temperature` are looked at.
+
+    Raises:
+        ValueError: a network without the 1/N, an unknown method, or noise under the adaptive one.
+    """
+    network, method, temperature = require_two_layer(network, "particle_flow"), options.get("method"), options.get("temperature", 0.0)
     if network.scaling != "mean_field":
         raise ValueError(
             f"scaling: got {network.scaling!r}, expected 'mean_field': particles are neurons of h = (1/N) Σ a σ(w·x); "
             "set network=mean_field, or descend by gradient_descent or gradient_flow"
         )
-    if method not in INTEGRATORS:
+    if method not in (None, *INTEGRATORS):
         raise ValueError(f"method: got {method!r}, expected one of {', '.join(INTEGRATORS)}")
+    if temperature and method == "adaptive":
+        raise ValueError(f"temperature: got {temperature} with the adaptive method, expected 0; noise needs method 'euler'")
+
+
+def _check(step: float, steps: int, temperature: float, weight_decay: float) -> None:
     if not (math.isfinite(step) and step > 0.0) or steps < 0:
         raise ValueError(f"step_size or dt, steps: got {step}, {steps}, expected a positive number and 0 or more")
     for name, value in (("temperature", temperature), ("weight_decay", weight_decay)):
         if not 0.0 <= value < math.inf:
             raise ValueError(f"{name}: got {value}, expected a finite number, at least 0")
-    if temperature > 0.0 and method == "adaptive":
-        raise ValueError(f"temperature: got {temperature} with the adaptive method, expected 0; noise needs method 'euler'")
 
 
 def _limit(network: TwoLayer, problem: Problem, known: float | None) -> float:

@@ -24,10 +24,10 @@ from pinn_ntk.networks.features import System, jacobian_columns
 from pinn_ntk.networks.least_squares import TIKHONOV, OuterFactor, outer_matrix
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
+from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.damping import Damping, next_step
-from pinn_ntk.training.least_squares import with_outer
+from pinn_ntk.training.least_squares import require_outer, with_outer
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.path import Path, require_range, require_start
 from pinn_ntk.training.states import State, Status, StopRule
@@ -112,7 +112,7 @@ def variable_projection(
     for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
         require_range(name, value, 0.0)
     require_range("tikhonov", tikhonov, 0.0, above=True)
-    net = require_two_layer(network, "variable_projection, which needs a network that is linear in its outer weights,")
+    net = require_outer("variable_projection", network)
     held = memory or Memory()
     system, path = problem.system(net), Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
     _require_memory(net, problem)

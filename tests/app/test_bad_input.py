@@ -215,6 +215,26 @@ def test_row_15b_the_same_point_twice_is_refused_under_strict(refused) -> None:
     assert "rows repeat one another" in refused("problem=regression", "problem.points=[[0.5],[0.5]]", "strict=true")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("network=mlp", "optimizer=least_squares"), "network: got a tanh network with 3 hidden layers; least_squares"),
+        (("network=mlp", "optimizer=variable_projection"), "network: got a tanh network with 3 hidden layers; variable_projection"),
+        (("network=mlp", "optimizer=particle_flow"), "network: got a tanh network with 3 hidden layers; particle_flow"),
+        (("optimizer=particle_flow",), "network.scaling: got 'sum', expected 'mean_field'"),
+        (
+            ("optimizer=particle_flow", "network=mean_field", "optimizer.method=adaptive", "optimizer.temperature=1"),
+            "optimizer.temperature: got 1",
+        ),
+        (("optimizer=adam", "ensemble.seeds=3"), "ensemble.seeds: got 3; optimizer: got 'adam' with an ensemble"),
+        (("network=mlp", "ensemble.seeds=3"), "ensemble.seeds: got 3; network: got a tanh network"),
+        (("network=mlp", "experiment=certificate"), "network: got mlp; the study 'certificate' is about two-layer networks"),
+    ],
+)
+def test_row_14_what_the_optimiser_or_the_study_cannot_train(refused, words: tuple[str, ...], said: str) -> None:
+    assert f"problem with the input:\n  {said}" in refused(*words, "problem=poisson_1d", "network.width=6")
+
+
 def test_row_25_a_device_that_is_not_here(refused) -> None:
     message = refused("device=cuda:99")
     assert "device.name: got 'cuda:99'" in message

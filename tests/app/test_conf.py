@@ -32,7 +32,7 @@ def built(*words: str):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_of_every_group_builds(group: str, option: str) -> None:
     # ReLU and ReLU² lack the derivatives of a second-order operator: they are for regression
-    words = ["problem=regression"] if group == "activation" else []
+    words = ["problem=regression"] if group == "activation" else ["network=mean_field"] if option == "particle_flow" else []
     config, experiment = built(f"{group}={option}", *words)
     assert experiment.network.dim == experiment.problem.dim
     assert experiment.network.about.facts["activation"] == config["activation"]["name"]

@@ -51,6 +51,56 @@ def test_sizes_without_sense_are_refused_with_their_range(ran) -> None:
         assert words in outcome.err
 
 
+@pytest.mark.parametrize("words", [("optimizer.kind=heavy_ball",), ("optimizer.kind='heavy_ball'",), ("++optimizer.kind=heavy_ball",)])
+def test_a_kind_that_is_typed_brings_the_keys_of_its_option(ran, words: tuple[str, ...]) -> None:
+    outcome = ran(*words)
+    assert outcome.code == 0
+    assert outcome.summary["config"]["optimizer"]["momentum"] == 0.9
+
+
+def test_a_kind_beside_a_choice_is_a_key_of_that_choice(ran) -> None:
+    outcome = ran("optimizer=sgd", "optimizer.kind=adam")
+    assert outcome.code == 2
+    assert "optimizer.batch_size: no such key" in outcome.err
+
+
+def test_a_file_may_ask_for_finite_elements_without_their_options(ran, workplace: Path) -> None:
+    pytest.importorskip("skfem")
+    folder = workplace / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "beside.yaml").write_text("# @package _global_\nreference: {kind: fem}\n", encoding="utf-8")
+    outcome = ran("--config-dir", "mine", "experiment=beside")
+    assert outcome.code == 0
+    assert outcome.summary["reference"]["degrees"] > 0
+
+
+@pytest.mark.parametrize("name", ['"a\\0b"', '"\\ud800"', '"a\\nb"', '"\\e[31mred"'])
+def test_a_name_that_no_file_could_hold_is_refused_before_it_is_lost_with_a_result(ran, workplace: Path, name: str) -> None:
+    folder = workplace / "mine" / "problem"
+    folder.mkdir(parents=True)
+    (folder / "robin2.yaml").write_text(f"{MINE}name: {name}\n", encoding="utf-8")
+    outcome = ran("--config-dir", "mine", "problem=robin2")
+    assert outcome.code == 2
+    assert "problem.name: got" in outcome.err
+    assert "expected one line of text" in outcome.err
+
+
+def test_what_is_long_is_not_repeated_to_the_person(ran, workplace: Path) -> None:
+    folder, long = workplace / "mine" / "problem", "9" * 5000
+    folder.mkdir(parents=True)
+    (folder / "robin2.yaml").write_text(MINE + "".join(f"key{k}: {'x' * 3000}\n" for k in range(100)), encoding="utf-8")
+    (folder / "digits.yaml").write_text(MINE + f"seed: {long}\n", encoding="utf-8")
+    many = ran("--config-dir", "mine", "problem=robin2")
+    assert many.code == 2
+    assert "100 problems with the input" in many.err
+    assert "and 60 more" in many.err
+    assert len(many.err) < 20_000
+    for words in (("--config-dir", "mine", "problem=digits"), (f"network.gamma={long}",), (f"seed={long}",), (f"name=({long}",)):
+        outcome = ran(*words)
+        assert outcome.code == 2
+        assert len(outcome.err) < 1000
+
+
 def test_small_runs_take_one_thread_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     monkeypatch.setattr("pinn_ntk.devices._THREADS", 2)
