@@ -9,6 +9,7 @@ Examples:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,16 @@ from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
 
+METHODS = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
+"""The integrators of scipy."""
+MOST_EVALUATIONS = 100_000
+"""Evaluations of ∇R_S between two times: a minute of them for a small network; DOP853 follows 50,000 steps of gradient descent in them."""
 _EVALUATIONS = 50  # of the gradient, for each time that is asked for
+_FAILED = "the integrator found no step that is short enough"
+_SLIDES = (
+    "the integrator came to no next time in {:,} evaluations of the gradient: where an activation has a kink the flow may slide along it, "
+    "which gradient_descent does by steps that it need not shorten; smooth activations have none"
+)
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
@@ -41,6 +51,7 @@ def gradient_flow(
     rtol: float = 1e-9,
     atol: float = 1e-12,
     method: str = "DOP853",
+    most: int = MOST_EVALUATIONS,
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
@@ -52,18 +63,22 @@ def gradient_flow(
         times: increasing, from 0 on.
         rtol: relative tolerance of the integrator.
         atol: absolute tolerance of the displacements.
-        method: of `scipy.integrate.solve_ivp`; explicit ones suit wide networks, 'Radau' and 'BDF' form a P × P matrix.
+        method: one of `METHODS`; explicit ones suit wide networks, 'Radau' and 'BDF' form a P × P matrix.
+        most: evaluations of ∇R_S between two times at most.
         stop: when to end earlier.
         memory: of an earlier run of it, to go on where that was.
 
+    Yields:
+        The states. Where φ has kinks, as with ReLU, the flow may slide along one of them, for which no step of an integrator is short
+        enough: the state that `most` evaluations lead to is the last one then, and its note says so.
+
     Raises:
-        ValueError: times that do not increase from 0.
+        ValueError: times that do not increase from 0, or an unknown method.
     """
     require_order(network, problem)
-    from scipy.integrate import solve_ivp
+    from scipy import integrate
 
-    if not times or times[0] != 0.0 or any(b <= a for a, b in zip(times, times[1:], strict=False)):
-        raise ValueError(f"times: got {list(times)[:4]}…, expected increasing numbers that begin with 0")
+    _check(times, method)
     rule = replace(stop or StopRule(), window=max(2, len(times)))
     start: Theta = network.weights
     system = accelerated(problem.system(network), network, _EVALUATIONS * len(times))
@@ -75,20 +90,36 @@ def gradient_flow(
         gradient = residual_and_gradient(system, _unflat(start, values))[1]
         return -_flat(*gradient)
 
-    failed = False
+    note = ""
     for k, time in list(enumerate(times))[held.step :]:
         if k > held.step:
-            solution = solve_ivp(slope, (times[k - 1], time), y, method=method, rtol=rtol, atol=atol, t_eval=[time])
-            failed = not solution.success
-            y = y if failed else solution.y[:, -1]
+            y, time, note = _arrived(getattr(integrate, method)(slope, times[k - 1], y, time, rtol=rtol, atol=atol), most)
         weights = _unflat(start, y)
         held.keep(k, weights, {"y": torch.from_numpy(np.ascontiguousarray(y))})
         e, gradient = residual_and_gradient(system, weights)
         losses.append(float(e @ e) / (2 * problem.points))
-        status = Status.NON_FINITE if failed else rule.status(losses, last=k == len(times) - 1)
-        yield State(k, time, 0.0, weights, e, losses[-1], float(np.linalg.norm(_flat(*gradient))), status, network, Dynamics("flow"))
+        status = rule.status(losses, last=k == len(times) - 1 or bool(note))
+        status = Status.NON_FINITE if note == _FAILED else status
+        norm = float(np.linalg.norm(_flat(*gradient)))
+        yield State(k, time, 0.0, weights, e, losses[-1], norm, status, network, Dynamics("flow"), note)
         if status is not Status.RUNNING:
             return
+
+
+def _check(times: Sequence[float], method: str) -> None:
+    if not times or times[0] != 0.0 or any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        raise ValueError(f"times: got {list(times)[:4]}…, expected increasing numbers that begin with 0")
+    if method not in METHODS:
+        raise ValueError(f"method: got {method!r}, expected one of {', '.join(METHODS)}")
+
+
+def _arrived(solver: Any, most: int) -> tuple[Array, float, str]:
+    """Where the integrator comes to on its way to its last time, when, and why not there."""
+    while solver.status == "running":
+        if solver.nfev > most:
+            return solver.y, float(solver.t), _SLIDES.format(most)
+        solver.step()
+    return solver.y, float(solver.t), _FAILED if solver.status == "failed" else ""
 
 
 def _flat(*parts: Tensor) -> Array:

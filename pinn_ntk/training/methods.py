@@ -9,7 +9,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import gradient_descent, heavy_ball, momentum_dynamics, nesterov
 from pinn_ntk.training.first_order import adam, sgd
-from pinn_ntk.training.flow import flow_times, gradient_flow
+from pinn_ntk.training.flow import MOST_EVALUATIONS, flow_times, gradient_flow
 from pinn_ntk.training.gauss_newton import levenberg_marquardt
 from pinn_ntk.training.least_squares import least_squares, require_outer
 from pinn_ntk.training.memory import Memory
@@ -85,7 +85,7 @@ def _descended_flow(
         memory: of an earlier run of it, to go on where that was.
     """
     times = flow_times(network, problem, steps, step_size, tracked) if steps else [0.0]
-    return gradient_flow(network, problem, times, stop=stop, memory=memory)
+    return gradient_flow(network, problem, times, most=max(MOST_EVALUATIONS, steps), stop=stop, memory=memory)
 
 
 def _outer(name: str) -> Callable[[Model, Mapping[str, object]], object]:

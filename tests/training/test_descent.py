@@ -15,6 +15,7 @@ from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, solu
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
+from pinn_ntk.problem.library import regression
 from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.theory.linearised import Linearisation
 from pinn_ntk.training.descent import gradient_descent, heavy_ball, nesterov, step_limit
@@ -130,6 +131,24 @@ def test_flow_decreases_the_loss_at_the_rate_of_the_gradient() -> None:
     assert len(times) == 12
     with pytest.raises(ValueError, match="begin with 0"):
         next(gradient_flow(net, problem, [1.0, 2.0]))
+
+
+def test_row_22_a_flow_that_slides_along_a_kink_ends_with_its_reason() -> None:
+    problem = regression(points=8, seed=0)
+    net = TwoLayer(problem.dim, width=4, activation="relu", seed=0)
+    times = flow_times(net, problem, 1000, 0.5, 40)
+    states = list(gradient_flow(net, problem, times, most=3000))
+    end = states[-1]
+    assert end.status is Status.MAX_STEPS
+    assert "3,000 evaluations of the gradient" in end.note
+    assert states[-2].time < end.time < times[end.step]  # what was reached is what is said
+    assert end.loss < states[-2].loss
+    assert not any(state.note for state in states[:-1])
+
+
+def test_an_unknown_integrator_is_refused() -> None:
+    with pytest.raises(ValueError, match="method: got 'odeint', expected one of DOP853"):
+        next(gradient_flow(network_of("sin", 1, width=8), problem_of("laplacian", 1), [0.0, 1.0], method="odeint"))
 
 
 def test_training_leaves_the_network_it_was_given() -> None:
