@@ -123,6 +123,10 @@ def command(here: Path, words: list[str], capsys: pytest.CaptureFixture[str]) ->
 @example({}, [])
 @example({"problem": "transport_1d", "activation": "relu3", "network": "mlp"}, [])  # overflows in two steps: ∞/∞ in two statements
 @example({"problem": "regression", "optimizer": "lbfgs"}, ["seed=3"])
+@example({}, ["hydra.searchpath=[pkg://this]"])  # imported `this`
+@example({}, ["reference.kind=fem"])  # a KeyError
+@example({"network": "mlp", "optimizer": "particle_flow"}, ["optimizer.method=adaptive"])
+@example({}, ["optimizer.kind=adam", f"seed={'9' * 5000}"])
 def test_rows_1_to_12_a_composed_configuration_is_done_or_refused(place, capsys, groups: dict[str, str], words: list[str]) -> None:
     command(place, [*(f"{group}={option}" for group, option in groups.items()), *SMALL, *words], capsys)
 
@@ -183,6 +187,7 @@ TAGGED = "kind: text\noperator: !!python/object/apply:os.system ['touch owned']\
 @fuzz(WRITTEN)
 @given(problems, st.booleans())
 @example(GOOD, True)
+@example({**GOOD, "name": "a\0b"}, True)  # no file holds such a name: the result was lost with it
 def test_rows_6_to_16_a_written_problem_is_done_or_refused(place, capsys, spec: dict[str, object], gentle: bool) -> None:
     folder = place / "conf" / "problem"
     folder.mkdir(parents=True, exist_ok=True)
