@@ -24,6 +24,7 @@ _QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
 _LONGEST = 6000  # characters of a parameter that MLflow takes
+_ENDS = {"INTERRUPTED": "KILLED", "FAILED": "FAILED"}  # MLflow's words for runs that came to no end of their own
 
 
 class Logger(Protocol):
@@ -131,7 +132,7 @@ class MLflow:
         report = self.folder / "report.html"
         if report.is_file():
             self.client.log_artifact(self.run, str(report))
-        self.client.set_terminated(self.run, "KILLED" if summary["status"] == "INTERRUPTED" else "FINISHED")
+        self.client.set_terminated(self.run, _ENDS.get(summary["status"], "FINISHED"))
 
 
 LOGGERS = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}

@@ -136,7 +136,8 @@ def test_a_run_that_ends_with_an_error_is_told_to_have_failed(ran, monkeypatch) 
 
     monkeypatch.setattr("pinn_ntk.app.job.run", breaks)
     assert ran("logger=mlflow").code == 4
-    assert entry()[1].data.tags["status"] == "FAILED"
+    failed = entry()[1]
+    assert failed.data.tags["status"] == failed.info.status == "FAILED"
 
 
 @pytest.mark.parametrize("name", LOGGERS)
