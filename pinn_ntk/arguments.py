@@ -4,6 +4,7 @@ import difflib
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -56,3 +57,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def is_line(text: str) -> bool:
     """Whether a text is one line that every file can hold: no line breaks, no other control characters, no halves of characters."""
     return not any(unicodedata.category(c) in ("Cc", "Cs") for c in text)
+
+
+def require_file(what: str, path: str | Path) -> None:
+    """Refuse a device, a pipe and a folder where a file is read: a read of them may have no end.
+
+    Raises:
+        ValueError: something that is no regular file; what is not there is for the reader to tell.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError(f"{what}: {path} cannot be read, it is a device, a pipe or a folder; expected a file")

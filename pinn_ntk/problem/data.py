@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import require_file
+
 
 def read_points(path: str | Path, dim: int | None = None) -> tuple[Tensor, Tensor]:
     """(x_i, y_i), i = 1…n, from a CSV file with the header x1,…,xd,value (x, y, z and t name coordinates, too, in this order).
@@ -21,6 +23,7 @@ def read_points(path: str | Path, dim: int | None = None) -> tuple[Tensor, Tenso
     Raises:
         ValueError: no such file, a wrong header, no rows, or a cell that is not a finite number (its line is given).
     """
+    require_file("csv", path)
     lines = _lines(path)
     _check_header(path, lines[0][1] if lines else [], dim)
     table = _table(path, lines)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinn_ntk.arguments import choose
+from pinn_ntk.arguments import choose, require_file
 from pinn_ntk.expressions import variable_names
 from pinn_ntk.problem.data import read_table
 
@@ -107,6 +107,7 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
     if not isinstance(path, (str, Path)) or not str(path):
         raise ValueError(f"got {path!r}, expected the path of a NetCDF file (.nc) or a CSV file with the columns x, …, value")
     choose("interpolation", method, METHODS)
+    require_file("grid", path)
     names = variable_names(dim, time)
     known = {name: j for j, name in enumerate(names)} | {f"x{j + 1}": j for j in range(dim - time)}
     found, axes, values = (_from_netcdf if str(path).endswith((".nc", ".nc4", ".h5")) else _from_csv)(str(path), given.get("variable"))
