@@ -28,7 +28,7 @@ from pinn_ntk.training.states import State, Status, StopRule
 METHODS = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
 """The integrators of scipy."""
 MOST_EVALUATIONS = 100_000
-"""Evaluations of ∇R_S between two times: a minute of them for a small network; DOP853 follows 50,000 steps of gradient descent in them."""
+"""Evaluations of ∇R_S between two times at most."""
 _EVALUATIONS = 50  # of the gradient, for each time that is asked for
 _FAILED = "the integrator found no step that is short enough"
 _SLIDES = (
