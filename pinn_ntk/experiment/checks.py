@@ -42,6 +42,11 @@ def growth_warnings(history: History) -> list[str]:
     return [f"the loss ended {last / first:.3g} times above its start: the step is too large away from θ⁰; try a smaller step_size"]
 
 
+def early_warnings(history: History) -> list[str]:
+    """A method that gave up before its last step, for a reason that the status does not tell."""
+    return [history.final.note] if history.status is Status.MAX_STEPS and history.final.note else []
+
+
 def precision_warnings(settings: Settings) -> list[str]:
     """A warning about what single precision cannot say."""
     return [] if settings.dtype == "float64" else ["float32: λ_min is meaningful only above its floor of about 1e-7·λ_max·n"]

@@ -18,7 +18,14 @@ from torch import nn
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.devices import full_precision, resolve_device
 from pinn_ntk.experiment.checkpoint import Held
-from pinn_ntk.experiment.checks import check_smoothness, growth_warnings, precision_warnings, preconditions, step_warnings
+from pinn_ntk.experiment.checks import (
+    check_smoothness,
+    early_warnings,
+    growth_warnings,
+    precision_warnings,
+    preconditions,
+    step_warnings,
+)
 from pinn_ntk.experiment.provenance import commits, machine, versions
 from pinn_ntk.experiment.settings import DTYPES, Settings, StrictError
 from pinn_ntk.kernels.spectrum import NonFiniteError
@@ -109,7 +116,7 @@ def run(
         versions=versions(),
         machine=machine(network.device, kernels, bool(compiled)),
         config=settings.described(config),
-        warnings=(*notes, *history.notes, *growth_warnings(history)),
+        warnings=(*notes, *history.notes, *growth_warnings(history), *early_warnings(history)),
     )
 
 

@@ -83,6 +83,16 @@ def test_row_22_every_stop_has_its_name_and_code(ran, words: tuple[str, ...], st
     assert status in outcome.out
 
 
+def test_row_22_a_flow_that_gives_up_says_why(ran, monkeypatch) -> None:
+    monkeypatch.setattr("pinn_ntk.training.methods.MOST_EVALUATIONS", 2000)
+    words = ("problem=regression", "problem.points=8", "network.width=4", "activation=relu", "optimizer=gradient_flow")
+    outcome = ran(*words, "optimizer.steps=1000", "optimizer.step_size=0.5", "tracker.count=40")
+    assert outcome.code == 0
+    assert outcome.summary["status"] == "MAX_STEPS"
+    assert any("came to no next time in 2,000 evaluations" in w for w in outcome.summary["warnings"])
+    assert "came to no next time" in " ".join(outcome.err.split())
+
+
 def test_row_23_a_width_below_the_theorems_is_no_failure(ran) -> None:
     words = ("activation=relu3", "network.width=40", "optimizer.step_size=0.01", "theory=predict", "theory.forecast_draws=4")
     outcome = ran(*words)
