@@ -1,4 +1,5 @@
-"""Linear second-order PDEs with two-layer networks: tangent kernels, tracked gradient descent, linear-convergence theory, and a solver.
+"""Linear second-order PDEs with two-layer networks: tangent kernels, tracked gradient descent,
+linear-convergence theory, and a solver.
 
 𝓛u = Σ A_ab u_ab + Σ b_a u_a + cu,   h(x;θ) = Σ_k a_k σ(w_k·x),   R_S = (1/2n) Σ_i |𝓛h(x_i) − f(x_i)|².
 

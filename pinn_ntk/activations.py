@@ -1,7 +1,8 @@
 """Activations as records: σ with its first three derivatives, its degree of homogeneity and its smoothness.
 
-An operator of order o turns a neuron into φ = Qσ'' + ℓσ' + cσ and its gradient needs σ⁽ᵒ⁺¹⁾, so three derivatives serve every
-second-order operator. The closed forms are written by hand: autograd's version of them is the independent twin in the tests.
+An operator of order o turns a neuron into φ = Qσ'' + ℓσ' + cσ and its gradient needs σ⁽ᵒ⁺¹⁾, so three derivatives serve
+every second-order operator. The closed forms are written by hand: autograd's version of them is the independent twin in
+the tests.
 """
 
 import math
@@ -29,7 +30,8 @@ class Activation:
         degree: p where σ(λz) = λᵖσ(z) for λ > 0, else None.
         smoothness: number of continuous derivatives (ReLUᵖ: p − 1), `math.inf` for smooth σ.
         formula: σ as text for a report.
-        lean: the same, to a few units in the last place, in instructions that cost less once they are fused into one loop; None for `jet`.
+        lean: the same, to a few units in the last place, in instructions that cost less once they are fused into one
+            loop; None for `jet`.
 
     Examples:
         >>> import torch
@@ -77,7 +79,9 @@ def _tanh(z: Tensor, k: int) -> tuple[Tensor, ...]:
 
 
 def _lean_tanh(z: Tensor, k: int) -> tuple[Tensor, ...]:
-    """tanh |z| = (1 − t)/(1 + t), t = e^{−2|z|}, and its series where that would cancel: cheaper than tanh itself in a fused loop."""
+    """tanh |z| = (1 − t)/(1 + t), t = e^{−2|z|}, and its series where that would cancel:
+    cheaper than tanh itself in a fused loop.
+    """
     t, square = _exp(-2.0 * z.abs()), z * z
     far = torch.copysign((1.0 - t) / (1.0 + t), z)
     near = z * _tanh_series(square)
@@ -169,8 +173,8 @@ def activation_named(name: str | Activation) -> Activation:
 def smoothness_verdict(activation: Activation, order: int) -> str:
     """'true' | 'almost_everywhere' | 'refused' for an operator of that order acting on ReLUᵖ: p ≥ o+1 | p = o | p < o.
 
-    With p ≥ o+1, φ is Lipschitz in w and the almost-everywhere ∇φ is its true gradient; with p = o the gradient drops a delta term
-    (autograd drops the same one); with p < o the operator itself does.
+    With p ≥ o+1, φ is Lipschitz in w and the almost-everywhere ∇φ is its true gradient; with p = o the gradient drops a
+    delta term (autograd drops the same one); with p < o the operator itself does.
     """
     p = activation.smoothness + 1
     if p >= order + 1:

@@ -32,7 +32,12 @@ def number(what: str, value: object, positive: bool = False) -> float:
         ValueError: anything else.
     """
     largest = sys.float_info.max  # compared, not converted: a whole number may be too large for a float
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= largest or (positive and value <= 0):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not abs(value) <= largest
+        or (positive and value <= 0)
+    ):
         raise ValueError(f"{what}: got {value!r}, expected a {'positive' if positive else 'finite'} number")
     return float(value)
 
@@ -55,7 +60,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def is_line(text: str) -> bool:
-    """Whether a text is one line that every file can hold: no line breaks, no other control characters, no halves of characters."""
+    """Whether a text is one line that every file can hold: no line breaks, no other control characters,
+    no halves of characters.
+    """
     return not any(unicodedata.category(c) in ("Cc", "Cs") for c in text)
 
 

@@ -19,7 +19,8 @@ def devices_seen() -> list[str]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name; 'auto' takes the first GPU, else the CPU. Processes of one run on one machine take a GPU each.
+    """The device of that name; 'auto' takes the first GPU, else the CPU.
+    Processes of one run on one machine take a GPU each.
 
     Raises:
         ValueError: no such device here; the ones seen are listed.
@@ -30,23 +31,29 @@ def resolve_device(name: str) -> torch.device:
         return torch.device(seen[1 + own] if len(seen) > processes else "cpu")
     if processes > 1 and name != "cpu" and (name != "cuda" or len(seen) <= processes):
         raise ValueError(
-            f"device: got {name!r} for {processes} processes, expected 'cpu', or 'cuda' with a GPU for each; seen: {', '.join(seen)}"
+            f"device: got {name!r} for {processes} processes, expected 'cpu', or 'cuda' with a GPU for each; "
+            f"seen: {', '.join(seen)}"
         )
     wanted = f"cuda:{own}" if name == "cuda" else name
     if wanted not in seen:
-        raise ValueError(f"device: got {name!r}, expected 'auto' or one of {', '.join(seen)}, the devices of this machine")
+        raise ValueError(
+            f"device: got {name!r}, expected 'auto' or one of {', '.join(seen)}, the devices of this machine"
+        )
     return torch.device(wanted)
 
 
 def full_precision() -> None:
-    """Turn TF32 off: it keeps 10 bits of the mantissa, and a published case goes from 1.3e-2 to 1.0 relative error with it."""
+    """Turn TF32 off: it keeps 10 bits of the mantissa, and a published case goes from 1.3e-2 to 1.0 relative error with
+    it.
+    """
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 
 
 @contextmanager
 def threads_for(elements: int) -> Iterator[None]:
-    """One thread where an array of rows × neurons is small: handing its pieces to several costs more than they save; else all of them.
+    """One thread where an array of rows × neurons is small: handing its pieces to several costs more than they save;
+    else all of them.
 
     Args:
         elements: n·N. A number of threads set in the environment is left alone.

@@ -25,8 +25,10 @@ class Dynamics:
 
     Examples:
         >>> from pinn_ntk import Dynamics
-        >>> Dynamics("descent").stability, Dynamics("heavy_ball", momentum=0.5).stability, Dynamics("nesterov", momentum=0.5).stability
-        (2.0, 3.0, 1.5)
+        >>> Dynamics("descent").stability
+        2.0
+        >>> [Dynamics(kind, momentum=0.5).stability for kind in ("heavy_ball", "nesterov")]
+        [3.0, 1.5]
     """
 
     kind: str
@@ -53,7 +55,9 @@ class Dynamics:
 
     @property
     def stability(self) -> float:
-        """s_max: a mode of rate λ dies out iff τλ < s_max: 2, 2(1 + β) for heavy ball, 2(1 + β)/(1 + 2β) for Nesterov; ∞ for a flow."""
+        """s_max: a mode of rate λ dies out iff τλ < s_max: 2, 2(1 + β) for heavy ball, 2(1 + β)/(1 + 2β) for Nesterov;
+        ∞ for a flow.
+        """
         if self.kind == "other":
             return math.nan
         if self.kind == "flow":

@@ -1,8 +1,10 @@
-"""One run in several processes: each holds θ and all rows and does a share of the sums, which are then put together in every one.
+"""One run in several processes: each holds θ and all rows and does a share of the sums,
+which are then put together in every one.
 
-Started as `torchrun --nproc-per-node=2 -m pinn_ntk …`. Every process takes the same steps; sums that are worth it are shared out. Rows of a
-kernel, rows of a residual and neurons of a gradient are computed as one process computes them, so that the numbers are the same to the bit.
-Only kernels of few rows are shared by neurons, and there the last digits differ.
+Started as `torchrun --nproc-per-node=2 -m pinn_ntk …`. Every process takes the same steps; sums that are worth it are
+shared out. Rows of a kernel, rows of a residual and neurons of a gradient are computed as one process computes them, so
+that the numbers are the same to the bit. Only kernels of few rows are shared by neurons, and there the last digits
+differ.
 """
 
 import os
@@ -51,7 +53,9 @@ def started() -> int:
     try:
         return max(1, int(os.environ["WORLD_SIZE"])) if int(os.environ["RANK"]) >= 0 else 1
     except ValueError:
-        raise ValueError(f"RANK, WORLD_SIZE: got {os.environ['RANK']!r}, {os.environ['WORLD_SIZE']!r}, expected whole numbers") from None
+        raise ValueError(
+            f"RANK, WORLD_SIZE: got {os.environ['RANK']!r}, {os.environ['WORLD_SIZE']!r}, expected whole numbers"
+        ) from None
 
 
 def first() -> bool:
@@ -118,7 +122,9 @@ def _met(gpu: bool, patience: float) -> _Group:
         backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         dist.init_process_group(backend, store=PrefixStore("sums", table), rank=own, world_size=size, timeout=wait)
     except (RuntimeError, ValueError, OSError) as error:
-        raise RankError(f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} does not meet the others: {_line(error)}") from error
+        raise RankError(
+            f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} does not meet the others: {_line(error)}"
+        ) from error
     group = _Group(own, size, PrefixStore("pinn_ntk", table))
     alike = f"torch {torch.__version__}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     group.table.set(f"machine/{own}", alike)
@@ -126,7 +132,9 @@ def _met(gpu: bool, patience: float) -> _Group:
         found = group.table.get(f"machine/{other}").decode()
         if found != alike:
             dist.destroy_process_group()
-            raise RankError(f"rank {own} has {alike}; rank {other} has {found}: expected the same, or their numbers part")
+            raise RankError(
+                f"rank {own} has {alike}; rank {other} has {found}: expected the same, or their numbers part"
+            )
     return group
 
 
@@ -164,7 +172,8 @@ def exchange(parts: Sequence[Tensor], owners: Sequence[int]) -> None:
     if _group.size == 1 or not parts:
         return
     flat = [
-        _flat([p for p, owner in zip(parts, owners, strict=True) if owner == r], r == _group.rank, parts[0]) for r in range(_group.size)
+        _flat([p for p, owner in zip(parts, owners, strict=True) if owner == r], r == _group.rank, parts[0])
+        for r in range(_group.size)
     ]
     # each to each: several times faster than gathering, on one machine
     others = [r for r in range(_group.size) if r != _group.rank]
@@ -242,7 +251,10 @@ def _blamed() -> str:
     if not silent:
         return "the processes lost one another"
     ranks = ", ".join(map(str, silent))
-    return f"rank {ranks} {'does' if len(silent) == 1 else 'do'} not answer: dead, or hanging for longer than device.patience"
+    return (
+        f"rank {ranks} {'does' if len(silent) == 1 else 'do'} not answer: dead, or hanging for longer than "
+        "device.patience"
+    )
 
 
 def _line(text: object) -> str:

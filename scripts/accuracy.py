@@ -1,12 +1,14 @@
-"""How right is u, and how long did it take? `python scripts/accuracy.py [CASE …] [--seeds 5] [--features all|no_sines|both]`.
+"""How right is u, and how long did it take? `python scripts/accuracy.py [CASE …] [--seeds 5] [--features
+all|no_sines|both]`.
 
 Every case of benchmarks/conf/problem is one command with default settings of optimizer=auto:
 
     pinn-ntk --config-dir benchmarks/conf problem=a01_poisson optimizer=auto seed=0
 
-Its error is measured on 20,000 scrambled Sobol points (seed 99) in the domain, its time is the wall time of the whole command, report and
-all; what the solver took of it is in the last column. Every run is a row of benchmarks/accuracy_runs.csv, where a second call finds it;
-medians and worsts of the seeds go to benchmarks/accuracy.csv and into the README, and error against width (with `--convergence`) to
+Its error is measured on 20,000 scrambled Sobol points (seed 99) in the domain, its time is the wall time of the whole
+command, report and all; what the solver took of it is in the last column. Every run is a row of
+benchmarks/accuracy_runs.csv, where a second call finds it; medians and worsts of the seeds go to
+benchmarks/accuracy.csv and into the README, and error against width (with `--convergence`) to
 benchmarks/convergence.csv. One process at a time.
 """
 
@@ -35,7 +37,16 @@ RUNS, TABLE, CONVERGENCE = (BENCHMARKS / f"{name}.csv" for name in ("accuracy_ru
 REFERENCE = {"a06_perforated": BENCHMARKS / "data" / "perforated_square.csv"}
 _MEASURED = ("relative_linf", "seconds", "width", "points", "estimate")
 RUN_COLUMNS = ("case", "features", "seed", "relative_l2", *_MEASURED, "reason", "activation", "solver_seconds")
-COLUMNS = ("case", "features", "relative_l2_median", "relative_l2_worst", *_MEASURED, "record", "target", "solver_seconds")
+COLUMNS = (
+    "case",
+    "features",
+    "relative_l2_median",
+    "relative_l2_worst",
+    *_MEASURED,
+    "record",
+    "target",
+    "solver_seconds",
+)
 # case → (best published neural result, target, where both are from: benchmarks.md §1)
 CASES: dict[str, tuple[str, str]] = {
     "a01_poisson": ("1e-6", "1e-13 in 5 s"),
@@ -112,7 +123,14 @@ def main(arguments: Sequence[str]) -> int:
 def measured(case: str, seed: int, more: Sequence[str]) -> dict[str, Any]:
     """One command, and the error of its answer."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["--config-dir", str(BENCHMARKS / "conf"), f"problem={case}", "optimizer=auto", "tracker.kernel=false", "report=quiet"]
+        words = [
+            "--config-dir",
+            str(BENCHMARKS / "conf"),
+            f"problem={case}",
+            "optimizer=auto",
+            "tracker.kernel=false",
+            "report=quiet",
+        ]
         begin = time.perf_counter()
         command = [sys.executable, "-m", "pinn_ntk", *words, f"seed={seed}", f"output={folder}", *more]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -141,7 +159,9 @@ def error(case: str, answer: Answer) -> tuple[float, float]:
     else:
         domain, exact = answer.problem.domain, answer.problem.exact
         if domain is None or exact is None:
-            raise ValueError(f"{case}: got no domain or no exact solution, expected both, or a reference in {REFERENCE}")
+            raise ValueError(
+                f"{case}: got no domain or no exact solution, expected both, or a reference in {REFERENCE}"
+            )
         unit = qmc.Sobol(domain.dim, scramble=True, seed=SEED).random(2**19)
         low, high = (torch.tensor(ends, dtype=torch.float64) for ends in (domain.low, domain.high))
         x = low + (high - low) * torch.from_numpy(unit)
@@ -157,14 +177,21 @@ def convergence(cases: Iterable[str]) -> None:
     for case in cases:
         before: dict[str, Any] | None = None
         for width in WIDTHS:
-            found = measured(case, 0, [f"optimizer.widest={width}", "optimizer.tolerance=1e-16", "optimizer.seconds=90"])
+            found = measured(
+                case, 0, [f"optimizer.widest={width}", "optimizer.tolerance=1e-16", "optimizer.seconds=90"]
+            )
             if before is not None and found["width"] <= before["width"]:
                 break  # more is not wanted
             order = ""
             if before is not None and min(found["relative_l2"], before["relative_l2"]) > 0.0:
                 fall = np.log(before["relative_l2"] / found["relative_l2"])
                 order = f"{fall / np.log(found['width'] / before['width']):.2f}"
-            row = {"case": case, "width": found["width"], "relative_l2": found["relative_l2"], "estimate": found["estimate"]}
+            row = {
+                "case": case,
+                "width": found["width"],
+                "relative_l2": found["relative_l2"],
+                "estimate": found["estimate"],
+            }
             rows.append({**row, "order": order, "seconds": found["seconds"]})
             say(rows[-1])
             before = found
@@ -182,7 +209,12 @@ def summarised(runs: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
                 continue
             l2 = [float(r["relative_l2"]) for r in some]
             middle = {k: statistics.median(float(r[k]) for r in some) for k in (*_MEASURED, "solver_seconds")}
-            first = {"case": case, "features": features, "relative_l2_median": statistics.median(l2), "relative_l2_worst": max(l2)}
+            first = {
+                "case": case,
+                "features": features,
+                "relative_l2_median": statistics.median(l2),
+                "relative_l2_worst": max(l2),
+            }
             rows.append({**first, **middle, "record": record, "target": target})
     return rows
 
@@ -192,7 +224,10 @@ def report() -> None:
     for row in read(TABLE):
         l2, worst, linf = (f"{float(row[k]):.1e}" for k in ("relative_l2_median", "relative_l2_worst", "relative_linf"))
         seconds, size = float(row["seconds"]), f"N = {float(row['width']):.0f}, n = {float(row['points']):.0f}"
-        print(f"{row['case']:22}{row['features']:10}{l2:>9} (worst {worst}, L∞ {linf}){seconds:7.1f} s  {size:24}{row['target']}")
+        print(
+            f"{row['case']:22}{row['features']:10}{l2:>9} (worst {worst}, L∞ {linf}){seconds:7.1f} s  "
+            f"{size:24}{row['target']}"
+        )
     ratios = sorted(float(r["estimate"]) / max(float(r["relative_l2"]), 1e-17) for r in read(RUNS))
     if ratios:
         within = sum(0.1 <= r <= 10.0 for r in ratios) / len(ratios)
@@ -203,13 +238,20 @@ def report() -> None:
 def into_readme(rows: Sequence[Mapping[str, str]]) -> None:
     """The medians as a table, all features beside none of sines."""
     found = {(r["case"], r["features"]): r for r in rows}
-    lines = ["| problem | best published network | error | without sines | estimate | command |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| problem | best published network | error | without sines | estimate | command |",
+        "|---|---|---|---|---|---|",
+    ]
     for case, title in TITLES.items():
         own, other = (found.get((case, features)) for features in FEATURES)
         if own is not None:
             errors = [f"{float(r['relative_l2_median']):.0e}" if r is not None else "" for r in (own, other)]
             name = case.split("_")[0].upper().replace("A0", "A")
-            record, estimate, seconds = own["record"] or "–", f"{float(own['estimate']):.0e}", f"{float(own['seconds']):.0f} s"
+            record, estimate, seconds = (
+                own["record"] or "–",
+                f"{float(own['estimate']):.0e}",
+                f"{float(own['seconds']):.0f} s",
+            )
             lines.append(f"| {name}: {title} | {record} | **{errors[0]}** | {errors[1]} | {estimate} | {seconds} |")
     text = README.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
@@ -218,7 +260,10 @@ def into_readme(rows: Sequence[Mapping[str, str]]) -> None:
 
 def say(row: Mapping[str, Any]) -> None:
     """One row on the terminal."""
-    print("  ".join(f"{k} {v:.2e}" if isinstance(v, float) and k != "seconds" else f"{k} {v}" for k, v in row.items()), flush=True)
+    print(
+        "  ".join(f"{k} {v:.2e}" if isinstance(v, float) and k != "seconds" else f"{k} {v}" for k, v in row.items()),
+        flush=True,
+    )
 
 
 def read(path: Path) -> list[dict[str, str]]:

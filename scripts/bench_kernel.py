@@ -1,9 +1,10 @@
-"""The kernel against JAX, neural-tangents and torch.func (S2), its floor (S4) and memory (S3), the infinite width (S5), two processes (S7).
+"""The kernel against JAX, neural-tangents and torch.func (S2), its floor (S4) and memory (S3), the infinite width (S5),
+two processes (S7).
 
     python scripts/bench_kernel.py [--rounds 3]
 
-Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are of one run. The
-rows go to benchmarks/speed.csv.
+Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are
+of one run. The rows go to benchmarks/speed.csv.
 """
 
 import argparse
@@ -40,7 +41,9 @@ def dense(rounds: int, threads: int) -> list[Row]:
             Worker("torch.func", OURS, "kernel_torch.py"),
             *([Worker("d + 1 products", OURS, "kernel_floor.py")] if d == 2 else []),
         ]
-        found = interleaved(workers, ["--n", str(POINTS), "--N", str(N), "--d", str(d), "--seconds", "1"], rounds, threads)
+        found = interleaved(
+            workers, ["--n", str(POINTS), "--N", str(N), "--d", str(d), "--seconds", "1"], rounds, threads
+        )
         own[d] = found["pinn_ntk"]
         for worker in workers[1:4]:
             rows.append(compared("S2", f"kernel d={d}", own[d], worker.name, found[worker.name], target))
@@ -51,7 +54,10 @@ def dense(rounds: int, threads: int) -> list[Row]:
 
 def shared(rounds: int) -> list[Row]:
     """S7: two processes of one thread against one."""
-    workers = [Worker("two processes", OURS, "kernel_ours.py", processes=2), Worker("one process", OURS, "kernel_ours.py")]
+    workers = [
+        Worker("two processes", OURS, "kernel_ours.py", processes=2),
+        Worker("one process", OURS, "kernel_ours.py"),
+    ]
     found = interleaved(workers, ["--n", "2048", "--N", "8192", "--d", "2", "--seconds", "1"], rounds, 1)
     one, two = found["one process"], found["two processes"]
     return [compared("S7", "kernel n=2048, N=8192, two processes", two, "pinn_ntk, one process", one, 1.7)]
@@ -68,7 +74,19 @@ def memory() -> list[Row]:
     done = subprocess.run([sys.executable, __file__, "--peak"], capture_output=True, text=True, check=True)
     risen, allowed = float(done.stdout.split()[-1]), (3 * 8 * 2048**2 + 100e6) / 1e6
     ratio = risen / allowed
-    return [row("S3", "peak, n=2048, N=65536", risen, "MB", "3 n² doubles + 100 MB", allowed, (ratio,) * 3, "≤ 1", ratio <= 1)]
+    return [
+        row(
+            "S3",
+            "peak, n=2048, N=65536",
+            risen,
+            "MB",
+            "3 n² doubles + 100 MB",
+            allowed,
+            (ratio,) * 3,
+            "≤ 1",
+            ratio <= 1,
+        )
+    ]
 
 
 def peak() -> None:

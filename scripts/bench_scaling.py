@@ -2,7 +2,8 @@
 
     python scripts/bench_scaling.py
 
-Writes benchmarks/scaling.csv, benchmarks/speed.csv (S9) and docs/benchmarks/scaling.svg, and puts the table of speed.csv into the README.
+Writes benchmarks/scaling.csv, benchmarks/speed.csv (S9) and docs/benchmarks/scaling.svg, and puts the table of
+speed.csv into the README.
 """
 
 import argparse
@@ -74,7 +75,9 @@ def sweep() -> list[dict[str, str]]:
 def draw(rows: Sequence[dict[str, str]]) -> None:
     """Three log-log panels, with a line of slope 1."""
     labels = {"n": "rows n", "N": "neurons N", "d": "coordinates d"}
-    figure, axes = panels([f"cost against {labels[k]}" for k in SWEPT], [(labels[k], "ms") for k in SWEPT], 1.0, "cost of one call", True)
+    figure, axes = panels(
+        [f"cost against {labels[k]}" for k in SWEPT], [(labels[k], "ms") for k in SWEPT], 1.0, "cost of one call", True
+    )
     for panel, name in zip(axes, SWEPT, strict=True):
         panel.set(xscale="log", yscale="log")
         for what, colour in (("compiled step", MEASURED), ("step", THEORY), ("kernel", BLOCKS[1][0])):
@@ -82,7 +85,9 @@ def draw(rows: Sequence[dict[str, str]]) -> None:
             panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=what)
         if name != "d":
             x = np.array([float(v) for v in SWEPT[name]])
-            at = next(float(r["ms"]) for r in rows if r["swept"] == name and r["what"] == "step" and float(r[name]) == x[-1])
+            at = next(
+                float(r["ms"]) for r in rows if r["swept"] == name and r["what"] == "step" and float(r[name]) == x[-1]
+            )
             panel.plot(x, at * x / x[-1], color="0.6", ls=":", label="slope 1")
     times = [float(r["ms"]) for r in rows]
     for panel in axes:  # one scale, which the first panel labels
@@ -114,7 +119,9 @@ def cold_start(rounds: int) -> list[Row]:
         ratios = sorted(f[name] / f["import torch"] for f in found)
         middle = statistics.median(ratios)
         ours, torchs = (statistics.median(f[k] for f in found) for k in (name, "import torch"))
-        rows.append(row("S9", name, ours, "s", "import torch", torchs, (middle, ratios[0], ratios[-1]), "≤ 1.6", middle <= 1.6))
+        rows.append(
+            row("S9", name, ours, "s", "import torch", torchs, (middle, ratios[0], ratios[-1]), "≤ 1.6", middle <= 1.6)
+        )
     return rows
 
 

@@ -2,8 +2,8 @@
 
     python scripts/bench_step.py [--rounds 3]
 
-Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are of one run. The
-rows go to benchmarks/speed.csv.
+Peers run in environments of their own, which are made where they are missing; workers run in turns, so that ratios are
+of one run. The rows go to benchmarks/speed.csv.
 """
 
 import argparse
@@ -53,7 +53,16 @@ def step(rounds: int, threads: int) -> list[Row]:
         found = interleaved(workers, ["--dtype", dtype], rounds, threads)
         rows.append(multiple("S1", f"step {dtype}", found["pinn_ntk"], workers[2].name, found[workers[2].name]))
         for worker in (workers[1], *workers[3:]):
-            rows.append(compared("S1", f"step {dtype}", found["pinn_ntk"], worker.name, found[worker.name], targets.get(worker.name, 1.0)))
+            rows.append(
+                compared(
+                    "S1",
+                    f"step {dtype}",
+                    found["pinn_ntk"],
+                    worker.name,
+                    found[worker.name],
+                    targets.get(worker.name, 1.0),
+                )
+            )
     return rows
 
 
@@ -69,7 +78,10 @@ def tracked(rounds: int) -> list[Row]:
     problem, network = problem_of(256, 2), TwoLayer(2, 2048, "tanh")
     times: list[tuple[float, float]] = []
     for _ in range(rounds):
-        pair = [run(problem, network, Settings(steps=2000, theory=False, kernel=kernel)).history.seconds for kernel in (True, False)]
+        pair = [
+            run(problem, network, Settings(steps=2000, theory=False, kernel=kernel)).history.seconds
+            for kernel in (True, False)
+        ]
         times.append((sum(pair[0].values()), sum(pair[1].values())))
         print(f"  tracked {times[-1][0]:.2f} s, not tracked {times[-1][1]:.2f} s", flush=True)
     ratios = sorted(a / b for a, b in times[1:] or times)  # the first pair compiles
@@ -80,14 +92,18 @@ def tracked(rounds: int) -> list[Row]:
 
 
 def ensemble(rounds: int) -> list[Row]:
-    """S10: 64 seeds of n = 16, N = 256 as one batch against the floor of one tanh sweep, and against one after another."""
+    """S10: 64 seeds of n = 16, N = 256 as one batch against the floor of one tanh sweep,
+    and against one after another.
+    """
     problem, network, steps = problem_of(16, 2), TwoLayer(2, 256, "tanh"), 2000
     z = torch.randn(64 * 16, 256, dtype=torch.float64)
     together, floors, apart = [], [], []
     with compiling("always"):
         train_ensemble(network, problem, range(64), steps=3, kernel=False, errors=False)  # compiles
         for _ in range(rounds):
-            batch = seconds(lambda: train_ensemble(network, problem, range(64), steps=steps, kernel=False, errors=False))
+            batch = seconds(
+                lambda: train_ensemble(network, problem, range(64), steps=steps, kernel=False, errors=False)
+            )
             floors.append(1e3 * seconds(lambda: [torch.tanh(z) for _ in range(500)]) / 500)
             together.append(1e3 * batch / steps)
     for _ in range(rounds):

@@ -16,7 +16,8 @@ def environment(name: str, wanted: Sequence[Sequence[str]]) -> Path:
 
     Args:
         name: of its folder.
-        wanted: packages of one pip call after another, so that torch is chosen by itself and nothing else chooses its build.
+        wanted: packages of one pip call after another, so that torch is chosen by itself and nothing else chooses its
+            build.
     """
     python, done = CACHE / name / "bin" / "python", CACHE / f"{name}.installed"
     words = "\n".join(package for packages in wanted for package in packages)
@@ -27,6 +28,9 @@ def environment(name: str, wanted: Sequence[Sequence[str]]) -> Path:
     for packages in wanted:
         pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
         if subprocess.run(pip, check=False).returncode:
-            raise SystemExit(f"peers: pip could not install {', '.join(packages)} into {CACHE / name}; expected an index that has them")
+            raise SystemExit(
+                f"peers: pip could not install {', '.join(packages)} into {CACHE / name}; expected an index "
+                "that has them"
+            )
     done.write_text(words, encoding="utf-8")
     return python

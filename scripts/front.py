@@ -1,7 +1,8 @@
-"""The picture of the front page and the README: `python scripts/front.py` writes docs/front.svg and prints the numbers behind it.
+"""The picture of the front page and the README: `python scripts/front.py` writes docs/front.svg and prints the numbers
+behind it.
 
-Left: the theory twin (experiment=convergence): loss, bound and forecast. Middle: eigenvalues of its kernel at both ends.
-Right: −Δu = 1 on the L-shape by `solve`.
+Left: the theory twin (experiment=convergence): loss, bound and forecast. Middle: eigenvalues of its kernel at both
+ends. Right: −Δu = 1 on the L-shape by `solve`.
 """
 
 from pathlib import Path
@@ -41,7 +42,13 @@ def draw_loss(axes: Axes, record: Record) -> None:
     axes.plot(t[kept], mean[kept], color=BLUE, lw=1.2, label="its mean")
     axes.plot(t[kept], losses[kept], color=BLACK, lw=1.8, label="measured")
     axes.plot(t[kept], bound[kept], ":", color=ORANGE, lw=2.0, label="bound of the theorem")
-    axes.set(xscale="log", yscale="log", xlabel="time t of gradient flow", title="loss $R_S$", ylim=(losses[0] * 1e-6, losses[0] * 8))
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="time t of gradient flow",
+        title="loss $R_S$",
+        ylim=(losses[0] * 1e-6, losses[0] * 8),
+    )
     axes.legend(loc="lower left", fontsize=8, frameon=False)
     covered = prediction.lazy.rate * float(t[-1])
     print(f"bound: {covered:.3g} e-folds, largest ratio {float(np.max(losses / bound)):.3g}, status {record.status}")
@@ -84,13 +91,16 @@ def draw_solution(axes: Axes, side: int = 201) -> None:
         xlabel=words,
     )
     print(
-        f"solve: {solution.reason}, estimate {solution.estimate:.3g}, width {solution.network.width}, largest u {float(np.nanmax(u)):.6f}"
+        f"solve: {solution.reason}, estimate {solution.estimate:.3g}, width {solution.network.width}, largest u "
+        f"{float(np.nanmax(u)):.6f}"
     )
 
 
 def main() -> None:
     record = twin()
-    with mpl.rc_context({"font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "pinn_ntk"}):
+    with mpl.rc_context(
+        {"font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "pinn_ntk"}
+    ):
         figure = Figure(figsize=(11.0, 3.5), layout="constrained", facecolor="white")
         left, middle, right = figure.subplots(1, 3, width_ratios=[1.25, 1.0, 0.95])
         draw_loss(left, record)

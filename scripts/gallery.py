@@ -1,7 +1,8 @@
-"""Run the experiments and put their numbers and pictures on the page docs/gallery.md: `python scripts/gallery.py [NAME …]`.
+"""Run the experiments and put their numbers and pictures on the page docs/gallery.md:
+`python scripts/gallery.py [NAME …]`.
 
-Without names all of them are run. Results are kept in sweeps/: a second call measures no finished cell again and only writes the page.
-Every number of the gallery is printed by this script and kept in docs/gallery/gallery.json.
+Without names all of them are run. Results are kept in sweeps/: a second call measures no finished cell again and only
+writes the page. Every number of the gallery is printed by this script and kept in docs/gallery/gallery.json.
 """
 
 import argparse
@@ -19,24 +20,38 @@ HEAD = """\
 
 <!-- written by scripts/gallery.py -->
 
-Each of these is `pinn-ntk experiment=NAME`; it writes a table (CSV), pictures and one HTML report into `sweeps/NAME/`, with every number
-beside what was expected of it and a verdict. Interrupted or changed, it measures only what is missing. The numbers are those that
-`python scripts/gallery.py` printed.
+Each of these is `pinn-ntk experiment=NAME`; it writes a table (CSV), pictures and one HTML report into `sweeps/NAME/`,
+with every number beside what was expected of it and a verdict. Interrupted or changed, it measures only what is
+missing. The numbers are those that `python scripts/gallery.py` printed.
 """
 # experiment → its picture, its findings that are quoted, by the beginnings of their names (none: the first two)
 EXPERIMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "theorem_width": ("bound", ()),
-    "looseness": ("widths", ("looseness factor", "u = f, x_i = e_i, n = 2, γ = 1/√N", "Δu = f, x_i = e_i, n = 2, γ = 1/√N")),
+    "looseness": (
+        "widths",
+        ("looseness factor", "u = f, x_i = e_i, n = 2, γ = 1/√N", "Δu = f, x_i = e_i, n = 2, γ = 1/√N"),
+    ),
     "certificate": ("rates_poisson_3d", ("poisson_3d: certified width", "poisson_3d: share of the rate")),
     "kernel_scaling": (
         "kernel_uniform",
-        ("lecture: slope of initial error", "lecture: slope of drift", "uniform: slope of initial error", "uniform: slope of drift"),
+        (
+            "lecture: slope of initial error",
+            "lecture: slope of drift",
+            "uniform: slope of initial error",
+            "uniform: slope of drift",
+        ),
     ),
     "linearisation_gap": (
         "residual_gap_regression_tanh",
-        ("regression, tanh, s = 1/√N, γ = 1: slope on the training", "regression, tanh, s = 1, γ = 1/√N: slope on the training"),
+        (
+            "regression, tanh, s = 1/√N, γ = 1: slope on the training",
+            "regression, tanh, s = 1, γ = 1/√N: slope on the training",
+        ),
     ),
-    "lazy_to_rich": ("drift_by_exponent", ("slope of the drift at p = 0.5", "slope of the drift at p = 1", "error at new points")),
+    "lazy_to_rich": (
+        "drift_by_exponent",
+        ("slope of the drift at p = 0.5", "slope of the drift at p = 1", "error at new points"),
+    ),
     "mean_field": (
         "regression_cloud",
         (
@@ -50,7 +65,10 @@ EXPERIMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
         "spectrum_relu3_none",
         tuple(f"relu3, {u}, no conditions: power of K^∞" for u in ("u", "u'", "u''")),
     ),
-    "wang2020_fig1": ("spectra_code_500_copied", ("code, width 500, distinct rows: mean", "paper, width 500, distinct rows: mean")),
+    "wang2020_fig1": (
+        "spectra_code_500_copied",
+        ("code, width 500, distinct rows: mean", "paper, width 500, distinct rows: mean"),
+    ),
     "wang2020_fig2": ("kernel_code", ("code: slope of the parameters", "code: slope of the kernel", "code, width 500")),
     "wang2020_fig4": ("error_code", ("code, boundary weight 1:", "code, boundary weight 100:")),
 }
@@ -59,7 +77,11 @@ EXPERIMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
 def run(name: str) -> Path:
     """The folder of the finished experiment."""
     folder = ROOT / "sweeps" / name
-    subprocess.run([sys.executable, "-m", "pinn_ntk", f"experiment={name}", f"output={folder}", "report.bar=false"], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pinn_ntk", f"experiment={name}", f"output={folder}", "report.bar=false"],
+        cwd=ROOT,
+        check=True,
+    )
     return folder
 
 
@@ -81,7 +103,8 @@ def of_run(summary: dict[str, Any]) -> list[str]:
     counted = ", ".join(f"{verdicts.count(v)} {v.replace('_', ' ')}" for v in dict.fromkeys(verdicts))
     never = "t* never" if theory["exit_time"] is None else f"t* = {number(theory['exit_time'])}"
     return [
-        f"N = **{summary['width']:,}** neurons, R_S(t) ≤ e^(−Nλ_S t/n) R_S(0) {'held' if theory['bound_holds'] else 'failed'} "
+        f"N = **{summary['width']:,}** neurons, R_S(t) ≤ e^(−Nλ_S t/n) R_S(0) "
+        f"{'held' if theory['bound_holds'] else 'failed'} "
         f"over **{number(theory['e_folds'])}** e-folds, largest ratio {number(theory['worst_ratio'])}; {never}",
         f"rate {number(theory['rate_measured'])} measured, {number(theory['rate'])} promised; statements: {counted}",
     ]
@@ -122,7 +145,9 @@ def main(names: list[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(EXPERIMENTS)}")
-    parser.add_argument("--page", action="store_true", help="write the page from docs/gallery/gallery.json and run nothing")
+    parser.add_argument(
+        "--page", action="store_true", help="write the page from docs/gallery/gallery.json and run nothing"
+    )
     given = parser.parse_args()
     chosen = [] if given.page else given.names or list(EXPERIMENTS)
     if unknown := [name for name in chosen if name not in EXPERIMENTS]:

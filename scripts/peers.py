@@ -1,8 +1,9 @@
-"""Error against seconds of scikit-fem and DeepXDE on A1, A6 and A8, beside ours in one picture: `python scripts/peers.py [--seconds 60]`.
+"""Error against seconds of scikit-fem and DeepXDE on A1, A6 and A8, beside ours in one picture:
+`python scripts/peers.py [--seconds 60]`.
 
-Peers live in an environment of their own, .peers/venv, which this script makes; one process runs at a time, each with as many threads as
-are asked for. The rows go to benchmarks/peers.csv; `--draw` only draws docs/benchmarks/peers.svg from the rows that there are, ours being
-those of benchmarks/convergence.csv and benchmarks/accuracy.csv.
+Peers live in an environment of their own, .peers/venv, which this script makes; one process runs at a time, each with
+as many threads as are asked for. The rows go to benchmarks/peers.csv; `--draw` only draws docs/benchmarks/peers.svg
+from the rows that there are, ours being those of benchmarks/convergence.csv and benchmarks/accuracy.csv.
 """
 
 import argparse
@@ -40,7 +41,11 @@ def measure(python: Path, solver: str, case: str, seconds: float, threads: int) 
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **own})
     if done.returncode:
         raise SystemExit(f"peers: {solver} on {case} ended with exit code {done.returncode}:\n{done.stderr[-2000:]}")
-    return [dict(zip(COLUMNS, line.split(",")[1:], strict=True)) for line in done.stdout.splitlines() if line.startswith("row,")]
+    return [
+        dict(zip(COLUMNS, line.split(",")[1:], strict=True))
+        for line in done.stdout.splitlines()
+        if line.startswith("row,")
+    ]
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -63,7 +68,9 @@ def write(rows: Iterable[Row], path: Path) -> None:
 def run(solvers: Sequence[str], cases: Sequence[str], seconds: float, threads: int) -> None:
     """Measure, print and write; rows of what is not measured this time stay."""
     python, path = environment("venv", DEEPXDE), RESULTS / "peers.csv"
-    print(f"{platform.machine()}, {os.cpu_count()} processors, {threads} threads, {time.strftime('%Y-%m-%d')}", flush=True)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} processors, {threads} threads, {time.strftime('%Y-%m-%d')}", flush=True
+    )
     for case in cases:
         for solver in solvers:
             found = measure(python, solver, case, seconds, threads)
@@ -117,7 +124,14 @@ def draw(results: Path = RESULTS, picture: Path = PICTURE) -> None:
             )
         line(panel, points(curves, case), MEASURED, "pinn_ntk, growing width", "-")
         for features, (label, marker) in OURS.items():
-            line(panel, points([row for row in marks if row.get("features", "all") == features], case), MEASURED, label, "", marker)
+            line(
+                panel,
+                points([row for row in marks if row.get("features", "all") == features], case),
+                MEASURED,
+                label,
+                "",
+                marker,
+            )
     alike(axes)
     named(axes)
     picture.parent.mkdir(parents=True, exist_ok=True)
@@ -125,16 +139,27 @@ def draw(results: Path = RESULTS, picture: Path = PICTURE) -> None:
     print(picture)
 
 
-def line(axes: Any, pairs: Sequence[tuple[float, float]], colour: str, label: str, style: str, marker: str = "o") -> None:
+def line(
+    axes: Any, pairs: Sequence[tuple[float, float]], colour: str, label: str, style: str, marker: str = "o"
+) -> None:
     """Points, joined where there is a style of lines; nothing without points."""
     if pairs:
         size = {"o": 2.5, "*": 8.0}.get(marker, 5.0)
-        axes.plot(*zip(*pairs, strict=True), color=colour, label=label, linestyle=style or "none", marker=marker, markersize=size)
+        axes.plot(
+            *zip(*pairs, strict=True),
+            color=colour,
+            label=label,
+            linestyle=style or "none",
+            marker=marker,
+            markersize=size,
+        )
 
 
 def named(axes: Sequence[Any]) -> None:
     """One legend for all panels, in the corner of the middle one, which no curve of A6 reaches."""
-    handles = {label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    handles = {
+        label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
     if handles:
         axes[1].legend(handles.values(), handles, loc="lower left", fontsize=7.5, frameon=False)
 
@@ -144,7 +169,9 @@ def alike(axes: Sequence[Any]) -> None:
     drawn = [panel for panel in axes if panel.lines]
     if drawn:
         every = [(*panel.get_xlim(), *panel.get_ylim()) for panel in drawn]
-        left, right, low, high = (pick(column) for pick, column in zip((min, max, min, max), zip(*every, strict=True), strict=True))
+        left, right, low, high = (
+            pick(column) for pick, column in zip((min, max, min, max), zip(*every, strict=True), strict=True)
+        )
         for panel in axes:
             panel.set(xlim=(left, right), ylim=(low, high))
 
@@ -152,7 +179,10 @@ def alike(axes: Sequence[Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--seconds", type=float, default=60.0, help="of training for each DeepXDE run, and after which no finer mesh is tried"
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="of training for each DeepXDE run, and after which no finer mesh is tried",
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=tuple(CASES))

@@ -1,9 +1,10 @@
 """Reference values of benchmark A6: Δu = 0 on [−½, ½]² less four discs of radius 0.1 at (±0.3, ±0.3).
 
-u is 1 on the square and 0 on the circles; u = Σ_k α_k Re (z/ρ)^{4k} + β Σ_j log|z − c_j| + Σ_m γ_m Σ_j Re (0.1 c_j/(|c_j|(z − c_j)))^m,
-which is harmonic and has the symmetries of the square term by term; α, β, γ by least squares on the boundary. By the maximum principle the
-largest residual on the boundary, sampled much more densely than it was fitted, bounds the error everywhere.
-`python scripts/perforated_square.py` rewrites benchmarks/data/perforated_square.csv, at the points that are there.
+u is 1 on the square and 0 on the circles; u = Σ_k α_k Re (z/ρ)^{4k} + β Σ_j log|z − c_j| + Σ_m γ_m Σ_j Re (0.1
+c_j/(|c_j|(z − c_j)))^m, which is harmonic and has the symmetries of the square term by term; α, β, γ by least squares
+on the boundary. By the maximum principle the largest residual on the boundary, sampled much more densely than it was
+fitted, bounds the error everywhere. `python scripts/perforated_square.py` rewrites
+benchmarks/data/perforated_square.csv, at the points that are there.
 """
 
 from pathlib import Path
@@ -43,9 +44,12 @@ def main() -> None:
     values = columns(x[:, 0] + 1j * x[:, 1]) @ coefficients
     centre = float((columns(np.zeros(1, dtype=complex)) @ coefficients)[0])
     head = [
-        "# Laplace u_xx+u_yy=0 on [-1/2,1/2]^2 minus four discs of radius 0.1 at (+-0.3,+-0.3); u=1 on the square, u=0 on the circles.",
-        f"# Values by scripts/perforated_square.py: {len(coefficients)} harmonic functions with the symmetries of the square. Largest",
-        f"# residual on 40,000 boundary points {bound:.1e}, which bounds the error by the maximum principle. u(0,0)={centre:.14f}",
+        "# Laplace u_xx+u_yy=0 on [-1/2,1/2]^2 minus four discs of radius 0.1 at (+-0.3,+-0.3); u=1 on the "
+        "square, u=0 on the circles.",
+        f"# Values by scripts/perforated_square.py: {len(coefficients)} harmonic functions with the symmetries "
+        "of the square. Largest",
+        f"# residual on 40,000 boundary points {bound:.1e}, which bounds the error by the maximum principle. "
+        f"u(0,0)={centre:.14f}",
         "x,y,u",
     ]
     rows = [f"{a:.15f},{b:.15f},{value:.15f}" for (a, b), value in zip(x, values, strict=True)]

@@ -1,4 +1,5 @@
-"""Where the time of S1 (the step) and S2 (the kernel, d = 2 and 50) goes: benchmarks/profile_step.txt and profile_kernel.txt.
+"""Where the time of S1 (the step) and S2 (the kernel, d = 2 and 50) goes:
+benchmarks/profile_step.txt and profile_kernel.txt.
 
 python scripts/profiles.py
 """
@@ -42,7 +43,9 @@ def main() -> None:
         with compiling(preference):
             system = accelerated(problem.system(network), network, 1)
             words = "compiled" if preference == "always" else "not compiled"
-            parts.append(profiled(f"S1, n=2048, N=1024, d=2, {words}", lambda s=system: residual_and_gradient(s, weights)))
+            parts.append(
+                profiled(f"S1, n=2048, N=1024, d=2, {words}", lambda s=system: residual_and_gradient(s, weights))
+            )
     (RESULTS / "profile_step.txt").write_text("\n".join(parts), encoding="utf-8")
     parts = []
     for d in (2, 50):

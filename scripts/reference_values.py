@@ -1,4 +1,5 @@
-"""Print the reference numbers of the theory: C_d, λ_S of the standard point sets, and the least widths of both theorems.
+"""Print the reference numbers of the theory: C_d, λ_S of the standard point sets,
+and the least widths of both theorems.
 
 Every figure of this kind that is quoted anywhere comes from here: `python scripts/reference_values.py`.
 """
@@ -45,11 +46,19 @@ def main() -> None:
         for pde in (False, True):
             for with_ends in (False, True):
                 where = "i/(n−1)" if with_ends else "i/(n+1)"
-                table.append((f"{'Laplace' if pde else 'regression'}, {where} + bias, n = {n}", grid(n, with_ends), pde, True))
-    print(f"\n{'case':40s} {'λ_S':>11s} {'least width':>12s}  with sharper first terms (δ = {DELTA}, γ = 1/√N, mean f² = ½)")
+                table.append(
+                    (f"{'Laplace' if pde else 'regression'}, {where} + bias, n = {n}", grid(n, with_ends), pde, True)
+                )
+    print(
+        f"\n{'case':40s} {'λ_S':>11s} {'least width':>12s}  with sharper first terms (δ = {DELTA}, γ = 1/√N, "
+        "mean f² = ½)"
+    )
     for name, x, pde, bias in table:
         lambda_s, width, sharper = case(x, pde, bias)
-        print(f"{name:40s} {lambda_s:11.4e} {width:12.3e}  " + ", ".join(f"{key} {value:.2e}" for key, value in sharper.items()))
+        print(
+            f"{name:40s} {lambda_s:11.4e} {width:12.3e}  "
+            + ", ".join(f"{key} {value:.2e}" for key, value in sharper.items())
+        )
 
 
 if __name__ == "__main__":

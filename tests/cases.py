@@ -1,4 +1,6 @@
-"""One table of cases: operators by name and dimension, activations smooth enough for them. Every invariant is crossed with it."""
+"""One table of cases: operators by name and dimension, activations smooth enough for them.
+Every invariant is crossed with it.
+"""
 
 import pytest
 import torch
@@ -57,12 +59,20 @@ CASES = [
 FEW = [case for case in CASES if case.values[1] in ("tanh", "relu3") and case.values[2] == 2]
 
 
-def points(n: int, d: int, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu", seed: int = 0) -> Tensor:
-    return torch.rand(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(device=device, dtype=dtype)
+def points(
+    n: int, d: int, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu", seed: int = 0
+) -> Tensor:
+    return torch.rand(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(
+        device=device, dtype=dtype
+    )
 
 
-def problem_of(name: str, d: int, n: int = 6, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Problem:
-    """Two weighted blocks: the operator inside, values on other points; of the case "paired" a third one, whose rows pair two points."""
+def problem_of(
+    name: str, d: int, n: int = 6, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+) -> Problem:
+    """Two weighted blocks: the operator inside, values on other points; of the case "paired" a third one,
+    whose rows pair two points.
+    """
     x = points(n, d, dtype, device)
     inside = Block(OPERATORS[name](d), x, lambda p: torch.sin(p.sum(1)))
     data = Block(identity(d), points(3, d, dtype, device, seed=1), 0.3, name="data", weight=7.0)
@@ -75,6 +85,11 @@ def jump(d: int, x: Tensor) -> Block:
 
 
 def network_of(
-    activation: str, d: int, width: int = 5, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu", **options: object
+    activation: str,
+    d: int,
+    width: int = 5,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+    **options: object,
 ) -> TwoLayer:
     return TwoLayer(d, width, activation, gamma=0.6, **options).to(device=device, dtype=dtype)  # type: ignore[arg-type]

@@ -1,4 +1,6 @@
-"""Options of the suite: --device and --dtype run the same mathematics elsewhere (`pytest --device cuda --dtype float32`)."""
+"""Options of the suite: --device and --dtype run the same mathematics elsewhere (`pytest --device cuda --dtype
+float32`).
+"""
 
 import pytest
 import torch

@@ -7,7 +7,9 @@ import torch
 
 from pinn_ntk.activations import ACTIVATIONS, activation_named, smoothness_verdict
 
-Z = torch.cat([torch.linspace(-4.0, 4.0, 81, dtype=torch.float64) + 0.013, torch.tensor([-40.0, 40.0], dtype=torch.float64)])
+Z = torch.cat(
+    [torch.linspace(-4.0, 4.0, 81, dtype=torch.float64) + 0.013, torch.tensor([-40.0, 40.0], dtype=torch.float64)]
+)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -15,7 +15,8 @@ from pinn_ntk.training.states import Status
 
 SILENT = {
     "inequality (2)", "linear convergence", "λ_min at initialisation", "λ_min during training", "stopping time",
-    "forecast before training", "initial loss lemma", "outer weights stay", "inner weights stay", "initial outer weights",
+    "forecast before training", "initial loss lemma", "outer weights stay", "inner weights stay",
+    "initial outer weights",
     "initial inner weights", "sufficient width", "certificate", "certified drift", "certified linearisation",
 }  # fmt: skip
 
@@ -26,7 +27,9 @@ def own() -> nn.Module:
 
 
 def small(network: nn.Module | AnyModule, problem: str = "poisson_1d", **settings: object) -> Record:
-    return run(PROBLEMS[problem](points=6, test_points=32), network, Settings(**{"steps": 20, "tracked": 5, **settings}))  # type: ignore[arg-type]
+    return run(
+        PROBLEMS[problem](points=6, test_points=32), network, Settings(**{"steps": 20, "tracked": 5, **settings})
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +86,26 @@ def test_the_report_speaks_of_the_network_that_was_trained(deep: Record, tmp_pat
     asked = dict(question(deep))
     assert "W_l x^{(l−1)}" in asked["network"] and "592 parameters" in asked["size"]
     report = deep.save(tmp_path / "run").read_text(encoding="utf-8")
-    for name in ("loss", "ratio", "error_history", "dissipation", "spectrum", "alignment", "lambda_min", "relative_drift", "displacement"):
+    for name in (
+        "loss",
+        "ratio",
+        "error_history",
+        "dissipation",
+        "spectrum",
+        "alignment",
+        "lambda_min",
+        "relative_drift",
+        "displacement",
+    ):
         assert f'id="{name}"' in report
-    for absent in ('id="share"', 'id="drift"', "two-layer tanh network", "infinite width with the same", "blue band", "any outer weight"):
+    for absent in (
+        'id="share"',
+        'id="drift"',
+        "two-layer tanh network",
+        "infinite width with the same",
+        "blue band",
+        "any outer weight",
+    ):
         assert absent not in report
     made = {"report.html", "summary.json", "history.csv", "arrays.nc", "network.safetensors", "solution.nc", "figures"}
     assert {p.name for p in (tmp_path / "run").iterdir()} == made
@@ -94,7 +114,11 @@ def test_the_report_speaks_of_the_network_that_was_trained(deep: Record, tmp_pat
 def test_a_module_of_ones_own_is_called_by_its_name() -> None:
     record = small(own())
     assert "by the network Sequential after 20 steps" in answer(record, record.summary())
-    assert (record.summary()["network"], record.summary()["width"], record.summary()["activation"]) == ("Sequential", None, None)
+    assert (record.summary()["network"], record.summary()["width"], record.summary()["activation"]) == (
+        "Sequential",
+        None,
+        None,
+    )
     assert dict(question(record))["size"] == "193 parameters"
 
 
@@ -113,7 +137,8 @@ def test_a_module_may_say_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"optimizer": "gradient_flow"}, {"dtype": "float32"}, {"kernel": False}, {"theory": False}, {"steps": 0}]
+    "options",
+    [{"optimizer": "gradient_flow"}, {"dtype": "float32"}, {"kernel": False}, {"theory": False}, {"steps": 0}],
 )
 def test_every_way_of_running_takes_a_module(options: dict, tmp_path: Path) -> None:
     record = small(own(), **options)

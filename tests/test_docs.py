@@ -1,4 +1,6 @@
-"""What the pages of the documentation show is what works; the site itself is built by `make docs`, notebooks executed."""
+"""What the pages of the documentation show is what works; the site itself is built by `make docs`,
+notebooks executed.
+"""
 
 import re
 from pathlib import Path
@@ -54,10 +56,16 @@ def test_the_operators_in_yaml_are_operators() -> None:
 def test_every_fault_has_a_test_with_its_number() -> None:
     rows = re.findall(r"^\| (\d+b?) \|", (DOCS / "reference" / "faults.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(rows) == len(set(rows)) == 48
-    names = [n for path in (ROOT / "tests").rglob("test_*.py") for n in re.findall(r"def (test_\w+)\(", path.read_text(encoding="utf-8"))]
+    names = [
+        n
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for n in re.findall(r"def (test_\w+)\(", path.read_text(encoding="utf-8"))
+    ]
     tested: set[str] = set()
     for name in names:
-        one = re.match(r"test_rows?_(\d+b?)_(?!to_)", name)  # a span says what a test is about, not that each of its rows is in it
+        one = re.match(
+            r"test_rows?_(\d+b?)_(?!to_)", name
+        )  # a span says what a test is about, not that each of its rows is in it
         tested |= set() if one is None else {one[1], *re.findall(r"_and_(\d+b?)", name)}
     assert set(rows) - tested == set()
 

@@ -65,7 +65,7 @@ def test_the_example_is_true(case: doctest.DocTest, tmp_path: Path, monkeypatch:
 
 def test_every_docstring_with_an_example_is_a_case() -> None:
     found = sum(len(case.values[0].examples) for case in CASES)
-    texts = [Path(find_spec(name).origin).read_text(encoding="utf-8") for name in modules()]  # type: ignore[union-attr, arg-type]
+    texts = [Path(find_spec(name).origin).read_text(encoding="utf-8") for name in modules()]
     assert found == sum(line.lstrip().startswith(">>> ") for text in texts for line in text.splitlines())
     assert len({case.id for case in CASES}) == len(CASES)
 
@@ -73,7 +73,9 @@ def test_every_docstring_with_an_example_is_a_case() -> None:
 def test_everything_public_has_an_example() -> None:
     public = {name: member for name in pinn_ntk.__all__ if callable(member := getattr(pinn_ntk, name))}
     lacking = {name for name, member in public.items() if not _shown(name, member)}
-    assert lacking == set(WITHOUT), "write an Examples: section, or say in WITHOUT why there is none; drop from it what has one"
+    assert lacking == set(WITHOUT), (
+        "write an Examples: section, or say in WITHOUT why there is none; drop from it what has one"
+    )
 
 
 def _shown(name: str, member: object) -> bool:

@@ -14,13 +14,17 @@ from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.training.states import Status
 
 CONTRACT = {
-    "status": None, "problem": None, "dim": None, "points": None, "width": None, "parameters": None, "activation": None, "scaling": None,
-    "gamma": None, "bias": None, "init": None, "seed": None, "dtype": None, "device": None, "optimizer": None, "steps": None,
+    "status": None, "problem": None, "dim": None, "points": None, "width": None, "parameters": None, "activation": None,
+    "scaling": None,
+    "gamma": None, "bias": None, "init": None, "seed": None, "dtype": None, "device": None, "optimizer": None,
+    "steps": None,
     "loss": {"initial", "final"},
     "error": {"relative_l2", "relative_linf"},
-    "kernel": {"lambda_min_initial", "lambda_max_initial", "lambda_min_final", "lambda_min_a_initial", "lambda_min_a_final",
+    "kernel": {"lambda_min_initial", "lambda_max_initial", "lambda_min_final", "lambda_min_a_initial",
+    "lambda_min_a_final",
                "floor", "drift", "drift_a"},
-    "theory": {"applicable", "reason", "lambda_s", "rate", "rate_measured", "bound_holds", "worst_ratio", "e_folds", "cut_time",
+    "theory": {"applicable", "reason", "lambda_s", "rate", "rate_measured", "bound_holds", "worst_ratio", "e_folds",
+    "cut_time",
                "exit_time", "width_terms", "least_width", "width_ratio", "statements"},
     "time": {"total", "training", "kernel", "theory", "report"},
     "versions": {"pinn_ntk", "torch", "python"}, "threads": None, "chunk": None, "nonfinite": None,
@@ -50,7 +54,9 @@ def test_every_ready_problem_runs(name: str) -> None:
     assert record.summary()["theory"] is None
 
 
-@pytest.mark.parametrize("options", [{"optimizer": "gradient_flow"}, {"dtype": "float32"}, {"kernel": False}, {"steps": 0}, {"every": 7}])
+@pytest.mark.parametrize(
+    "options", [{"optimizer": "gradient_flow"}, {"dtype": "float32"}, {"kernel": False}, {"steps": 0}, {"every": 7}]
+)
 def test_every_way_of_running_gives_a_record(options: dict) -> None:
     record = small(**options)
     assert record.summary()["loss"]["final"] <= record.summary()["loss"]["initial"]
@@ -79,7 +85,11 @@ def test_row_19_a_kernel_that_overflows_stops_before_the_eigensolver() -> None:
 
 def test_a_dead_neuron_stagnates_at_once() -> None:
     problem = Problem([Block(identity(1), torch.tensor([[0.5]], dtype=torch.float64), 1.0)])
-    seeds = [s for s in range(20) if float(TwoLayer(1, 1, "relu", seed=s)(torch.tensor([[0.5]], dtype=torch.float64)).detach()) == 0.0]
+    seeds = [
+        s
+        for s in range(20)
+        if float(TwoLayer(1, 1, "relu", seed=s)(torch.tensor([[0.5]], dtype=torch.float64)).detach()) == 0.0
+    ]
     assert run(problem, TwoLayer(1, 1, "relu", seed=seeds[0]), Settings(steps=5)).status is Status.STAGNATED
 
 
@@ -90,7 +100,9 @@ def test_row_21_a_step_above_the_limit_warns_and_is_refused_under_strict() -> No
 
 
 def test_row_14_an_activation_that_is_not_smooth_enough_is_refused() -> None:
-    with pytest.raises(ValueError, match="'relu', not smooth enough for an operator of order 2; expected one of relu3, tanh"):
+    with pytest.raises(
+        ValueError, match="'relu', not smooth enough for an operator of order 2; expected one of relu3, tanh"
+    ):
         small(activation="relu")
     assert any("delta term" in w for w in small(activation="relu2").warnings)
 
@@ -139,7 +151,15 @@ def test_prediction_is_complete_before_the_first_step() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"optimizer": "adamm"}, {"dtype": "float16"}, {"delta": 0.0}, {"step_size": math.nan}, {"steps": -1}, {"tracked": 1}]
+    "options",
+    [
+        {"optimizer": "adamm"},
+        {"dtype": "float16"},
+        {"delta": 0.0},
+        {"step_size": math.nan},
+        {"steps": -1},
+        {"tracked": 1},
+    ],
 )
 def test_bad_settings_are_refused_at_once(options: dict) -> None:
     with pytest.raises(ValueError, match="got .*expected"):

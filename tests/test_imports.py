@@ -43,7 +43,9 @@ def imports(path: Path) -> list[tuple[str, int]]:
             if isinstance(node, ast.Import)
             else []
         )
-        found += [(([*name.split("."), "__init__"])[1], node.lineno) for name in names if name.split(".")[0] == "pinn_ntk"]
+        found += [
+            (([*name.split("."), "__init__"])[1], node.lineno) for name in names if name.split(".")[0] == "pinn_ntk"
+        ]
     return found
 
 
@@ -57,7 +59,10 @@ def test_imports_go_downwards_only() -> None:
         here = place(path)
         for there, line in imports(path):
             if there != here and not FLOORS[there] < FLOORS[here]:
-                wrong.append(f"{path.relative_to(ROOT)}:{line}: {here} (floor {FLOORS[here]}) imports {there} (floor {FLOORS[there]})")
+                wrong.append(
+                    f"{path.relative_to(ROOT)}:{line}: {here} (floor {FLOORS[here]}) imports {there} (floor "
+                    f"{FLOORS[there]})"
+                )
     assert not wrong, "\n".join(wrong)
 
 
@@ -79,5 +84,7 @@ def test_what_the_environment_says_of_threads_is_left_alone() -> None:
     code = "import os, pinn_ntk; print(os.environ.get('GOMP_SPINCOUNT'))"
     for given, expected in (({}, "500"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None"), ({"GOMP_SPINCOUNT": "7"}, "7")):
         plain = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**plain, **given})
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**plain, **given}
+        )
         assert done.stdout.strip() == expected

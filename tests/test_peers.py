@@ -53,7 +53,9 @@ def test_finite_elements_of_the_peers_have_order_three(
     fem = worker("finite_elements", monkeypatch)
     fem["main"].__globals__.update(CELLS=(16, 32), ELEMENTS={"scikit-fem P2": fem["ElementTriP2"]})
     fem["main"](10.0, [case])
-    coarse, fine = (float(line.split(",")[4]) for line in capsys.readouterr().out.splitlines() if line.startswith("row,"))
+    coarse, fine = (
+        float(line.split(",")[4]) for line in capsys.readouterr().out.splitlines() if line.startswith("row,")
+    )
     assert 6.5 < coarse / fine < 10.5
 
 
@@ -61,7 +63,10 @@ def test_the_picture_takes_whatever_rows_there_are(tmp_path: Path) -> None:
     picture = tmp_path / "docs" / "peers.svg"
     SCRIPT["draw"](tmp_path, picture)
     empty = picture.read_bytes()
-    rows = [dict(zip(SCRIPT["COLUMNS"], ("A1", "scikit-fem P2", t, e, "9"), strict=True)) for t, e in (("0.1", "1e-3"), ("1", "1e-5"))]
+    rows = [
+        dict(zip(SCRIPT["COLUMNS"], ("A1", "scikit-fem P2", t, e, "9"), strict=True))
+        for t, e in (("0.1", "1e-3"), ("1", "1e-5"))
+    ]
     SCRIPT["write"](rows, tmp_path / "peers.csv")
     (tmp_path / "accuracy.csv").write_text(
         "case,features,relative_l2_median,seconds\na01_poisson,all,1e-12,2.5\nA8,all,,3\n", encoding="utf-8"

@@ -17,7 +17,7 @@ def _plain(line: str) -> str:
     return re.sub(r"(?<=: )(\w)\.$", r"\1\\.", "".join(parts))  # 'step: k.' begins no list
 
 
-def _process(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:  # noqa: ARG001 - Sphinx names them
+def _process(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:  # noqa: ARG001
     """Every line but those of examples; of a property, a colon makes no type."""
     example = False
     for i, line in enumerate(lines):

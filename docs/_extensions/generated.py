@@ -48,7 +48,19 @@ API: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "domains": (
         "Domains",
         "Where an equation is posed: points inside, pieces of the boundary with normals, holes and corners.",
-        ("box", "Box", "ball", "ellipse", "annulus", "polygon", "l_shape", "union", "intersection", "difference", "over_time"),
+        (
+            "box",
+            "Box",
+            "ball",
+            "ellipse",
+            "annulus",
+            "polygon",
+            "l_shape",
+            "union",
+            "intersection",
+            "difference",
+            "over_time",
+        ),
     ),
     "problems": (
         "Problems",
@@ -152,7 +164,9 @@ def _api() -> Iterable[tuple[str, str]]:
     listed = [name for _, _, names in API.values() for name in names]
     wrong = sorted({*pinn_ntk.__all__} ^ {*listed}) + sorted(n for n in listed if listed.count(n) > 1)
     if wrong:
-        raise ValueError(f"docs/_extensions/generated.py: every public name belongs on one page; look at {', '.join(wrong)}")
+        raise ValueError(
+            f"docs/_extensions/generated.py: every public name belongs on one page; look at {', '.join(wrong)}"
+        )
     for page, (title, about, names) in API.items():
         text = [f"# {title}", about, "```{eval-rst}", ".. currentmodule:: pinn_ntk", ""]
         for name in names:
@@ -198,24 +212,40 @@ def _configuration() -> str:
     """Groups with their options, and every key with what it accepts."""
     lines = [
         "# The configuration", "",
-        "Every key of a run, as `pinn-ntk KEY=VALUE` or in YAML; what the command checks is this very table. `pinn-ntk --cfg job` prints a",
-        "configuration in full.", "", "## Groups", "", "A group is chosen by `pinn-ntk GROUP=OPTION`.", "",
+        "Every key of a run, as `pinn-ntk KEY=VALUE` or in YAML; what the command checks is this very table.",
+        "`pinn-ntk --cfg job` prints a configuration in full.", "", "## Groups", "",
+        "A group is chosen by `pinn-ntk GROUP=OPTION`.", "",
         _row("group", "option", "what it is"), _row("---", "---", "---"),
     ]  # fmt: skip
     for group in sorted(p for p in CONF.iterdir() if p.is_dir()):
         options = [p for p in sorted(group.glob("*.yaml")) if not p.stem.startswith("_")]
         lines += [_row(f"`{group.name}`" if i == 0 else "", f"`{p.stem}`", _comment(p)) for i, p in enumerate(options)]
     lines += ["", "## Keys of every run", "", *_keys(KEYS)]
-    lines += ["## Keys of the optimisers", "", "Beside steps, tolerance, divergence, stagnation and window, which all have."]
+    lines += [
+        "## Keys of the optimisers",
+        "",
+        "Beside steps, tolerance, divergence, stagnation and window, which all have.",
+    ]
     for name, method in METHODS.items():
         own = {k: v for k, v in keys_of(method.states, "optimizer.", SUPPLIED, OPTIONS).items() if k not in KEYS}
         lines += ["", f"**`optimizer={name}`** – {method.words}", "", *(_keys(own) if own else [])]
-    lines += ["", "**`optimizer=auto`** – the solver", "", *_keys(keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS))]
+    lines += [
+        "",
+        "**`optimizer=auto`** – the solver",
+        "",
+        *_keys(keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS)),
+    ]
     lines += ["## Keys of the ready problems", ""]
     for name, builder in PROBLEMS.items():
         about = (inspect.getdoc(builder) or "").splitlines()[0]
         lines += [f"**`problem={name}`** – {about}", "", *_keys(keys_of(builder, "problem."))]
-    lines += ["## Keys of other parts", "", "**`network=mlp`**", "", *_keys(keys_of(MLP, "network.", ("dim", "activation", "seed")))]
+    lines += [
+        "## Keys of other parts",
+        "",
+        "**`network=mlp`**",
+        "",
+        *_keys(keys_of(MLP, "network.", ("dim", "activation", "seed"))),
+    ]
     lines += ["**`reference=fem`**", "", *_keys(keys_of(Reference, "reference.", (), REFERENCE_OPTIONS))]
     for name, study in STUDIES.items():
         lines += [f"**`study.kind={name}`**", "", *_keys(keys_of(study, "study.", ("factory",), STUDY_OPTIONS))]
@@ -224,16 +254,28 @@ def _configuration() -> str:
 
 def _commands() -> str:
     """What the commands say about themselves."""
-    groups = {g.name: [p.stem for p in sorted(g.glob("*.yaml")) if p.stem[0] != "_"] for g in sorted(CONF.iterdir()) if g.is_dir()}
+    groups = {
+        g.name: [p.stem for p in sorted(g.glob("*.yaml")) if p.stem[0] != "_"]
+        for g in sorted(CONF.iterdir())
+        if g.is_dir()
+    }
     lines = ["# The commands", ""]
-    for name, text in (("pinn-ntk", help_text(groups)), ("pinn-ntk-eval", evaluate.HELP), ("pinn-ntk-compare", compare_runs.HELP)):
+    for name, text in (
+        ("pinn-ntk", help_text(groups)),
+        ("pinn-ntk-eval", evaluate.HELP),
+        ("pinn-ntk-compare", compare_runs.HELP),
+    ):
         lines += [f"## {name}", "", "```text", text, "```", ""]
     return "\n".join(lines)
 
 
 def _write(app: Sphinx) -> None:  # noqa: ARG001 - Sphinx names it
     """Write what changed, so that an unchanged page is not built again."""
-    for name, text in [*_api(), ("reference/configuration.md", _configuration()), ("reference/commands.md", _commands())]:
+    for name, text in [
+        *_api(),
+        ("reference/configuration.md", _configuration()),
+        ("reference/commands.md", _commands()),
+    ]:
         path = DOCS / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:

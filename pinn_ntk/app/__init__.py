@@ -1,1 +1,3 @@
-"""The command: the only floor that knows Hydra. It turns what people type into objects, and what happens into files and an exit code."""
+"""The command: the only floor that knows Hydra. It turns what people type into objects,
+and what happens into files and an exit code.
+"""

@@ -1,4 +1,6 @@
-"""From a plain configuration to a problem, a network and settings; everything that is wrong with it is found before any of it is used."""
+"""From a plain configuration to a problem, a network and settings;
+everything that is wrong with it is found before any of it is used.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -79,12 +81,16 @@ def build(config: Config, plugins: Tables) -> Experiment:
         raise BadInputError(*faults)
     if not auto:
         _fit(network, settings)
-    seeds, trackers = _seeds(config, network, settings), tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items())
+    seeds, trackers = (
+        _seeds(config, network, settings),
+        tuple(tracker(name, ask) for name, ask in plugins["TRACKERS"].items()),
+    )
     return Experiment(problem, network, settings, trackers, seeds, solver, reference)
 
 
 def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
-    """The problem of a run that is over and, for a person's own network, one of its class; the rest of its configuration is not asked.
+    """The problem of a run that is over and, for a person's own network, one of its class;
+    the rest of its configuration is not asked.
 
     Args:
         config: plain nested mappings, resolved.
@@ -102,7 +108,9 @@ def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
         network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if faults or problem is None:
         raise BadInputError(*faults)
-    free = _kind(config, "optimizer") == AUTO and problem.posed  # the solver finds u itself, whatever the problem builds in
+    free = (
+        _kind(config, "optimizer") == AUTO and problem.posed
+    )  # the solver finds u itself, whatever the problem builds in
     return replace(problem, ansatz=None) if free else problem, network
 
 
@@ -148,7 +156,9 @@ def table(config: Config, plugins: Tables) -> dict[str, Key]:
     if _kind(config, "reference") == "fem":
         keys |= keys_of(Reference, "reference.", (), REFERENCE_OPTIONS)
     if optimizer == AUTO:
-        keys = {k: v for k, v in keys.items() if not k.startswith("optimizer.")} | {"optimizer.kind": keys["optimizer.kind"]}
+        keys = {k: v for k, v in keys.items() if not k.startswith("optimizer.")} | {
+            "optimizer.kind": keys["optimizer.kind"]
+        }
         keys |= keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS)
     if optimizer in METHODS:
         keys |= keys_of(METHODS[optimizer].states, "optimizer.", SUPPLIED, OPTIONS)
@@ -183,12 +193,18 @@ def _device(config: Config) -> list[Fault]:
 def _sizes(config: Config) -> list[Fault]:
     """Points and neurons that cannot fit in memory are refused before any of them is drawn."""
     free, faults = available_bytes("cpu"), []
-    for key, power, what in (("problem.points", 2, "kernel of n² numbers"), ("network.width", 1, "network of N neurons")):
+    for key, power, what in (
+        ("problem.points", 2, "kernel of n² numbers"),
+        ("network.width", 1, "network of N neurons"),
+    ):
         group, name = key.split(".")
         node = config.get(group)
         size = node.get(name) if isinstance(node, Mapping) else None
         if isinstance(size, int) and not isinstance(size, bool) and size > 0 and (needed := 32 * size**power) > free:
-            message = f"got {size}: the {what} takes at least {needed / 2**30:.3g} GiB, {free / 2**30:.3g} GiB are available; use fewer"
+            message = (
+                f"got {size}: the {what} takes at least {needed / 2**30:.3g} GiB, {free / 2**30:.3g} GiB are "
+                "available; use fewer"
+            )
             faults.append(Fault(key, message))
     return faults
 
@@ -250,7 +266,9 @@ def _problem(config: Config, plugins: Tables) -> Problem:
         return problem_from_text(spec, {**OPERATORS, **plugins["OPERATORS"]})
     made = _called(builder, spec, f"problem {kind!r}", kind in plugins["PROBLEMS"])
     if not isinstance(made, Problem):
-        raise BadInputError(Fault("problem.kind", f"{kind!r} returned a {type(made).__name__}, expected a pinn_ntk.Problem"))
+        raise BadInputError(
+            Fault("problem.kind", f"{kind!r} returned a {type(made).__name__}, expected a pinn_ntk.Problem")
+        )
     return made
 
 
@@ -264,10 +282,14 @@ def _network(config: Config, plugins: Tables, problem: Problem) -> Model:
     with torch.random.fork_rng(devices=[]):  # torch's own layers draw from its global state: the seed decides there too
         torch.manual_seed(seed)
         if kind == "two_layer" and own.get("width") == SUFFICIENT:
-            own["width"] = sufficient_width(problem, TwoLayer(**{**own, **wanted, "width": 2}), config["theory"]["delta"])
+            own["width"] = sufficient_width(
+                problem, TwoLayer(**{**own, **wanted, "width": 2}), config["theory"]["delta"]
+            )
         made = _called(builder, {**own, **wanted}, f"network {kind!r}", kind in plugins["NETWORKS"])
     if not isinstance(made, nn.Module):
-        raise BadInputError(Fault("network.kind", f"{kind!r} returned a {type(made).__name__}, expected a torch.nn.Module"))
+        raise BadInputError(
+            Fault("network.kind", f"{kind!r} returned a {type(made).__name__}, expected a torch.nn.Module")
+        )
     return model_of(made, problem.dim, seed)
 
 

@@ -26,7 +26,9 @@ def chosen_reference(config: Config, problem: Problem) -> Reference | None:
     if node["kind"] == "none":
         return None
     if importlib.util.find_spec("skfem") is None:
-        raise BadInputError(Fault("reference.kind", "fem needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'"))
+        raise BadInputError(
+            Fault("reference.kind", "fem needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'")
+        )
     if config["ensemble"]["seeds"] != 1:
         raise BadInputError(Fault("ensemble.seeds", "reference=fem compares one run; leave ensemble.seeds=1"))
     made = Reference(node.get("degrees"), node.get("steps"))
@@ -57,7 +59,10 @@ def logger_faults(config: Config) -> list[Fault]:
     """Loggers that are asked for and not installed."""
     asked = [name for name in LOGGERS if config["logger"].get(name) is True]
     lacking = {name: package for name in asked if (package := missing(name)) is not None}
-    return [Fault(f"logger.{n}", f"needs {package}, which is not installed: pip install 'pinn_ntk[{n}]'") for n, package in lacking.items()]
+    return [
+        Fault(f"logger.{n}", f"needs {package}, which is not installed: pip install 'pinn_ntk[{n}]'")
+        for n, package in lacking.items()
+    ]
 
 
 def chosen_solver(config: Config, problem: Problem | None) -> Solver:
@@ -67,11 +72,19 @@ def chosen_solver(config: Config, problem: Problem | None) -> Solver:
         BadInputError: what it cannot do.
     """
     own = {k: v for k, v in config["optimizer"].items() if k != "kind"}
-    faults = [Fault("dtype", f"got {config['dtype']}; optimizer=auto works in float64")] if config["dtype"] != "float64" else []
+    faults = (
+        [Fault("dtype", f"got {config['dtype']}; optimizer=auto works in float64")]
+        if config["dtype"] != "float64"
+        else []
+    )
     if str(config["device"]["name"]).startswith("cuda"):
-        faults.append(Fault("device.name", f"got {config['device']['name']}; optimizer=auto solves on the CPU: leave device=auto"))
+        faults.append(
+            Fault("device.name", f"got {config['device']['name']}; optimizer=auto solves on the CPU: leave device=auto")
+        )
     if config["ensemble"]["seeds"] != 1:
-        faults.append(Fault("ensemble.seeds", "optimizer=auto solves one problem at a time; sweep over seeds with -m seed=0,1,2"))
+        faults.append(
+            Fault("ensemble.seeds", "optimizer=auto solves one problem at a time; sweep over seeds with -m seed=0,1,2")
+        )
     if faults:
         raise BadInputError(*faults)
     solver = Solver(**own, seed=config["seed"])

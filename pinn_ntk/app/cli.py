@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: its words; None takes those of the process.
 
     Returns:
-        0 done, 1 a bug, 2 bad input, 3 a numerical stop, 4 memory or disk, 75 stopped with a checkpoint, 130 interrupted.
+        0 done, 1 a bug, 2 bad input, 3 a numerical stop, 4 memory or disk, 75 stopped with a checkpoint, 130
+        interrupted.
     """
     words = sys.argv[1:] if argv is None else argv
     return guarded(lambda: _main(words))
@@ -83,7 +84,9 @@ class Recomposer:
         Raises:
             BadInputError: there is no such option.
         """
-        words, wrong = rewrite(replace(self.request, overrides=tuple(f"{k}={v}" for k, v in choices.items())), self.groups, self.plugins)
+        words, wrong = rewrite(
+            replace(self.request, overrides=tuple(f"{k}={v}" for k, v in choices.items())), self.groups, self.plugins
+        )
         if wrong:
             raise BadInputError(*wrong)
         kept = [line for line in self.lines if line.partition("=")[0] not in choices]
@@ -100,7 +103,10 @@ def _sweep_folder(cfg: DictConfig) -> Path:
     name, output = cfg.get("name"), cfg.get("output")
     if name is not None and not re.fullmatch(r"[\w][\w.-]*", str(name)):
         raise BadInputError(
-            Fault("name", f"got {name!r}, expected letters, digits, '.', '-' and '_' only: the name of a folder in sweeps/")
+            Fault(
+                "name",
+                f"got {name!r}, expected letters, digits, '.', '-' and '_' only: the name of a folder in sweeps/",
+            )
         )
     return Path(output or (f"sweeps/{name}" if name is not None else cfg.hydra.sweep.dir)).expanduser()
 
@@ -139,18 +145,26 @@ def _single(hydra: Hydra, lines: Sequence[str], request: Request, job: Job) -> i
 
 
 def _sweep(hydra: Hydra, lines: Sequence[str], request: Request, job: Job, folder: Path, launcher: DictConfig) -> int:
-    """Every job of a sweep; those that fail are listed, and the others are run all the same; one document of them all."""
+    """Every job of a sweep; those that fail are listed, and the others are run all the same;
+    one document of them all.
+    """
     if (about := about_workers(launcher)) is not None:
         tell(about)
     try:
         with translated(request.config_dir):
-            batches = hydra.multirun(CONFIG, job, moded([*lines, quoted("hydra.sweep.dir", str(folder))], RunMode.MULTIRUN))
+            batches = hydra.multirun(
+                CONFIG, job, moded([*lines, quoted("hydra.sweep.dir", str(folder))], RunMode.MULTIRUN)
+            )
     except KeyboardInterrupt:
         if folder.is_dir():
             tell(f"interrupted; what is finished is in {write_sweep(folder, ())}")
         raise
     done = [one for batch in batches for one in batch]
-    failed = [(" ".join(word.lstrip("+") for word in one.overrides or ()), one.return_value) for one in done if one.return_value.code]
+    failed = [
+        (" ".join(word.lstrip("+") for word in one.overrides or ()), one.return_value)
+        for one in done
+        if one.return_value.code
+    ]
     for words, ended in failed:
         tell(f"exit {int(ended.code)}: {words}")
     # a run that diverged has left its record, which is a row of its own

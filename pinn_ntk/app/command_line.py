@@ -14,7 +14,10 @@ from pinn_ntk.app.faults import BadInputError, Fault, shown, unknown
 Groups = Mapping[str, Sequence[str]]
 Tables = Mapping[str, Mapping[str, Any]]
 SHOW = ("job", "hydra", "all")
-_BY_NAME = ("activation", "device")  # groups of one key `name`, whose value may also be none of the files: cuda:1, a plugin's activation
+_BY_NAME = (
+    "activation",
+    "device",
+)  # groups of one key `name`, whose value may also be none of the files: cuda:1, a plugin's activation
 _BY_KIND = ("problem", "network")  # groups whose `kind` may be a plugin's
 
 
@@ -82,7 +85,9 @@ def read(words: Sequence[str]) -> Request:
         else:
             kept.append(quoted(key, value) if key == "output" else line)
     if resume is not None and found.multirun:
-        raise BadInputError(Fault("resume", "got a sweep (-m), expected one run; the same sweep again goes on with its jobs"))
+        raise BadInputError(
+            Fault("resume", "got a sweep (-m), expected one run; the same sweep again goes on with its jobs")
+        )
     return Request(
         tuple(words), tuple(kept), tuple(plugins), found.multirun, found.config_dir,
         found.cfg, found.resolve, found.package, found.help, found.version, resume,
@@ -93,7 +98,9 @@ def _files(value: str) -> list[str]:
     """Paths are read as they are: Hydra's grammar knows neither spaces nor letters beyond ASCII outside quotes."""
     files = [part.strip(" '\"") for part in value.strip("[] '\"").split(",")]
     if not all(files):
-        raise BadInputError(Fault("plugins", f"got {value!r}, expected a list of Python files: plugins=[my_problem.py]"))
+        raise BadInputError(
+            Fault("plugins", f"got {value!r}, expected a list of Python files: plugins=[my_problem.py]")
+        )
     return files
 
 
@@ -117,18 +124,25 @@ def _parsed(line: str) -> Override:
     except (HydraException, RecursionError, ValueError) as error:  # the last: a number of thousands of digits
         inner = value.strip("'\"").replace('"', "'") if len(value) <= 80 else "…"
         remedy = f"quote text with special characters twice: '{key}=\"{inner}\"'"
-        raise BadInputError(Fault(key.lstrip("+"), f"got {shown(value)}, which cannot be read ({_first_line(error)}); {remedy}")) from None
+        raise BadInputError(
+            Fault(key.lstrip("+"), f"got {shown(value)}, which cannot be read ({_first_line(error)}); {remedy}")
+        ) from None
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if not line.startswith(("Error parsing override", "See https", "LexerNo"))]
+    lines = [
+        line
+        for line in str(error).splitlines()
+        if not line.startswith(("Error parsing override", "See https", "LexerNo"))
+    ]
     return lines[0].strip() if lines and lines[0].strip(" ^") else "it is not in Hydra's grammar"
 
 
 def rewrite(request: Request, groups: Groups, plugins: Tables) -> tuple[list[str], list[Fault]]:
     """Overrides as Hydra shall read them, and what is wrong with them.
 
-    Keys are added by force (`++key=value`): an unknown one then reaches the schema, which lists all of them with the nearest names.
+    Keys are added by force (`++key=value`): an unknown one then reaches the schema, which lists all of them with the
+    nearest names.
 
     Args:
         request: the command line.
@@ -151,7 +165,9 @@ def rewrite(request: Request, groups: Groups, plugins: Tables) -> tuple[list[str
 
 
 def _chosen(override: Override, groups: Groups, chosen: Collection[str]) -> Override:
-    """`optimizer.kind=adam` as the choice optimizer=adam, whose keys come with it, unless the group is chosen on its own."""
+    """`optimizer.kind=adam` as the choice optimizer=adam, whose keys come with it,
+    unless the group is chosen on its own.
+    """
     group, _, name = override.key_or_group.partition(".")
     if name != "kind" or group not in groups or group in chosen or override.is_delete():
         return override
@@ -183,7 +199,9 @@ def _elements(override: Override) -> list[Any]:
     """The values of a choice: one, or those of a sweep."""
     if override.is_sweep_override():
         if not override.is_choice_sweep():
-            raise BadInputError(Fault(override.key_or_group, f"got {override.input_line!r}, expected names of the group"))
+            raise BadInputError(
+                Fault(override.key_or_group, f"got {override.input_line!r}, expected names of the group")
+            )
         return [_plain(v) for v in override.sweep_iterator()]
     return [_plain(override.value())]
 

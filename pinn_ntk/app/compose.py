@@ -34,7 +34,10 @@ _PACKAGES = {
 
 def conf_dir() -> Path:
     """The configuration that is shipped: inside the package in a wheel, beside it in a checkout."""
-    return next((p for p in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (p / f"{CONFIG}.yaml").is_file()), _PACKAGE / "conf")
+    return next(
+        (p for p in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (p / f"{CONFIG}.yaml").is_file()),
+        _PACKAGE / "conf",
+    )
 
 
 def group_options(config_dir: str | None = None) -> dict[str, list[str]]:
@@ -49,7 +52,9 @@ def group_options(config_dir: str | None = None) -> dict[str, list[str]]:
 
 
 class GuardedLoader(ConfigLoaderImpl):
-    """Hydra's loader, through which every configuration passes, those of a sweep's jobs too; none that would run code gets out."""
+    """Hydra's loader, through which every configuration passes, those of a sweep's jobs too;
+    none that would run code gets out.
+    """
 
     _last: tuple[object, DictConfig] | None = None
 
@@ -61,7 +66,8 @@ class GuardedLoader(ConfigLoaderImpl):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        """The composed configuration. What was composed last is handed out once more, so that a run is not composed twice.
+        """The composed configuration. What was composed last is handed out once more,
+        so that a run is not composed twice.
 
         Raises:
             BadInputError: it would make Hydra import or call something.
@@ -75,7 +81,9 @@ class GuardedLoader(ConfigLoaderImpl):
         self._last = asked, cfg
         return cfg
 
-    def _process_config_searchpath(self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository) -> None:
+    def _process_config_searchpath(
+        self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository
+    ) -> None:
         loaded = None if config_name is None else repo.load_config(config_path=config_name)
         if loaded is not None and isinstance(loaded.config, DictConfig):
             check_no_search(loaded.config, parsed_overrides)
@@ -91,9 +99,14 @@ def loader(config_dir: str | None) -> GuardedLoader:
     if config_dir is not None:
         if not Path(config_dir).is_dir():
             raise BadInputError(
-                Fault("--config-dir", f"got {config_dir!r}, expected a folder with groups, such as {config_dir}/problem/mine.yaml")
+                Fault(
+                    "--config-dir",
+                    f"got {config_dir!r}, expected a folder with groups, such as {config_dir}/problem/mine.yaml",
+                )
             )
-        search.prepend("command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema", path=None))
+        search.prepend(
+            "command-line", f"file://{os.path.abspath(config_dir)}", SearchPathQuery(provider="schema", path=None)
+        )
     return GuardedLoader(search)
 
 
@@ -138,7 +151,14 @@ def translated(config_dir: str | None) -> Iterator[None]:
     """Errors of YAML, OmegaConf and Hydra as bad input, with file and line where they are known."""
     try:
         yield
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        yaml.YAMLError,
+        UnicodeDecodeError,
+        RecursionError,
+        ValueError,
+    ) as error:
         raise BadInputError(_fault(error, config_dir)) from error
 
 
@@ -148,11 +168,15 @@ def _fault(error: BaseException, config_dir: str | None) -> Fault:
         if isinstance(e, yaml.MarkedYAMLError) and e.problem_mark is not None:
             mark = e.problem_mark
             what = "a tab" if "'\\t'" in str(e.problem) else e.problem
-            return Fault(f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}", f"{what}; expected plain YAML, indented by spaces")
+            return Fault(
+                f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}",
+                f"{what}; expected plain YAML, indented by spaces",
+            )
         if isinstance(e, yaml.reader.ReaderError):
             return Fault(
                 str(e.name),
-                f"the character at position {e.position} is not allowed in YAML ({e.reason}); save the file as plain UTF-8 text",
+                f"the character at position {e.position} is not allowed in YAML ({e.reason}); save the file as "
+                "plain UTF-8 text",
             )
         if isinstance(e, UnicodeDecodeError):
             return Fault(_undecodable(config_dir), f"not UTF-8 ({e.reason} at byte {e.start}); save the file as UTF-8")
@@ -182,7 +206,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _sentence(error: BaseException) -> str:
     """The first lines of an error that say something to a person."""
     lines = [line.strip() for line in str(error).splitlines()]
-    return "; ".join(line for line in lines if line and not line.startswith(("full_key", "object_type", "reference_type", "See https")))
+    return "; ".join(
+        line
+        for line in lines
+        if line and not line.startswith(("full_key", "object_type", "reference_type", "See https"))
+    )
 
 
 def _undecodable(config_dir: str | None) -> str:
@@ -204,7 +232,11 @@ def _check_files(cfg: DictConfig, config_dir: str | None) -> None:
     paths = [Path(config_dir) / str(group) / f"{option}.yaml" for group, option in chosen.items()]
     read = {path: yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader) for path in paths if path.is_file()}
     faults = [
-        Fault(str(path), f"{'the file is empty' if node is None else f'got a {type(node).__name__}'}; expected keys, such as kind: text")
+        Fault(
+            str(path),
+            f"{'the file is empty' if node is None else f'got a {type(node).__name__}'}; expected keys, such as "
+            "kind: text",
+        )
         for path, node in read.items()
         if not isinstance(node, Mapping)
     ]
@@ -218,7 +250,11 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     Raises:
         BadInputError: every interpolation that leads nowhere or to itself, and every value that is missing (`???`).
     """
-    faults = [fault for key in _dynamic(OmegaConf.to_container(cfg, resolve=False), "") if (fault := _resolution_fault(cfg, key))]
+    faults = [
+        fault
+        for key in _dynamic(OmegaConf.to_container(cfg, resolve=False), "")
+        if (fault := _resolution_fault(cfg, key))
+    ]
     if faults:
         raise BadInputError(*faults)
     plain = _as_typed(OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True))
@@ -228,7 +264,9 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
 def _as_typed(node: Any) -> Any:
     """The same with `on:` as a key again, which YAML 1.1 reads as True."""
     if isinstance(node, dict):
-        return {("on" if key is True else "off" if key is False else key): _as_typed(value) for key, value in node.items()}
+        return {
+            ("on" if key is True else "off" if key is False else key): _as_typed(value) for key, value in node.items()
+        }
     return [_as_typed(value) for value in node] if isinstance(node, list) else node
 
 

@@ -105,7 +105,9 @@ def _main(words: Sequence[str]) -> int:
     request = _read(words)
     answer = stored_answer(request.run, request.plugins)
     if request.exact and answer.problem.exact is None:
-        raise BadInputError(Fault("--exact", f"no exact solution of problem {answer.problem.name!r} is known; leave it out"))
+        raise BadInputError(
+            Fault("--exact", f"no exact solution of problem {answer.problem.name!r} is known; leave it out")
+        )
     with threads_for((request.grid or 100) ** 2 * answer.network.width):
         names, points = _points(request, answer.problem)
         wanted = {"gradient": request.gradient, "residual": request.residual, "exact": request.exact}
@@ -180,7 +182,9 @@ def stored_answer(folder: Path, plugin_files: Sequence[str] = ()) -> Answer:
         faults = list(error.faults) if isinstance(error, BadInputError) else [Fault("", str(error))]
         copies = " ".join(f"--plugin {path}" for path in plugin_copies(run))
         if copies and not plugin_files:
-            faults.append(Fault("--plugin", f"the run was made with a person's own Python; if you trust it, add {copies}"))
+            faults.append(
+                Fault("--plugin", f"the run was made with a person's own Python; if you trust it, add {copies}")
+            )
         raise BadInputError(*faults) from error
 
 
@@ -200,7 +204,10 @@ def _points(request: _Request, problem: Problem) -> tuple[tuple[str, ...], Value
     names = next((option for option in known if set(option) <= set(header)), None)
     if names is None:
         raise BadInputError(
-            Fault(str(request.points), f"got the columns {', '.join(header)}, expected {', '.join(usual)} or {', '.join(plain)}")
+            Fault(
+                str(request.points),
+                f"got the columns {', '.join(header)}, expected {', '.join(usual)} or {', '.join(plain)}",
+            )
         )
     x = table[:, [header.index(name) for name in names]]
     if not request.outside and problem.domain is not None:
@@ -212,7 +219,10 @@ def _check_inside(path: Path, x: torch.Tensor, inside: torch.Tensor, domain: str
     if not bool(inside.all()):
         i, many = int((~inside).int().argmax()), int((~inside).sum())
         others = f" and {many - 1} more" if many > 1 else ""
-        message = f"got {x[i].tolist()} in row {i + 1} below the header{others}, outside the domain {domain}; --outside evaluates them, too"
+        message = (
+            f"got {x[i].tolist()} in row {i + 1} below the header{others}, outside the domain {domain}; "
+            "--outside evaluates them, too"
+        )
         raise BadInputError(Fault(str(path), message))
 
 

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-_SHOWN, _LONGEST = 40, 2000  # faults that are told, and characters of one: a file of noise is not repeated to the person
+_SHOWN, _LONGEST = (
+    40,
+    2000,
+)  # faults that are told, and characters of one: a file of noise is not repeated to the person
 
 
 class Exit(IntEnum):

@@ -45,7 +45,8 @@ def _said_of(error: Exception | KeyboardInterrupt) -> tuple[Exit, str]:
         case BadInputError():
             return Exit.BAD_INPUT, str(error)
         case MemoryShortageError():
-            # predicted before anything was allocated, it is the input that is too large; after back-off, the machine is too small
+            # predicted before anything was allocated, it is the input that is too large; after back-off, the machine is
+            # too small
             return Exit.RESOURCES if error.__cause__ else Exit.BAD_INPUT, str(error)
         case ArithmeticError():
             return Exit.NUMERICAL, f"numerical stop before training: {error}"

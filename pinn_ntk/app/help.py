@@ -51,7 +51,11 @@ def help_text(groups: Mapping[str, Sequence[str]]) -> str:
     lines = [_HEAD, "Groups and their options:"]
     lines += [_entry(group, " ".join(options)) for group, options in groups.items()]
     lines += ["", "Keys (a problem, network or optimizer may have others, see --cfg job):"]
-    lines += [_entry(name, f"{key.doc}: {key.expected()}") for name, key in KEYS.items() if not name.endswith((".kind", ".name"))]
+    lines += [
+        _entry(name, f"{key.doc}: {key.expected()}")
+        for name, key in KEYS.items()
+        if not name.endswith((".kind", ".name"))
+    ]
     return "\n".join(lines)
 
 

@@ -184,7 +184,9 @@ def _keeper(config: Mapping[str, Any], path: Path, resumed: bool) -> Keeper:
     return Keeper(path, known, held, config["checkpoint"], LOGGER.warning)
 
 
-def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None], keeper: Keeper) -> Record | EnsembleRecord:
+def _run(
+    experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None], keeper: Keeper
+) -> Record | EnsembleRecord:
     if experiment.seeds:
         return _all_seeds(experiment, config, between_steps)
     if experiment.solver is not None:
@@ -195,7 +197,10 @@ def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Calla
     steps = settings.tracked if settings.method.every else settings.steps
     if settings.theory:
         LOGGER.info("predicting: kernels, widths and the forecast, before the first step")
-    with progress(steps, config["report"]["bar"]) as show, threads_for(experiment.problem.points * experiment.network.width):
+    with (
+        progress(steps, config["report"]["bar"]) as show,
+        threads_for(experiment.problem.points * experiment.network.width),
+    ):
 
         def on_state(state: State) -> None:
             show(state)
@@ -206,14 +211,24 @@ def _run(experiment: Experiment, config: Mapping[str, Any], between_steps: Calla
                 raise
             keeper.perhaps(state)
 
-        return run(experiment.problem, experiment.network, settings, experiment.trackers, on_state, config=config, held=keeper.held)
+        return run(
+            experiment.problem,
+            experiment.network,
+            settings,
+            experiment.trackers,
+            on_state,
+            config=config,
+            held=keeper.held,
+        )
 
 
 def _solved(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record:
     """The run of optimizer=auto."""
     solver = experiment.solver
     LOGGER.info("solving: choosing neurons, then growing, in at most %.0f s", solver.seconds if solver else 0.0)
-    return solved_run(experiment.problem, solver, experiment.settings, experiment.trackers, lambda _: between_steps(), config)
+    return solved_run(
+        experiment.problem, solver, experiment.settings, experiment.trackers, lambda _: between_steps(), config
+    )
 
 
 def _all_seeds(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> EnsembleRecord:
@@ -225,7 +240,10 @@ def _all_seeds(experiment: Experiment, config: Mapping[str, Any], between_steps:
     size = batch_size(problem.points, start.width, device, compiled)
     batches = math.ceil(len(seeds) / size)
     LOGGER.info("%d seeds in %d batches", len(seeds), batches)
-    with progress(batches * settings.steps, config["report"]["bar"]) as show, threads_for(size * problem.points * (network.width or 1)):
+    with (
+        progress(batches * settings.steps, config["report"]["bar"]) as show,
+        threads_for(size * problem.points * (network.width or 1)),
+    ):
 
         def on_state(state: EnsembleState) -> None:
             show(Shown(state.members[0] // size * settings.steps + state.step, float(state.loss.median())))
@@ -241,7 +259,9 @@ def _finish(record: Record | EnsembleRecord, path: Path, table: bool, keeper: Ke
         LOGGER.warning("warning: %s", warning)
     report = record.save(path)
     summary = record.summary()
-    LOGGER.info("%s, loss %s to %s, report %s", summary["status"], summary["loss"]["initial"], summary["loss"]["final"], report)
+    LOGGER.info(
+        "%s, loss %s to %s, report %s", summary["status"], summary["loss"]["initial"], summary["loss"]["final"], report
+    )
     code = _code(record, keeper)
     if code == Exit.CHECKPOINTED:
         tell(f"go on with: pinn-ntk resume={path}")

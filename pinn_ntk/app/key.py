@@ -64,7 +64,11 @@ class Key:
         if (value is None and self.optional) or self.kind == "any":
             return _not_finite(value) if self.kind == "any" else None
         if isinstance(value, str) and self.names:
-            return None if value in self.names else f"got {value!r}, expected {self.expected()}{nearest(value, self.names)}"
+            return (
+                None
+                if value in self.names
+                else f"got {value!r}, expected {self.expected()}{nearest(value, self.names)}"
+            )
         if self.kind == "weights":
             return self._weights(value)
         if isinstance(value, str) and self.kind == "text" and not is_line(value):

@@ -9,7 +9,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pinn_ntk.app.faults import BadInputError, Fault
 
-# the only objects that Hydra itself may make; a prefix would be no boundary, as it resolves a path through attributes of modules
+# the only objects that Hydra itself may make; a prefix would be no boundary, as it resolves a path through attributes
+# of modules
 _TARGETS = {
     "hydra.launcher": (
         "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
@@ -21,7 +22,8 @@ _TARGETS = {
 }
 _LOGGING = {"version": 1, "root": {"level": "ERROR"}, "incremental": True, "disable_existing_loggers": False}
 _SEARCHPATH = "hydra.searchpath"
-# what a job's shell, its script for a cluster and the programs it starts (git, a compiler) are told: only by the one who types
+# what a job's shell, its script for a cluster and the programs it starts (git, a compiler) are told: only by the one
+# who types
 _TYPED = ("job.env_set", "launcher.setup", "launcher.additional_parameters", "launcher.python", "launcher.srun_args")
 
 
@@ -35,12 +37,18 @@ def check_no_search(primary: DictConfig, overrides: Sequence[Override]) -> None:
     Raises:
         BadInputError: hydra.searchpath is set.
     """
-    if any(override.key_or_group == _SEARCHPATH for override in overrides) or OmegaConf.select(primary, _SEARCHPATH) is not None:
-        raise BadInputError(Fault(_SEARCHPATH, "cannot be changed: it can name code; --config-dir FOLDER adds files of your own"))
+    if (
+        any(override.key_or_group == _SEARCHPATH for override in overrides)
+        or OmegaConf.select(primary, _SEARCHPATH) is not None
+    ):
+        raise BadInputError(
+            Fault(_SEARCHPATH, "cannot be changed: it can name code; --config-dir FOLDER adds files of your own")
+        )
 
 
 def check_no_code(cfg: DictConfig, words: Sequence[str]) -> None:
-    """No `_target_`, no `plugins`, no callbacks, no logging factories and nothing for a shell from files: each would run something.
+    """No `_target_`, no `plugins`, no callbacks, no logging factories and nothing for a shell from files:
+    each would run something.
 
     Args:
         cfg: composed.
@@ -50,12 +58,21 @@ def check_no_code(cfg: DictConfig, words: Sequence[str]) -> None:
         BadInputError: with every such key.
     """
     plain = OmegaConf.to_container(cfg, resolve=False)
-    remedy = "_target_ is not used here and nothing was imported: kind: picks a known object, plugins=[file.py] brings your own"
-    foreign = [(key, value) for key, value in targets(plain) if value not in _TARGETS.get(key.removesuffix("._target_"), ())]
+    remedy = (
+        "_target_ is not used here and nothing was imported: kind: picks a known object, plugins=[file.py] "
+        "brings your own"
+    )
+    foreign = [
+        (key, value) for key, value in targets(plain) if value not in _TARGETS.get(key.removesuffix("._target_"), ())
+    ]
     faults = [Fault(key, f"got {value!r}; {remedy}") for key, value in foreign]
     if "plugins" in cfg:
         faults.append(
-            Fault("plugins", "set in a file, which is not allowed and was not read: give it on the command line, plugins=[my_problem.py]")
+            Fault(
+                "plugins",
+                "set in a file, which is not allowed and was not read: give it on the command line, "
+                "plugins=[my_problem.py]",
+            )
         )
     hydra = plain["hydra"] if isinstance(plain, dict) else {}
     faults += [*_untyped(hydra, words), *_broken_lines(cfg, hydra["launcher"], "hydra.launcher")]
@@ -92,7 +109,11 @@ def _untyped(hydra: Mapping[str, Any], words: Sequence[str]) -> Iterator[Fault]:
     for name in _TYPED:
         for key in _set(_at(hydra, name), f"hydra.{name}"):
             if key not in said:
-                yield Fault(key, f"set in a file, which is not allowed: a shell would read it; give it on the command line, ++{key}=…")
+                yield Fault(
+                    key,
+                    "set in a file, which is not allowed: a shell would read it; give it on the command line, "
+                    f"++{key}=…",
+                )
     for kind in ("hydra", "task"):
         told = _at(hydra, f"overrides.{kind}")
         if not isinstance(told, list) or any(word not in words for word in told):
@@ -100,7 +121,10 @@ def _untyped(hydra: Mapping[str, Any], words: Sequence[str]) -> Iterator[Fault]:
     params = _at(hydra, "sweeper.params")
     for key in params if isinstance(params, Mapping) else ():
         if str(key).lstrip("+~").startswith("hydra"):
-            yield Fault("hydra.sweeper.params", f"got {key!r}, expected keys of the configuration itself; the command line sets Hydra's")
+            yield Fault(
+                "hydra.sweeper.params",
+                f"got {key!r}, expected keys of the configuration itself; the command line sets Hydra's",
+            )
 
 
 def _at(node: Any, path: str) -> Any:

@@ -1,4 +1,6 @@
-"""A person's own Python: files named on the command line, each exporting tables of problems, operators, activations, trackers, networks."""
+"""A person's own Python: files named on the command line, each exporting tables of problems, operators, activations,
+trackers, networks.
+"""
 
 import importlib.util
 import logging
@@ -33,7 +35,8 @@ def load(files: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The tables of all files together.
 
     Raises:
-        BadInputError: a file that is missing, fails to import, exports no table or something else in one, or a name that is taken.
+        BadInputError: a file that is missing, fails to import, exports no table or something else in one, or a name
+            that is taken.
     """
     tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES}
     faults: list[Fault] = []
@@ -69,8 +72,13 @@ def _imported(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
-        raise BadInputError(Fault(str(path), f"imports {error.name}, which is not installed; pip install {error.name}")) from error
-    except (Exception, SystemExit) as error:  # a script that ends the interpreter is no plugin, and must not end the command
+        raise BadInputError(
+            Fault(str(path), f"imports {error.name}, which is not installed; pip install {error.name}")
+        ) from error
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # a script that ends the interpreter is no plugin, and must not end the command
         raise BadInputError(Fault(f"{path}{_line(error, path)}", f"raised {type(error).__name__}: {error}")) from error
     return module
 
@@ -79,7 +87,9 @@ def _line(error: BaseException, path: Path) -> str:
     """', line k' for the last line of that file in a traceback."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path.absolute()
+    ]
     return f", line {lines[-1]}" if lines else ""
 
 
@@ -88,7 +98,9 @@ def _wrong(name: str, table: object, present: Mapping[str, object]) -> list[str]
     if not isinstance(table, Mapping):
         return [f"got a {type(table).__name__}, expected a dict from names to {what}"]
     kind: Any = Activation if name == "ACTIVATIONS" else Callable
-    wrong = [f"{key!r}: got a {type(v).__name__}, expected {what}" for key, v in table.items() if not isinstance(v, kind)]
+    wrong = [
+        f"{key!r}: got a {type(v).__name__}, expected {what}" for key, v in table.items() if not isinstance(v, kind)
+    ]
     wrong += [f"got the name {key!r}, expected text" for key in table if not isinstance(key, str)]
     return wrong + [f"{key!r} is taken; choose another name" for key in table if key in taken or key in present]
 
@@ -105,7 +117,9 @@ def tracker(name: str, ask: Tracker) -> Tracker:
             return {str(key): value for key, value in ask(state).items()}
         except Exception as error:
             failed = True
-            logging.getLogger("pinn_ntk").warning("tracker %s: %s: %s; it is not asked again", name, type(error).__name__, error)
+            logging.getLogger("pinn_ntk").warning(
+                "tracker %s: %s: %s; it is not asked again", name, type(error).__name__, error
+            )
             return {}
 
     return track

@@ -35,7 +35,8 @@ def require_one_run(hydra: DictConfig, experiment: Experiment, study: Study | No
 
 
 def about_workers(launcher: DictConfig) -> str | None:
-    """How many jobs of a sweep run side by side and with how many threads each; None for one after another, or on other machines.
+    """How many jobs of a sweep run side by side and with how many threads each; None for one after another,
+    or on other machines.
 
     Args:
         launcher: Hydra's own node.

@@ -1,4 +1,6 @@
-"""`resume=RUN`: the configuration of an earlier run, of which only steps and what is shown may change, and what it shares with that run."""
+"""`resume=RUN`: the configuration of an earlier run, of which only steps and what is shown may change,
+and what it shares with that run.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +29,9 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in flatten(config, {}).items() if not _free(key)}
 
 
-def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: Mapping[str, str]) -> tuple[DictConfig, str]:
+def continued(
+    cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: Mapping[str, str]
+) -> tuple[DictConfig, str]:
     """The configuration of the run in a folder, with what may change taken from a command line.
 
     Args:
@@ -47,7 +51,9 @@ def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: 
         config, hydra = OmegaConf.load(stored), OmegaConf.load(stored.with_name("hydra.yaml"))
     except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
         why = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise BadInputError(Fault("resume", f"got {str(folder)!r}, expected the folder of a run ({stored}: {why})")) from error
+        raise BadInputError(
+            Fault("resume", f"got {str(folder)!r}, expected the folder of a run ({stored}: {why})")
+        ) from error
     if not isinstance(config, DictConfig):
         raise BadInputError(Fault("resume", f"{stored} holds no configuration"))
     faults = []
@@ -55,7 +61,10 @@ def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: 
         if plugins.get(file.name) != file.read_text(encoding="utf-8"):
             got = "another text" if file.name in plugins else "none"
             faults.append(
-                Fault("plugins", f"the run had {file.name}, got {got}: code comes from the command line only, plugins=[{file.name}]")
+                Fault(
+                    "plugins",
+                    f"the run had {file.name}, got {got}: code comes from the command line only, plugins=[{file.name}]",
+                )
             )
     for word in overrides:
         key = word.lstrip("+~").partition("=")[0]
@@ -63,7 +72,9 @@ def continued(cfg: DictConfig, folder: Path, overrides: Sequence[str], plugins: 
         if _free(key):
             OmegaConf.update(config, key, now, force_add=True)
         elif then != now:
-            faults.append(Fault(key, f"got {word!r}; the run had {then!r}, and only {', '.join(FREE)} may change when it goes on"))
+            faults.append(
+                Fault(key, f"got {word!r}; the run had {then!r}, and only {', '.join(FREE)} may change when it goes on")
+            )
     if faults:
         raise BadInputError(*faults)
     return config, str(OmegaConf.select(hydra, "hydra.runtime.choices.problem"))
@@ -89,7 +100,15 @@ def require_memory(experiment: Experiment, study: object) -> None:
     Raises:
         BadInputError: a study, an ensemble, or the automatic solver.
     """
-    what = "a study" if study is not None else "an ensemble" if experiment.seeds else "optimizer=auto" if experiment.solver else None
+    what = (
+        "a study"
+        if study is not None
+        else "an ensemble"
+        if experiment.seeds
+        else "optimizer=auto"
+        if experiment.solver
+        else None
+    )
     if what is not None:
         remedy = "the same command again measures what is missing" if study is not None else "start it again"
         raise BadInputError(Fault("resume", f"got {what}, which has no checkpoints; {remedy}"))
@@ -103,7 +122,11 @@ def require_steps_left(config: Mapping[str, Any], done: int) -> None:
     """
     steps = config["optimizer"].get("steps", done)
     if steps < done:
-        raise BadInputError(Fault("optimizer.steps", f"got {steps}, expected at least {done}: so many steps were done at the checkpoint"))
+        raise BadInputError(
+            Fault(
+                "optimizer.steps", f"got {steps}, expected at least {done}: so many steps were done at the checkpoint"
+            )
+        )
 
 
 def _free(key: str) -> bool:

@@ -43,7 +43,11 @@ class FolderError(OSError):
 
 def default_folder(problem: str) -> Path:
     """outputs/<problem>/<time in microseconds>, so that runs of one second do not meet."""
-    return Path("outputs") / (re.sub(r"[^\w.-]+", "_", problem).strip("._") or "problem") / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+    return (
+        Path("outputs")
+        / (re.sub(r"[^\w.-]+", "_", problem).strip("._") or "problem")
+        / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+    )
 
 
 @contextmanager
@@ -80,7 +84,9 @@ def _inside(path: Path, before: Path) -> Iterator[None]:
 
 def _set_aside(path: Path, staying: Sequence[str]) -> None:
     """An earlier run's files go to earlier/<its time>: a folder named twice loses nothing."""
-    told = next((path / name for name in (SUMMARY, CHECKPOINTS) if name not in staying and (path / name).exists()), None)
+    told = next(
+        (path / name for name in (SUMMARY, CHECKPOINTS) if name not in staying and (path / name).exists()), None
+    )
     if told is None:
         return
     moment = datetime.fromtimestamp(told.stat().st_mtime)
@@ -91,20 +97,26 @@ def _set_aside(path: Path, staying: Sequence[str]) -> None:
             if name not in staying and (path / name).exists():
                 (path / name).rename(kept / name)
     except OSError as error:
-        raise FolderError(f"the earlier run in {path} cannot be set aside ({error.strerror}); choose another with output=FOLDER") from error
+        raise FolderError(
+            f"the earlier run in {path} cannot be set aside ({error.strerror}); choose another with output=FOLDER"
+        ) from error
 
 
 def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise BadInputError(Fault("output", f"got {str(folder)!r}, which is or lies in a file; expected a folder")) from None
+        raise BadInputError(
+            Fault("output", f"got {str(folder)!r}, which is or lies in a file; expected a folder")
+        ) from None
     except ValueError as error:  # a null byte
         raise BadInputError(Fault("output", f"got {str(folder)!r}: {error}; expected a path")) from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise BadInputError(Fault("output", f"a path of {len(str(folder))} characters is too long")) from None
-        raise FolderError(f"the folder {folder} cannot be made ({error.strerror}); choose another with output=FOLDER") from error
+        raise FolderError(
+            f"the folder {folder} cannot be made ({error.strerror}); choose another with output=FOLDER"
+        ) from error
     return folder.resolve()
 
 
@@ -137,7 +149,10 @@ def _acquire(lock: Path) -> int:
         except BlockingIOError:
             pid = os.read(descriptor, 32).decode(errors="replace").strip()
             os.close(descriptor)
-            message = f"{lock.parent} is in use by a run that is alive (process {pid or 'unknown'}); wait for it or choose another folder"
+            message = (
+                f"{lock.parent} is in use by a run that is alive (process {pid or 'unknown'}); wait for it or "
+                "choose another folder"
+            )
             raise BadInputError(Fault("output", message)) from None
         os.close(descriptor)  # its holder finished and removed it between our open and our lock: again with the new one
 
@@ -147,7 +162,9 @@ def _logged(path: Path) -> Iterator[None]:
     try:
         handler = logging.FileHandler(path / LOG, encoding="utf-8")
     except OSError as error:
-        raise FolderError(f"{path / LOG} cannot be written ({error.strerror}); choose another folder with output=FOLDER") from error
+        raise FolderError(
+            f"{path / LOG} cannot be written ({error.strerror}); choose another folder with output=FOLDER"
+        ) from error
     handler.setFormatter(logging.Formatter(_FORMAT))
     LOGGER.addHandler(handler)
     try:
@@ -157,7 +174,9 @@ def _logged(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def save_config(path: Path, config: DictConfig, hydra: DictConfig, words: Sequence[str], extra: Mapping[str, str]) -> None:
+def save_config(
+    path: Path, config: DictConfig, hydra: DictConfig, words: Sequence[str], extra: Mapping[str, str]
+) -> None:
     """.hydra/config.yaml, hydra.yaml and overrides.yaml (the words as typed), and files beside them.
 
     Args:

@@ -1,4 +1,6 @@
-"""The keys that a person may set, with type and range; a composed configuration is checked against this table, all of it at once."""
+"""The keys that a person may set, with type and range; a composed configuration is checked against this table,
+all of it at once.
+"""
 
 import inspect
 import types
@@ -24,14 +26,18 @@ KEYS: dict[str, Key] = {
     "dtype": Key("precision", names=tuple(DTYPES)),
     "strict": Key("warnings about preconditions become errors", "flag"),
     "name": Key("of a sweep: its folder is sweeps/<name>, and jobs that are finished there are kept", optional=True),
-    "checkpoint": Key("seconds between checkpoints; null for one at the end only", "number", 0.0, above=True, optional=True),
+    "checkpoint": Key(
+        "seconds between checkpoints; null for one at the end only", "number", 0.0, above=True, optional=True
+    ),
     "output": Key("the run's folder; null makes outputs/<problem>/<time>", optional=True),
     "network.kind": Key("which network"),
     "network.width": replace(whole("N, neurons; or what the theorem asks for", 1), names=(SUFFICIENT,)),
     "network.bias": Key("input lifted to (x, 1)", "flag"),
     "network.gamma": positive("γ, size of the outer weights at the start", tuple(GAMMAS)),
     "network.init": Key("initialisation", names=INITS),
-    "network.scaling": Key("s of h = s Σ a σ(w·x): 1, 1/√N, 1/N, or the p of N^(-p)", "number", 0.0, 1.0, names=tuple(SCALINGS)),
+    "network.scaling": Key(
+        "s of h = s Σ a σ(w·x): 1, 1/√N, 1/N, or the p of N^(-p)", "number", 0.0, 1.0, names=tuple(SCALINGS)
+    ),
     "activation.name": Key("σ"),
     "optimizer.kind": Key("how R_S is descended", names=(AUTO, *METHODS)),
     "optimizer.steps": whole("at most; a flow covers the time of as many steps"),
@@ -41,7 +47,9 @@ KEYS: dict[str, Key] = {
     "optimizer.window": whole("steps over which stagnation is judged", 1),
     "tracker.count": whole("log-spaced steps at which trackers are asked", 2, high=100_000),
     "tracker.every": whole("ask every so many steps instead", 1, optional=True),
-    "tracker.spectra": whole("tracked steps with eigenvalues; null: as many as half of the training time pays for", 2, optional=True),
+    "tracker.spectra": whole(
+        "tracked steps with eigenvalues; null: as many as half of the training time pays for", 2, optional=True
+    ),
     "tracker.kernel": Key("track the kernel and its spectrum", "flag"),
     "theory.enabled": Key("predict before training and compare afterwards", "flag"),
     "theory.delta": Key("δ: the theorems hold with probability 1 − δ", "number", 0.0, 1.0, above=True),
@@ -49,14 +57,18 @@ KEYS: dict[str, Key] = {
     "reference.kind": Key("another method to compare with", names=("none", "fem")),
     "device.name": Key("auto, cpu, cuda or cuda:i"),
     "device.patience": positive("seconds that one process of a run waits for another (torchrun)"),
-    "device.compile": Key("compiled steps: auto, where they pay for the compiler's seconds", names=("auto", "always", "never")),
+    "device.compile": Key(
+        "compiled steps: auto, where they pay for the compiler's seconds", names=("auto", "always", "never")
+    ),
     "logger.tensorboard": Key("events for TensorBoard in the run's folder", "flag"),
     "logger.mlflow": Key("an entry of an MLflow store", "flag"),
     "logger.uri": Key("of that store; null is sqlite:///mlflow.db where the command was started", optional=True),
     "report.table": Key("the closing table on the terminal", "flag"),
     "report.bar": Key("a progress bar where stderr is a terminal", "flag"),
     "problem.kind": Key("which problem"),
-    "ensemble.seeds": whole("seeds trained as one batch, from `seed` on, with coverage of every statement", 1, high=1_000_000),
+    "ensemble.seeds": whole(
+        "seeds trained as one batch, from `seed` on, with coverage of every statement", 1, high=1_000_000
+    ),
     "study.kind": Key("a study of many runs in place of one run", optional=True),
     "study.workers": whole("processes of a study; null takes one for each core", 1, optional=True, high=1024),
 }
@@ -91,8 +103,12 @@ OPTIONS = {
     "batch_size": whole("rows in a mini-batch", 1),
     "batch_seed": whole("of the order of the rows", high=_LARGEST_SEED),
     "history_size": whole("pairs of steps and gradient changes that are kept", 1),
-    "damping": Key("μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", "number", 0.0),
-    "form": Key("which matrix is factored: JᵀJ (primal), JJᵀ, the tangent kernel (dual), or the smaller one", names=tuple(FORMS)),
+    "damping": Key(
+        "μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", "number", 0.0
+    ),
+    "form": Key(
+        "which matrix is factored: JᵀJ (primal), JJᵀ, the tangent kernel (dual), or the smaller one", names=tuple(FORMS)
+    ),
     "norm_limit": positive("C, the length of the longest move"),
     "tikhonov": positive("τ of the term τ²‖a‖² beside feature columns of norm 1"),
     "cutoff": Key(
@@ -150,7 +166,11 @@ def flatten(config: Config, known: Mapping[str, object], prefix: str = "") -> di
     flat: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and key not in known and (value or not any(k.startswith(f"{key}.") for k in known)):
+        if (
+            isinstance(value, Mapping)
+            and key not in known
+            and (value or not any(k.startswith(f"{key}.") for k in known))
+        ):
             flat.update(flatten(value, known, f"{key}.") or {key: value})
         else:
             flat[key] = value
@@ -158,7 +178,8 @@ def flatten(config: Config, known: Mapping[str, object], prefix: str = "") -> di
 
 
 def check(config: Config, table: Mapping[str, Key], free: tuple[str, ...] = ()) -> list[Fault]:
-    """Everything wrong with a plain configuration: unknown keys (the nearest suggested), wrong types, values out of range.
+    """Everything wrong with a plain configuration: unknown keys (the nearest suggested), wrong types,
+    values out of range.
 
     Args:
         config: nested mappings, resolved.
@@ -199,7 +220,9 @@ def keys_of(
         ranges: what is known of keys by their name.
     """
     parameters = inspect.signature(builder, eval_str=True).parameters.values()
-    names = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in supplied}
+    names = {
+        p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in supplied
+    }
     table = {}
     for name, parameter in names.items():
         key = "weight" if (name, prefix) == ("weights", "problem.") else name

@@ -1,4 +1,6 @@
-"""Ctrl-C, SIGTERM, SIGUSR1: the first ends training after the step at hand and keeps everything; a second Ctrl-C ends the process."""
+"""Ctrl-C, SIGTERM, SIGUSR1: the first ends training after the step at hand and keeps everything;
+a second Ctrl-C ends the process.
+"""
 
 import signal
 import sys
@@ -57,7 +59,9 @@ class Interrupt:
             raise KeyboardInterrupt
         if parallel.first():
             print(
-                "\ninterrupted: finishing what is at hand, writing a checkpoint and the report; Ctrl-C again ends at once", file=sys.stderr
+                "\ninterrupted: finishing what is at hand, writing a checkpoint and the report; Ctrl-C again "
+                "ends at once",
+                file=sys.stderr,
             )
 
 

@@ -32,17 +32,24 @@ def stored_config(run: Path) -> dict[str, Any]:
     foreign = [*targets(OmegaConf.to_container(cfg, resolve=False))]
     if foreign:
         raise BadInputError(
-            *(Fault(key, f"got {value!r} in {path}; _target_ is not used here and nothing was imported") for key, value in foreign)
+            *(
+                Fault(key, f"got {value!r} in {path}; _target_ is not used here and nothing was imported")
+                for key, value in foreign
+            )
         )
     config = resolved(cfg)
     missing = [name for name in ("problem", "seed") if name not in config]
     if missing:
-        raise BadInputError(*(Fault(name, f"missing in {path}; expected the configuration of a run") for name in missing))
+        raise BadInputError(
+            *(Fault(name, f"missing in {path}; expected the configuration of a run") for name in missing)
+        )
     return config
 
 
 def started_in(run: Path) -> Path:
-    """The folder that relative paths of the configuration start from: the run's, where it is still there, else the present one."""
+    """The folder that relative paths of the configuration start from: the run's, where it is still there,
+    else the present one.
+    """
     try:
         node = yaml.safe_load((run / _HYDRA).read_text(encoding="utf-8"))
         place = Path(node["hydra"]["runtime"]["cwd"])

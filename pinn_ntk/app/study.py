@@ -64,7 +64,10 @@ class ConfiguredFactory:
         for key, value in overrides.items():
             if key not in groups:
                 _set(config, key.split("."), value)
-        config |= {"study": {"kind": None, "workers": None}, "reference": {"kind": "none"}}  # for one run, which no cell is
+        config |= {
+            "study": {"kind": None, "workers": None},
+            "reference": {"kind": "none"},
+        }  # for one run, which no cell is
         return build(config, self.plugins)
 
 
@@ -92,10 +95,14 @@ def build_study(config: Mapping[str, Any], plugins: Tables, recompose: Recompose
         return None
     if config["ensemble"]["seeds"] > 1:
         got = config["ensemble"]["seeds"]
-        raise BadInputError(Fault("ensemble.seeds", f"got {got} with the study {kind!r}, expected 1: its cells have seeds of their own"))
+        raise BadInputError(
+            Fault("ensemble.seeds", f"got {got} with the study {kind!r}, expected 1: its cells have seeds of their own")
+        )
     network = config["network"]["kind"]
     if kind not in ANY_NETWORK and network in NETWORKS and network != "two_layer":
-        raise BadInputError(Fault("network", f"got {network}; the study {kind!r} is about two-layer networks: leave network=two_layer"))
+        raise BadInputError(
+            Fault("network", f"got {network}; the study {kind!r} is about two-layer networks: leave network=two_layer")
+        )
     try:
         return STUDIES[kind](ConfiguredFactory(config, plugins, recompose), **options)
     except BadInputError:

@@ -1,4 +1,6 @@
-"""A sweep as one document: each job in a folder named by its configuration, finished jobs kept, a table and a report of them all."""
+"""A sweep as one document: each job in a folder named by its configuration, finished jobs kept,
+a table and a report of them all.
+"""
 
 import hashlib
 import json
@@ -86,7 +88,11 @@ def write_sweep(folder: Path, failed: Sequence[tuple[str, int, str]]) -> Path:
     Returns:
         The path of the report.
     """
-    jobs = [(path, summary) for path in sorted(folder.iterdir()) if path.is_dir() and (summary := _summary(path)) is not None]
+    jobs = [
+        (path, summary)
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and (summary := _summary(path)) is not None
+    ]
     settings = [flatten(_configuration(path), {}) for path, _ in jobs]
     known = list(dict.fromkeys(key for setting in settings for key in setting))
     keys = [k for k in varied(settings, known) if k.split(".")[0] not in NOT_ITS_RESULT]
@@ -96,10 +102,13 @@ def write_sweep(folder: Path, failed: Sequence[tuple[str, int, str]]) -> Path:
     ]
     rows.sort(
         key=lambda row: [
-            (not isinstance(row[k], (int, float)), row[k] if isinstance(row[k], (int, float)) else 0, str(row[k])) for k in keys
+            (not isinstance(row[k], (int, float)), row[k] if isinstance(row[k], (int, float)) else 0, str(row[k]))
+            for k in keys
         ]
     )
-    lost: list[dict[str, Value]] = [{"status": f"FAILED, exit {code}", "job": words, "reason": reason} for words, code, reason in failed]
+    lost: list[dict[str, Value]] = [
+        {"status": f"FAILED, exit {code}", "job": words, "reason": reason} for words, code, reason in failed
+    ]
     table = rows + lost
     write_table(table, folder / "table.csv")
     sections = sweep_sections(rows, keys)
@@ -109,7 +118,9 @@ def write_sweep(folder: Path, failed: Sequence[tuple[str, int, str]]) -> Path:
     facts = [("folder", folder.name), ("versions", ", ".join(f"{k} {v}" for k, v in versions().items()))]
     question = f"{len(rows)} jobs; what varies: {', '.join(keys) or 'nothing'}."
     notes = [f"no result for {words}: exit {code}, {reason}" for words, code, reason in failed]
-    text = study_html(f"Sweep {folder.name}", question, (), sections, table, facts, None, notes, slopes_table(rows, keys))
+    text = study_html(
+        f"Sweep {folder.name}", question, (), sections, table, facts, None, notes, slopes_table(rows, keys)
+    )
     write_text(folder / "report.html", text)
     nonfinite: list[str] = []
     summary = finite({"sweep": folder.name, "varied": keys, "jobs": table, "failed": len(failed)}, "", nonfinite)

@@ -116,7 +116,10 @@ def closing_table(summary: Mapping[str, Any]) -> str:
 def study_table(summary: Mapping[str, Any]) -> str:
     """A study's findings, one a line or two, at most 80 columns wide."""
     cells = summary["cells"]
-    rows = [("study", f"{summary['title']}"), ("cells", f"{cells['done']} of {cells['total']}, {summary['time']['total']:.1f} s")]
+    rows = [
+        ("study", f"{summary['title']}"),
+        ("cells", f"{cells['done']} of {cells['total']}, {summary['time']['total']:.1f} s"),
+    ]
     for f in summary["findings"]:
         interval = "" if f["low"] is None else f" ({_number(f['low'])} … {_number(f['high'])})"
         verdict = f["verdict"].replace("_", " ")
@@ -138,10 +141,18 @@ def _grid(rows: Iterable[tuple[str, str]]) -> str:
 def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     loss, error, theory, kernel = (summary.get(key) or {} for key in ("loss", "error", "theory", "kernel"))
     yield "problem", f"{summary['problem']}, {summary['points']} points in d = {summary['dim']}"
-    yield "network", f"{_network(summary)}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}"
+    yield (
+        "network",
+        f"{_network(summary)}, {summary['parameters']} parameters, {summary['dtype']} on {summary['device']}",
+    )
     unit = "output times" if summary.get("optimizer") == "gradient_flow" else "steps"
     solver = summary.get("solver")
-    yield "status", f"{summary['status']} after {summary['steps']} {unit}" if solver is None else f"{summary['status']}: {solver['words']}"
+    yield (
+        "status",
+        f"{summary['status']} after {summary['steps']} {unit}"
+        if solver is None
+        else f"{summary['status']}: {solver['words']}",
+    )
     yield "loss", f"{_number(loss.get('initial'))} → {_number(loss.get('final'))}"
     if error:
         yield "relative error", f"{_number(error['relative_l2'])} (L²), {_number(error['relative_linf'])} (L∞)"
@@ -153,7 +164,8 @@ def _rows(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if kernel:
         yield (
             "λ_min(K̂)",
-            f"{_floored(kernel['lambda_min_initial'], kernel['floor'])} → {_floored(kernel['lambda_min_final'], kernel['floor'])}",
+            f"{_floored(kernel['lambda_min_initial'], kernel['floor'])} → "
+            f"{_floored(kernel['lambda_min_final'], kernel['floor'])}",
         )
     if theory:
         yield from _theory_rows(theory)
@@ -166,7 +178,11 @@ def _network(summary: Mapping[str, Any]) -> str:
     """Activation, layers and width, where they are known; else what it is called."""
     depth = summary.get("depth") or 1
     layers = f"{depth} hidden layers of width" if depth > 1 else "width"
-    return f"{summary['activation']}, {layers} {summary['width']}" if summary["width"] is not None else str(summary["network"])
+    return (
+        f"{summary['activation']}, {layers} {summary['width']}"
+        if summary["width"] is not None
+        else str(summary["network"])
+    )
 
 
 def _solver_rows(solver: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -184,7 +200,10 @@ def _theory_rows(theory: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "rate", f"{_number(theory['rate'])} predicted, {_number(theory['rate_measured'])} measured"
     if theory["bound_holds"] is not None:
         verdict = "holds" if theory["bound_holds"] else "fails"
-        yield "bound", f"{verdict} over {_number(theory['e_folds'])} e-folds, worst ratio {_number(theory['worst_ratio'])}"
+        yield (
+            "bound",
+            f"{verdict} over {_number(theory['e_folds'])} e-folds, worst ratio {_number(theory['worst_ratio'])}",
+        )
     elif theory["e_folds"] is not None:
         yield "bound", f"not judged: {_number(theory['e_folds'])} e-folds, fewer than one"
     if not theory["applicable"]:
@@ -203,7 +222,10 @@ def _ensemble_rows(ensemble: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for one in ensemble["coverage"]:
         if one["promised"] is not None and one["share"] is not None:
             interval = f"{_number(one['low'])} … {_number(one['high'])}"
-            yield one["name"], f"{one['verdict']}: {_number(one['share'])} of seeds ({interval}), promised {_number(one['promised'])}"
+            yield (
+                one["name"],
+                f"{one['verdict']}: {_number(one['share'])} of seeds ({interval}), promised {_number(one['promised'])}",
+            )
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,6 @@
-"""The certificate beside the run that it was written for: rate, kernel drift and distance from the linearised network, for all times."""
+"""The certificate beside the run that it was written for: rate, kernel drift and distance from the linearised network,
+for all times.
+"""
 
 import math
 from typing import Any
@@ -13,7 +15,10 @@ from pinn_ntk.theory.certificate import Certificate
 from pinn_ntk.theory.prediction import Prediction
 from pinn_ntk.training.trackers import Array, History
 
-RATE = ("certificate", "R_S(t) ≤ e^{−rate·t} R_S(0) for all t, for this seed; rate from σ_min(J₀), e₀ and bounds of ∇²φ")
+RATE = (
+    "certificate",
+    "R_S(t) ≤ e^{−rate·t} R_S(0) for all t, for this seed; rate from σ_min(J₀), e₀ and bounds of ∇²φ",
+)
 DRIFT = ("certified drift", "‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ d for all t, for this seed; t* = ∞ where d ≤ λ_S/4")
 GAP = ("certified linearisation", "|√R_S(t) − √R_S^lin(t)| ≤ g/√(2n) for all t, for this seed")
 TWO_LAYERS = "the certificate is about two-layer networks"
@@ -32,7 +37,8 @@ def certificate_statements(prediction: Prediction, history: History) -> tuple[St
     rate = None if found is None else found.rate_under(history.dynamics)
     if found is None or not rate:
         reason = TWO_LAYERS if found is None else misses(found, history)
-        return tuple(silent(name, claim, "not_applicable", reason) for name, claim in (RATE, DRIFT, GAP))  # type: ignore[return-value]
+        rate_, drift_, gap_ = (silent(name, claim, "not_applicable", reason) for name, claim in (RATE, DRIFT, GAP))
+        return rate_, drift_, gap_
     return certified_rate(rate, history), certified_drift(found, history), certified_gap(found, prediction, history)
 
 
@@ -95,15 +101,24 @@ def certified_gap(found: Certificate, prediction: Prediction, history: History) 
 def misses(found: Certificate, history: History) -> str:
     """Why there is no certified rate for the dynamics of that run."""
     if not history.dynamics.gradient_flow:
-        return f"the certificate is about gradient flow and gradient descent, not about {history.dynamics.kind.replace('_', ' ')}"
+        return (
+            "the certificate is about gradient flow and gradient descent, not about "
+            f"{history.dynamics.kind.replace('_', ' ')}"
+        )
     if found.reason:
         return found.reason
     if found.certified:
-        return f"it was written for {found.dynamics.kind} with step {found.dynamics.step:.3g}, and does not cover this step"
+        return (
+            f"it was written for {found.dynamics.kind} with step {found.dynamics.step:.3g}, and does not cover "
+            "this step"
+        )
     ball = f"σ_min² falls short of 2L‖e₀‖ by a factor {found.ball.margin:.2g}" if found.ball is not None else ""
     if not math.isfinite(found.width_factor):
         return f"it misses: {ball}; more neurons do not help at this scaling"
-    return f"it misses by a factor of about {found.width_factor:.2g} in width (N = {found.estimated_width:.1e}); in a ball, {ball}"
+    return (
+        f"it misses by a factor of about {found.width_factor:.2g} in width (N = {found.estimated_width:.1e}); in "
+        f"a ball, {ball}"
+    )
 
 
 def certificate_summary(found: Certificate | None, dynamics: Dynamics) -> dict[str, Any] | None:

@@ -17,7 +17,9 @@ from pinn_ntk.theory.prediction import Guarantee, Lazy, Prediction
 from pinn_ntk.training.trackers import Array, History
 
 ROUNDINGS = 10.0
-"""Of λ_max(K̂^(a)): a drift below so many is none; two ways of summing the same million neurons differ by up to seven."""
+"""Of λ_max(K̂^(a)): a drift below so many is none; two ways of summing the same million neurons differ by up to
+seven.
+"""
 
 
 def compare(run: Comparable) -> tuple[Statement, ...]:
@@ -76,15 +78,21 @@ def _column(history: History, name: str) -> Array:
 
 
 def dissipation_identity(history: History) -> Statement:
-    """dR_S/dt = −(s²N/n²)eᵀK̂e: the right-hand side from the kernel against −‖∇R_S‖² from the gradient, which share no code path."""
+    """dR_S/dt = −(s²N/n²)eᵀK̂e: the right-hand side from the kernel against −‖∇R_S‖² from the gradient,
+    which share no code path.
+    """
     name, claim = "dissipation identity", "dR_S/dt = −‖∇R_S‖² = −(s²N/n²) eᵀK̂e"
     form, norm = _column(history, "dissipation"), _column(history, "gradient_norm_squared")
-    kept = (norm[: len(form)] > _LEAST) & np.isfinite(norm[: len(form)]) & np.isfinite(form)  # a run that diverges overflows both
+    kept = (
+        (norm[: len(form)] > _LEAST) & np.isfinite(norm[: len(form)]) & np.isfinite(form)
+    )  # a run that diverges overflows both
     if not len(form) or not kept.any():
         return silent(name, claim, "not_applicable", "the kernel was not tracked, or the gradient is zero")
     gap = float(np.max(np.abs(form[kept] / norm[: len(form)][kept] - 1.0)))
     tolerance = 1e-8 if history.final.residual.dtype == torch.float64 else 1e-2
-    return at_most(name, claim, gap, tolerance, "largest relative difference over tracked steps, against a rounding tolerance")
+    return at_most(
+        name, claim, gap, tolerance, "largest relative difference over tracked steps, against a rounding tolerance"
+    )
 
 
 def inequality_2(history: History) -> Statement:
@@ -100,7 +108,11 @@ def inequality_2(history: History) -> Statement:
         return silent(name, claim, "not_applicable", "the kernel was finite at no tracked step")
     shares = part[kept] / total[kept]
     return at_most(
-        name, claim, float(shares.max()), 1.0, f"share of part (a): from {shares[0]:.3g} at the start to {shares[-1]:.3g} at the end"
+        name,
+        claim,
+        float(shares.max()),
+        1.0,
+        f"share of part (a): from {shares[0]:.3g} at the start to {shares[-1]:.3g} at the end",
     )
 
 
@@ -120,7 +132,9 @@ def linear_convergence(prediction: Prediction, history: History) -> Statement:
     if result.holds is None:
         words = f"the bound fell by {result.e_folds:.2g} e-folds only: compare with the linearised prediction instead"
         words += (
-            "" if result.worst_log_ratio <= 1e-9 else "; the loss rose above its start, as no gradient flow does: the step is too large"
+            ""
+            if result.worst_log_ratio <= 1e-9
+            else "; the loss rose above its start, as no gradient flow does: the step is too large"
         )
         return silent(name, claim, "vacuous", words, 1.0, worst, result.e_folds)
     note = "" if prediction.guarantee else f"outside the theorem ({prediction.verdict.reason})"
@@ -138,7 +152,9 @@ def _why_not(lazy: Lazy | None, tracked: Array, unavailable: str) -> str:
     return "λ_S is below its floor" if lazy.lambda_s == 0.0 else ""
 
 
-def lambda_min_at_start(lazy: Lazy | None, guarantee: Guarantee | None, history: History, unavailable: str) -> Statement:
+def lambda_min_at_start(
+    lazy: Lazy | None, guarantee: Guarantee | None, history: History, unavailable: str
+) -> Statement:
     """λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S."""
     name, claim = "λ_min at initialisation", "λ_min(K̂^(a)(θ⁰)) ≥ ¾ λ_S"
     values = _column(history, "lambda_min_a")
@@ -183,7 +199,9 @@ def lambda_min_before_exit(lazy: Lazy | None, history: History, unavailable: str
     note = f"over {len(before)} of {len(values)} tracked steps before t*"
     smallest, bound = float(np.nanmin(before)), evolved_lambda_min(lazy.lambda_s)
     if float(values[0]) < 0.75 * lazy.lambda_s:
-        return silent(name, claim, "not_applicable", "its premise λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S did not hold", bound, smallest, covered)
+        return silent(
+            name, claim, "not_applicable", "its premise λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S did not hold", bound, smallest, covered
+        )
     return at_least(name, claim, smallest, bound, note, e_folds=covered)
 
 
@@ -218,8 +236,12 @@ def _theorem(guarantee: Guarantee, prediction: Prediction, history: History) -> 
         else:
             statements.append(silent(name, names[name], "not_applicable", NOT_THE_FLOW, drift.q, most))
     a, w = float(start.a0.abs().max()), float(start.w0.abs().max())
-    statements.append(at_most("initial outer weights", names["initial outer weights"], a, drift.gamma_eta, "with probability 1 − δ"))
-    statements.append(at_most("initial inner weights", names["initial inner weights"], w, drift.eta, "with probability 1 − δ"))
+    statements.append(
+        at_most("initial outer weights", names["initial outer weights"], a, drift.gamma_eta, "with probability 1 − δ")
+    )
+    statements.append(
+        at_most("initial inner weights", names["initial inner weights"], w, drift.eta, "with probability 1 − δ")
+    )
     return [*statements, _sufficient_width(guarantee, start.width, names["sufficient width"])]
 
 
@@ -232,8 +254,13 @@ def _initial_loss(guarantee: Guarantee, prediction: Prediction, claim: str) -> S
 def _sufficient_width(guarantee: Guarantee, width: int, claim: str) -> Statement:
     least = guarantee.least.width
     if width >= guarantee.terms.largest:
-        return Statement("sufficient width", claim, guarantee.terms.largest, float(width), width / guarantee.terms.largest, "holds")
-    words = f"sufficient width not met: least width {least:.2e}, N is {width / least:.1e} of it; the theorem then promises nothing"
+        return Statement(
+            "sufficient width", claim, guarantee.terms.largest, float(width), width / guarantee.terms.largest, "holds"
+        )
+    words = (
+        f"sufficient width not met: least width {least:.2e}, N is {width / least:.1e} of it; the theorem then "
+        "promises nothing"
+    )
     return silent("sufficient width", claim, "not_applicable", words, guarantee.terms.largest, float(width))
 
 

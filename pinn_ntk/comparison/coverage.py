@@ -1,6 +1,8 @@
-"""Statements over an ensemble: in what share of the seeds each one held, with its interval, against the 1 − δ that theory promises.
+"""Statements over an ensemble: in what share of the seeds each one held, with its interval,
+against the 1 − δ that theory promises.
 
-X ~ Binomial(S, p): the interval of Clopper and Pearson holds every p for which neither P(X ≥ x) nor P(X ≤ x) is below (1 − level)/2.
+X ~ Binomial(S, p): the interval of Clopper and Pearson holds every p for which neither P(X ≥ x) nor P(X ≤ x) is below
+(1 − level)/2.
 """
 
 from collections import Counter
@@ -24,7 +26,8 @@ THEOREM = ("linear convergence", "λ_min during training", "stopping time")
 class Promise:
     """A statement that theory promises with probability 1 − δ from some width on.
 
-    That width may hold the realised R_S(θ⁰), so that some seeds meet it and others do not. The promise is asked of those that do.
+    That width may hold the realised R_S(θ⁰), so that some seeds meet it and others do not. The promise is asked of
+    those that do.
 
     Attributes:
         probability: 1 − δ.
@@ -55,8 +58,9 @@ class Coverage:
         low: lower end of the 95 % interval of Clopper and Pearson for the probability that it holds.
         high: its upper end.
         promised: 1 − δ where theory promises it at this width, else None.
-        verdict: where it is promised, 'holds' when the interval reaches up to 1 − δ and 'fails' when all of it lies below; where no seed
-            could be judged, 'vacuous' or 'not_applicable'; None where nothing is promised and the share stands alone.
+        verdict: where it is promised, 'holds' when the interval reaches up to 1 − δ and 'fails' when all of it lies
+            below; where no seed could be judged, 'vacuous' or 'not_applicable'; None where nothing is promised and the
+            share stands alone.
         reason: in words.
     """
 
@@ -75,7 +79,8 @@ class Coverage:
 
 
 def clopper_pearson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """The exact interval for p of a binomial: P(X ≥ x; low) = P(X ≤ x; high) = (1 − level)/2; 0 and 1 where x is 0 or `trials`.
+    """The exact interval for p of a binomial: P(X ≥ x; low) = P(X ≤ x; high) = (1 − level)/2;
+    0 and 1 where x is 0 or `trials`.
 
     Args:
         successes: x.
@@ -91,7 +96,10 @@ def clopper_pearson(successes: int, trials: int, level: float = LEVEL) -> tuple[
     from scipy.stats import beta
 
     if not 0 <= successes <= trials or trials < 1 or not 0.0 < level < 1.0:
-        raise ValueError(f"clopper_pearson: got {successes} of {trials} at level {level}, expected 0 ≤ successes ≤ trials, 1 ≤ trials")
+        raise ValueError(
+            f"clopper_pearson: got {successes} of {trials} at level {level}, expected 0 ≤ successes ≤ trials, 1 "
+            "≤ trials"
+        )
     tail = (1.0 - level) / 2.0
     low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, trials - successes + 1))
     high = 1.0 if successes == trials else float(beta.ppf(1.0 - tail, successes + 1, trials - successes))
@@ -118,7 +126,9 @@ def promises(guarantees: Sequence[Guarantee | None], width: int) -> dict[str, Pr
     return {name: Promise(probability, tuple(each)) for name, each in met.items()}
 
 
-def coverage(members: Sequence[Sequence[Statement]], promised: Mapping[str, Promise], level: float = LEVEL) -> tuple[Coverage, ...]:
+def coverage(
+    members: Sequence[Sequence[Statement]], promised: Mapping[str, Promise], level: float = LEVEL
+) -> tuple[Coverage, ...]:
     """Every statement over the members, in the order of the first.
 
     Args:
@@ -133,15 +143,25 @@ def coverage(members: Sequence[Sequence[Statement]], promised: Mapping[str, Prom
         promise = promised.get(name)
         if promise is not None and promise.stands:
             each = [s if met else None for s, met in zip(each, promise.met, strict=True)]
-            words = "" if all(promise.met) else f"{_seeds(promise.met.count(False))} left out, whose R_S(θ⁰) asks for a larger width"
+            words = (
+                ""
+                if all(promise.met)
+                else f"{_seeds(promise.met.count(False))} left out, whose R_S(θ⁰) asks for a larger width"
+            )
             found.append(_covered(name, claim, each, promise.probability, words, level))
         else:
-            words = "" if promise is None else f"not promised: its width is met by {sum(promise.met)} of {len(promise.met)} seeds"
+            words = (
+                ""
+                if promise is None
+                else f"not promised: its width is met by {sum(promise.met)} of {len(promise.met)} seeds"
+            )
             found.append(_covered(name, claim, each, None, words, level))
     return tuple(found)
 
 
-def _covered(name: str, claim: str, each: Sequence[Statement | None], promised: float | None, remark: str, level: float) -> Coverage:
+def _covered(
+    name: str, claim: str, each: Sequence[Statement | None], promised: float | None, remark: str, level: float
+) -> Coverage:
     """One statement over the seeds; None stands for a seed to which the promise does not apply."""
     count = Counter("not_applicable" if s is None else s.verdict for s in each)
     holds, judged = count["holds"], count["holds"] + count["fails"]
@@ -155,7 +175,10 @@ def _covered(name: str, claim: str, each: Sequence[Statement | None], promised: 
     if promised is None:
         return Coverage(name, claim, *numbers, share, low, high, None, None, remark)
     within = high >= promised
-    words = f"promised in {promised:.4g} of seeds; the {100 * level:g} % interval {'reaches' if within else 'ends below'} that"
+    words = (
+        f"promised in {promised:.4g} of seeds; the {100 * level:g} % interval "
+        f"{'reaches' if within else 'ends below'} that"
+    )
     reason = "; ".join(part for part in (words, remark) if part)
     return Coverage(name, claim, *numbers, share, low, high, promised, "holds" if within else "fails", reason)
 

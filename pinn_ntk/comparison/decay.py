@@ -1,4 +1,6 @@
-"""Laws of decay of eigenvalues λ_1 ≥ λ_2 ≥ …: λ_j ≈ C (j − δ)^{−r} where σ has a kink, λ_j ≈ C jᵐ exp(−c j^q) where it is analytic."""
+"""Laws of decay of eigenvalues λ_1 ≥ λ_2 ≥ …: λ_j ≈ C (j − δ)^{−r} where σ has a kink, λ_j ≈ C jᵐ exp(−c j^q)
+where it is analytic.
+"""
 
 import math
 from collections.abc import Sequence

@@ -41,7 +41,8 @@ def step_times(history: History) -> Array:
 
 
 def envelope(prediction: Prediction, history: History) -> Envelope | None:
-    """The comparison over every step up to the cut time; None without a rate, without a step, or under dynamics that are no gradient flow.
+    """The comparison over every step up to the cut time; None without a rate, without a step,
+    or under dynamics that are no gradient flow.
 
     Args:
         prediction: with the rate and the cut time.
@@ -61,7 +62,8 @@ def envelope(prediction: Prediction, history: History) -> Envelope | None:
 
 
 def e_folds(lazy: Lazy | None, history: History, last: int | None = None) -> float | None:
-    """rate·T: by how many factors of e the bound falls up to the tracked time T; None without a rate, or where it is no gradient flow.
+    """rate·T: by how many factors of e the bound falls up to the tracked time T; None without a rate,
+    or where it is no gradient flow.
 
     Args:
         lazy: with the rate.

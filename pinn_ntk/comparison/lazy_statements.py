@@ -1,4 +1,6 @@
-"""What the lazy limit says of a run, put beside it: the linearised network's loss, and the forecast with its band over seeds."""
+"""What the lazy limit says of a run, put beside it: the linearised network's loss,
+and the forecast with its band over seeds.
+"""
 
 from typing import Any
 
@@ -30,7 +32,9 @@ def linearised_losses(prediction: Prediction, history: History) -> Array | None:
 
 
 def linearised_mode_losses(prediction: Prediction, history: History) -> Array | None:
-    """(u_jᵀe)²/(2n) of the linearised network at the tracked steps, (T, n) with ascending eigenvalues; None as for `linearised_losses`."""
+    """(u_jᵀe)²/(2n) of the linearised network at the tracked steps, (T, n) with ascending eigenvalues;
+    None as for `linearised_losses`.
+    """
     if not history.dynamics.solvable:
         return None
     at = tracked_at(history, prediction.linear.eigenvalues)
@@ -44,19 +48,29 @@ def above_rounding(loss: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 
 def linearised_loss(prediction: Prediction, history: History) -> Statement:
-    """R_S ≈ ‖U r(Λ) Uᵀe₀‖²/(2n), r the decay of the run's dynamics: measured is the largest factor over tracked steps, at most two."""
+    """R_S ≈ ‖U r(Λ) Uᵀe₀‖²/(2n), r the decay of the run's dynamics: measured is the largest factor over tracked steps,
+    at most two.
+    """
     forms = {"flow": "‖e^{−(s²N/n)K̂₀t}e₀‖²/(2n)", "descent": "‖(I − τ(s²N/n)K̂₀)^k e₀‖²/(2n)"}
     form = forms.get(history.dynamics.kind, "‖U r_k(Λ) Uᵀe₀‖²/(2n), r_{k+1} = T r_k − p r_{k−1}")
     name, claim = "linearised prediction", f"R_S(t) ≈ {form} within a factor of 2"
     loss, predicted = history.columns.get("loss", np.empty(0)), linearised_losses(prediction, history)
     if predicted is None:
-        return silent(name, "R_S(t) ≈ the loss of the network linearised at θ⁰, within a factor of 2", "not_applicable", NO_CLOSED_FORM)
+        return silent(
+            name,
+            "R_S(t) ≈ the loss of the network linearised at θ⁰, within a factor of 2",
+            "not_applicable",
+            NO_CLOSED_FORM,
+        )
     kept = above_rounding(loss) & np.isfinite(predicted)
     if kept.sum() < 2:
         return silent(name, claim, "vacuous", "fewer than two tracked steps above rounding")
     floor = ROUNDING * float(loss[0])
     gap = safe_exp(float(np.max(np.abs(np.log(loss[kept]) - np.log(np.maximum(predicted[kept], floor))))))
-    words, covered = "the largest factor between measured and linearised loss over tracked steps", _covered(prediction, history, kept)
+    words, covered = (
+        "the largest factor between measured and linearised loss over tracked steps",
+        _covered(prediction, history, kept),
+    )
     return at_most(name, claim, gap, 2.0, words, e_folds=covered)
 
 
@@ -70,8 +84,13 @@ def forecast_losses(prediction: Prediction, history: History) -> tuple[Array, Ar
 
 
 def forecast_band(prediction: Prediction, history: History) -> Statement:
-    """The forecast drawn before training: measured is the share of tracked steps whose loss lies in the 5–95 % band over seeds."""
-    name, claim = "forecast before training", "R_S(t) within the 5–95 % band of the lazy limit (90 % of seeds at each t)"
+    """The forecast drawn before training: measured is the share of tracked steps whose loss lies in the 5–95 % band
+    over seeds.
+    """
+    name, claim = (
+        "forecast before training",
+        "R_S(t) within the 5–95 % band of the lazy limit (90 % of seeds at each t)",
+    )
     curves = forecast_losses(prediction, history)
     if curves is None:
         return silent(name, claim, "not_applicable", prediction.unavailable or NO_CLOSED_FORM)
@@ -80,7 +99,10 @@ def forecast_band(prediction: Prediction, history: History) -> Statement:
     if not kept.any():
         return silent(name, claim, "vacuous", "the loss is at rounding level from the start")
     inside = ((loss >= band[0] * (1 - 1e-9)) & (loss <= band[2] * (1 + 1e-9)))[kept]
-    words = "share of tracked steps inside; one seed in ten leaves the band, which also leaves out the kernel's own fluctuation"
+    words = (
+        "share of tracked steps inside; one seed in ten leaves the band, which also leaves out the kernel's "
+        "own fluctuation"
+    )
     return at_least(name, claim, float(inside.mean()), 0.9, words, e_folds=_covered(prediction, history, kept))
 
 

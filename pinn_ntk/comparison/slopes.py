@@ -41,7 +41,8 @@ class Slope:
 def fit_slope(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray, level: float = 0.95) -> Slope:
     """The least-squares line of log y against log x, and the t-interval of its slope.
 
-    Every pair counts as an independent measurement: give all seeds, or their means, but not seeds that share their neurons across widths.
+    Every pair counts as an independent measurement: give all seeds, or their means, but not seeds that share their
+    neurons across widths.
 
     Args:
         x: positive.

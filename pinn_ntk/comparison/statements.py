@@ -31,11 +31,12 @@ class Statement:
         claim: the claim in symbols.
         predicted: its right-hand side, None where it has none.
         measured: its left-hand side, None where it was not measured.
-        slack: how far the claim is from failing: bound/measured or measured/bound, ≥ 1 where it holds; None where meaningless.
+        slack: how far the claim is from failing: bound/measured or measured/bound, ≥ 1 where it holds; None where
+            meaningless.
         verdict: 'holds' | 'fails' | 'vacuous' (true, but says nothing here) | 'not_applicable'.
         reason: in words, for every verdict but a plain 'holds'.
-        e_folds: of a statement about all t up to some T, rate·T: by how many factors of e the bound e^{−rate·t} falls until then; None of
-            one about a single time, and where there is no rate.
+        e_folds: of a statement about all t up to some T, rate·T: by how many factors of e the bound e^{−rate·t} falls
+            until then; None of one about a single time, and where there is no rate.
     """
 
     name: str
@@ -49,7 +50,13 @@ class Statement:
 
 
 def at_most(
-    name: str, claim: str, measured: float, bound: float, reason: str = "", tolerance: float = 1e-9, e_folds: float | None = None
+    name: str,
+    claim: str,
+    measured: float,
+    bound: float,
+    reason: str = "",
+    tolerance: float = 1e-9,
+    e_folds: float | None = None,
 ) -> Statement:
     """The statement measured ≤ bound."""
     slack = bound / measured if measured > 0.0 else math.inf
@@ -58,7 +65,13 @@ def at_most(
 
 
 def at_least(
-    name: str, claim: str, measured: float, bound: float, reason: str = "", tolerance: float = 1e-9, e_folds: float | None = None
+    name: str,
+    claim: str,
+    measured: float,
+    bound: float,
+    reason: str = "",
+    tolerance: float = 1e-9,
+    e_folds: float | None = None,
 ) -> Statement:
     """The statement measured ≥ bound."""
     slack = measured / bound if bound > 0.0 else math.inf

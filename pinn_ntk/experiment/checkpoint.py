@@ -1,7 +1,7 @@
 """Checkpoints: what a run needs to go on to the same bits, in its folder, whole or not at all.
 
-Each is a safetensors file (Δ, the optimiser's memory, losses, tracked rows; no code, no pickle) and a manifest with its SHA-256, written
-aside, flushed and renamed, the manifest last. The last two are kept.
+Each is a safetensors file (Δ, the optimiser's memory, losses, tracked rows; no code, no pickle) and a manifest with its
+SHA-256, written aside, flushed and renamed, the manifest last. The last two are kept.
 """
 
 import hashlib
@@ -104,7 +104,8 @@ def read_checkpoint(folder: Path, identity: Mapping[str, Any], device: torch.dev
         Memory and journal, and a warning for each later checkpoint that is damaged.
 
     Raises:
-        CheckpointError: there is none that is whole, or it is of another version or of a run that was configured otherwise.
+        CheckpointError: there is none that is whole, or it is of another version or of a run that was configured
+            otherwise.
     """
     from safetensors import SafetensorError
 
@@ -117,8 +118,14 @@ def read_checkpoint(folder: Path, identity: Mapping[str, Any], device: torch.dev
             notes.append(f"checkpoint {manifest.stem} is damaged ({error}); the one before it is taken")
             continue
         if about["version"] != VERSION:
-            raise CheckpointError(f"{manifest}: of version {about['version']!r}, expected {VERSION}; go on with the package that wrote it")
-        differing = [f"{k}: {about['identity'].get(k)!r} then, {v!r} now" for k, v in identity.items() if about["identity"].get(k) != v]
+            raise CheckpointError(
+                f"{manifest}: of version {about['version']!r}, expected {VERSION}; go on with the package that wrote it"
+            )
+        differing = [
+            f"{k}: {about['identity'].get(k)!r} then, {v!r} now"
+            for k, v in identity.items()
+            if about["identity"].get(k) != v
+        ]
         if differing:
             raise CheckpointError(f"{manifest}: of another run: {'; '.join(differing)}")
         return held, notes
@@ -170,7 +177,9 @@ def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:
         return [_plain(v, tensors) for v in value]
     if value is None or isinstance(value, (bool, int, str)):
         return value
-    raise TypeError(f"checkpoint: got a {type(value).__name__}, expected tensors, numbers, texts, None, lists and mappings")
+    raise TypeError(
+        f"checkpoint: got a {type(value).__name__}, expected tensors, numbers, texts, None, lists and mappings"
+    )
 
 
 def _filled(value: Any, tensors: Mapping[str, Tensor], device: torch.device) -> Any:
@@ -218,11 +227,15 @@ class Keeper:
 
     def perhaps(self, state: State) -> None:
         """Write one where it is time, and of the last state, so that a run may be given more steps."""
-        if state.status is Status.MAX_STEPS or (self.seconds is not None and time.monotonic() - self._last >= self.seconds):
+        if state.status is Status.MAX_STEPS or (
+            self.seconds is not None and time.monotonic() - self._last >= self.seconds
+        ):
             self.now(state)
 
     def now(self, state: State) -> None:
-        """Write one, unless the state is no good or its method has no memory; one more try, then a warning, when it cannot be."""
+        """Write one, unless the state is no good or its method has no memory; one more try, then a warning,
+        when it cannot be.
+        """
         self.written = False
         if not self.held.memory.values or self.held.memory.step != state.step or not math.isfinite(state.loss):
             return
@@ -236,4 +249,6 @@ class Keeper:
             except OSError as error:
                 if last and not self._warned:
                     self._warned = True
-                    self.warn(f"warning: no checkpoint ({error}); the run goes on, and those written before are as they were")
+                    self.warn(
+                        f"warning: no checkpoint ({error}); the run goes on, and those written before are as they were"
+                    )

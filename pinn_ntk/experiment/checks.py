@@ -9,7 +9,8 @@ from pinn_ntk.training.trackers import History
 
 
 def check_smoothness(network: Model, problem: Problem) -> list[str]:
-    """Refuse a network whose derivatives the operators need and that are not there, or a module that does not fit; warn of the rest.
+    """Refuse a network whose derivatives the operators need and that are not there, or a module that does not fit;
+    warn of the rest.
 
     Raises:
         ValueError: with what is expected.
@@ -31,7 +32,11 @@ def step_warnings(settings: Settings, limit: float | None) -> list[str]:
     if limit is None:
         return []
     tau = settings.step_size if settings.absolute else settings.step_size * limit
-    return [] if tau <= limit else [f"step size {tau:.4g} is above the stability limit {limit:.4g} at θ⁰: training may diverge"]
+    return (
+        []
+        if tau <= limit
+        else [f"step size {tau:.4g} is above the stability limit {limit:.4g} at θ⁰: training may diverge"]
+    )
 
 
 def growth_warnings(history: History) -> list[str]:
@@ -39,7 +44,10 @@ def growth_warnings(history: History) -> list[str]:
     first, last = float(history.losses[0]), float(history.losses[-1])
     if not last > first or history.status is Status.NON_FINITE:
         return []
-    return [f"the loss ended {last / first:.3g} times above its start: the step is too large away from θ⁰; try a smaller step_size"]
+    return [
+        f"the loss ended {last / first:.3g} times above its start: the step is too large away from θ⁰; try a "
+        "smaller step_size"
+    ]
 
 
 def early_warnings(history: History) -> list[str]:
@@ -49,4 +57,8 @@ def early_warnings(history: History) -> list[str]:
 
 def precision_warnings(settings: Settings) -> list[str]:
     """A warning about what single precision cannot say."""
-    return [] if settings.dtype == "float64" else ["float32: λ_min is meaningful only above its floor of about 1e-7·λ_max·n"]
+    return (
+        []
+        if settings.dtype == "float64"
+        else ["float32: λ_min is meaningful only above its floor of about 1e-7·λ_max·n"]
+    )

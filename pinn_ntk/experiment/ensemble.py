@@ -1,4 +1,5 @@
-"""All seeds of one configuration from end to end: prediction, batched training, comparison by seed, coverage over seeds.
+"""All seeds of one configuration from end to end: prediction, batched training, comparison by seed,
+coverage over seeds.
 
 Examples:
     >>> from pinn_ntk import Settings, TwoLayer, box, laplacian, pose, run_ensemble
@@ -56,7 +57,10 @@ def check_ensemble(network: Model, settings: Settings) -> TwoLayer:
             "sweep over the seed for the others: -m seed=0,1,2"
         )
     if not isinstance(network, TwoLayer):
-        raise ValueError(f"network: got {network.about.words} with an ensemble, expected two layers; sweep over the seed: -m seed=0,1,2")
+        raise ValueError(
+            f"network: got {network.about.words} with an ensemble, expected two layers; sweep over the seed: -m "
+            "seed=0,1,2"
+        )
     return network
 
 
@@ -70,7 +74,8 @@ def run_ensemble(
     on_prediction: Callable[[Prediction], None] | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> EnsembleRecord:
-    """Predict, train all seeds as one batch with tracking, compare seed by seed, and count. Errors are those of the last states only.
+    """Predict, train all seeds as one batch with tracking, compare seed by seed, and count.
+    Errors are those of the last states only.
 
     Args:
         problem: the blocks; moved to the device and dtype of the settings.
@@ -111,13 +116,22 @@ def run_ensemble(
     members, guarantees = run.members(histories, notes)
     seconds = {name: sum(h.seconds[name] for h in histories) for name in histories[0].seconds}
     seconds["kernel"] += trained - ended
-    seconds |= {"theory": predicted + time.perf_counter() - trained, "report": 0.0, "total": time.perf_counter() - begin}
+    seconds |= {
+        "theory": predicted + time.perf_counter() - trained,
+        "report": 0.0,
+        "total": time.perf_counter() - begin,
+    }
     return EnsembleRecord(
         median=run.record(histories[median_index(histories)], seconds),
         members=tuple(members),
         coverage=coverage([member.statements for member in members], promises(guarantees, start.width)),
         seconds=seconds,
-        warnings=(*notes, *_counted([growth_warnings(h) and ["the loss ended above its start: the step is too large"] for h in histories])),
+        warnings=(
+            *notes,
+            *_counted(
+                [growth_warnings(h) and ["the loss ended above its start: the step is too large"] for h in histories]
+            ),
+        ),
     )
 
 
@@ -165,7 +179,9 @@ def _with_errors(history: History, problem: Problem) -> History:
         return history
     missing = np.full(len(history.columns["step"]) - 1, math.nan)
     last = error_tracker(problem)(history.final)
-    return replace(history, columns={**history.columns, **{name: np.append(missing, float(value)) for name, value in last.items()}})
+    return replace(
+        history, columns={**history.columns, **{name: np.append(missing, float(value)) for name, value in last.items()}}
+    )
 
 
 def median_index(histories: Sequence[History]) -> int:

@@ -30,7 +30,9 @@ def versions() -> dict[str, str]:
 
 
 def machine(device: torch.device, kernels: Mapping[str, Any], compiled: bool = False) -> dict[str, Any]:
-    """Threads, processes, chunk, processor, whether steps were compiled, and the commits of the code: what changes the last bits."""
+    """Threads, processes, chunk, processor, whether steps were compiled, and the commits of the code:
+    what changes the last bits.
+    """
     chunk = kernels["initial"].chunk if kernels else None
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     about = {
@@ -45,16 +47,19 @@ def machine(device: torch.device, kernels: Mapping[str, Any], compiled: bool = F
 
 
 def commits() -> dict[str, str | None]:
-    """The git commits of the package and of the folder where the program runs, with '+' where files that git follows were changed.
+    """The git commits of the package and of the folder where the program runs,
+    with '+' where files that git follows were changed.
 
-    A package that was installed, and a folder outside of any repository, have None. They are looked up once in a process.
+    A package that was installed, and a folder outside of any repository, have None. They are looked up once in a
+    process.
     """
     return {"pinn_ntk": commit_of(_PACKAGE.parent, _PACKAGE.name), "project": commit_of(Path.cwd())}
 
 
 @cache
 def commit_of(folder: Path, file: str = "") -> str | None:
-    """HEAD of the repository that a folder lies in, 40 hexadecimal digits, with '+' where files that git follows were changed.
+    """HEAD of the repository that a folder lies in, 40 hexadecimal digits,
+    with '+' where files that git follows were changed.
 
     Args:
         folder: in the repository.
@@ -76,7 +81,9 @@ def commit_of(folder: Path, file: str = "") -> str | None:
 
 
 def _said(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS, stdin=subprocess.DEVNULL).stdout.strip()
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=_SECONDS, stdin=subprocess.DEVNULL
+    ).stdout.strip()
 
 
 @cache

@@ -37,6 +37,14 @@ class Reference:
         """
         found = fem_reference(posed, self.degrees, steps=self.steps)
         own = None if posed.exact is None else found.difference(posed.exact)
-        compared = Compared(str(found), found.degrees, found.steps, found.seconds, found.estimate, found.difference(record.answer.u), own)
+        compared = Compared(
+            str(found),
+            found.degrees,
+            found.steps,
+            found.seconds,
+            found.estimate,
+            found.difference(record.answer.u),
+            own,
+        )
         seconds = {**record.seconds, "reference": found.seconds, "total": record.seconds["total"] + found.seconds}
         return replace(record, compared=compared, seconds=seconds)

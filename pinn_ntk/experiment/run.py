@@ -69,8 +69,8 @@ def run(
 
     Args:
         problem: the blocks; moved to the device and dtype of the settings.
-        network: where training starts; it is not changed. Any torch module h: (n, d) → (n,) or (n, 1) will do: what is not a `TwoLayer`
-            is differentiated automatically, and the theorems do not speak of it.
+        network: where training starts; it is not changed. Any torch module h: (n, d) → (n,) or (n, 1) will do: what is
+            not a `TwoLayer` is differentiated automatically, and the theorems do not speak of it.
         settings: how; the defaults are gradient descent with half the stability limit.
         trackers: asked beside the built-in ones.
         on_state: called with every state, for progress.
@@ -120,7 +120,9 @@ def run(
     )
 
 
-def _kernel_tracker(problem: Problem, network: Model, settings: Settings, limit: float | None, held: Held) -> KernelTracker | None:
+def _kernel_tracker(
+    problem: Problem, network: Model, settings: Settings, limit: float | None, held: Held
+) -> KernelTracker | None:
     """The tracker of the kernel, of a run that goes on too; None where it is not tracked."""
     if not settings.kernel:
         return None
@@ -138,8 +140,12 @@ def placed(problem: Problem, network: Model, settings: Settings) -> tuple[Proble
     return problem.to(dtype, device), network.with_weights(network.weights).to(device=device, dtype=dtype)
 
 
-def _predicted(problem: Problem, network: Model, settings: Settings, notes: list[str], limit: float | None) -> Prediction | None:
-    """The prediction; None where it is not wanted, or where the kernel is not finite: training then stops at once and says so."""
+def _predicted(
+    problem: Problem, network: Model, settings: Settings, notes: list[str], limit: float | None
+) -> Prediction | None:
+    """The prediction; None where it is not wanted, or where the kernel is not finite:
+    training then stops at once and says so.
+    """
     if not settings.theory:
         return None
     dynamics = next(_states(problem, network, settings, limit)[0]).dynamics  # the first state knows how θ will move
@@ -161,7 +167,11 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
     commits()  # those of now: files may change while a run goes
     settings.method.require(network, settings.options)
     notes = [*check_smoothness(network, problem), *preconditions(problem)]
-    limit = step_limit(network, problem, law(settings.optimizer, settings.options)) if "limit" in settings.method.arguments else None
+    limit = (
+        step_limit(network, problem, law(settings.optimizer, settings.options))
+        if "limit" in settings.method.arguments
+        else None
+    )
     notes += step_warnings(settings, limit) + precision_warnings(settings)
     if settings.strict and notes:
         raise StrictError("strict: " + "; ".join(notes))
@@ -207,7 +217,9 @@ def _states(
         "memory": memory,
         **settings.options,
     }
-    states = method.states(network, problem, steps=settings.steps, **{k: v for k, v in given.items() if k in method.arguments})
+    states = method.states(
+        network, problem, steps=settings.steps, **{k: v for k, v in given.items() if k in method.arguments}
+    )
     if method.every:
         return states, list(range(max(settings.steps, settings.tracked) + 1))
     return states, tracked_steps(settings.steps, settings.tracked, settings.every)
@@ -233,7 +245,13 @@ def tracked_run(
         on_state: called with every state.
         journal: of the steps before the first of these states.
     """
-    asked: list[Tracker] = [loss_tracker(problem), displacement_tracker, error_tracker(problem), *([own] if own else []), *trackers]
+    asked: list[Tracker] = [
+        loss_tracker(problem),
+        displacement_tracker,
+        error_tracker(problem),
+        *([own] if own else []),
+        *trackers,
+    ]
     history = track(states, asked, list(steps), on_state, journal)
     if own is None or own.first is None or own.last is None:
         return Measured(history, {})

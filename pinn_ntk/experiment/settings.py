@@ -33,8 +33,8 @@ class Settings:
 
     Attributes:
         optimizer: a name of `training.methods.METHODS`.
-        step_size: τ as a fraction of 2n/(s²N λ_max), or τ itself with `absolute`; for a flow it sets the horizon steps·τ.
-            Optimisers without such a step leave it alone.
+        step_size: τ as a fraction of 2n/(s²N λ_max), or τ itself with `absolute`; for a flow it sets the horizon
+            steps·τ. Optimisers without such a step leave it alone.
         absolute: how step_size is meant.
         steps: at most.
         tolerance: stop when R_S is at most this.

@@ -1,4 +1,6 @@
-"""A run that chooses for itself: a = 0 and the solver's solution are its two states, and it has everything that a run has."""
+"""A run that chooses for itself: a = 0 and the solver's solution are its two states,
+and it has everything that a run has.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,7 +54,8 @@ def solved_run(
 
     Examples:
         >>> from pinn_ntk import Solver, box, dirichlet, laplacian, pose, solved_run
-        >>> record = solved_run(pose(-laplacian(1), box(0, 1), 2, [dirichlet(0)]), Solver(tolerance=1e-8))  # u = x(1 − x)
+        >>> problem = pose(-laplacian(1), box(0, 1), 2, [dirichlet(0)])  # u = x(1 − x)
+        >>> record = solved_run(problem, Solver(tolerance=1e-8))
         >>> print(record.history.status, round(float(record.answer.u([[0.5]])), 6))
         CONVERGED 0.25
     """
@@ -66,7 +69,9 @@ def solved_run(
     spent, own = time.perf_counter() - begin, solution.problem
     kernel = settings.kernel and own.points <= _KERNEL
     start = solution.network.with_weights(_at_zero(solution.network.weights))
-    measured: Measured = tracked_run(own, _states(solution), [0, 1], KernelTracker(own) if kernel else None, trackers, on_state)
+    measured: Measured = tracked_run(
+        own, _states(solution), [0, 1], KernelTracker(own) if kernel else None, trackers, on_state
+    )
     history = replace(measured.history, seconds={**measured.history.seconds, "training": spent})
     seconds = {**history.seconds, "theory": 0.0, "report": 0.0, "total": time.perf_counter() - begin}
     return Record(
@@ -90,7 +95,9 @@ def solved_run(
 
 def _at_zero(weights: Weights) -> Weights:
     """The same inner weights, a = 0 and β = 0."""
-    return replace(weights, a0=torch.zeros_like(weights.a0), da=torch.zeros_like(weights.da), extra=torch.zeros_like(weights.extra))
+    return replace(
+        weights, a0=torch.zeros_like(weights.a0), da=torch.zeros_like(weights.da), extra=torch.zeros_like(weights.extra)
+    )
 
 
 def _states(solution: Solution) -> Iterator[State]:
@@ -109,9 +116,14 @@ def _warnings(solution: Solution) -> list[str]:
     """What a person should know before they use u."""
     found = []
     if solution.floating:
-        found.append("the conditions determine u up to a constant: the solution of mean zero was computed; give a value of u to fix it")
+        found.append(
+            "the conditions determine u up to a constant: the solution of mean zero was computed; give a value "
+            "of u to fix it"
+        )
     if solution.reason in (Reason.UNDERDETERMINED, Reason.INCONSISTENT):
         found.append(f"{solution.reason}: {REASONS[solution.reason]}")
     elif solution.estimate > _UNSOLVED:
-        found.append(f"not solved: two independent fits differ by {solution.estimate:.2g} of u; allow more optimizer.seconds")
+        found.append(
+            f"not solved: two independent fits differ by {solution.estimate:.2g} of u; allow more optimizer.seconds"
+        )
     return found

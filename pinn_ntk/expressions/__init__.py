@@ -1,4 +1,6 @@
-"""Text to tensor function: a formula typed in YAML, read against a whitelist and evaluated by torch; no code of it is ever run."""
+"""Text to tensor function: a formula typed in YAML, read against a whitelist and evaluated by torch;
+no code of it is ever run.
+"""
 
 from pinn_ntk.expressions.program import Expression, check_finite
 from pinn_ntk.expressions.reader import ExpressionError, parse, variable_names

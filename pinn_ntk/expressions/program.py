@@ -1,7 +1,7 @@
 """What a formula becomes: a flat program for a stack of tensors.
 
-Flat rather than nested, so that neither a long sum nor a caller deep in the call stack (`torch.func` transforms, a sweep) can exhaust the
-recursion limit when it is evaluated, and plain tuples, so that it can be pickled and compared.
+Flat rather than nested, so that neither a long sum nor a caller deep in the call stack (`torch.func` transforms, a
+sweep) can exhaust the recursion limit when it is evaluated, and plain tuples, so that it can be pickled and compared.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,9 @@ class Coordinate(NamedTuple):
 
 
 class Power(NamedTuple):
-    """Raise to a constant power: an int where it is one, so that torch differentiates a polynomial exactly, also at 0."""
+    """Raise to a constant power: an int where it is one, so that torch differentiates a polynomial exactly,
+    also at 0.
+    """
 
     exponent: int | float
 
@@ -41,7 +43,9 @@ Program = tuple[Constant | Coordinate | Power | Apply, ...]
 
 
 class Function(NamedTuple):
-    """A function that a formula may call: how torch applies it, its LaTeX with %s for the arguments, how many of these it takes."""
+    """A function that a formula may call: how torch applies it, its LaTeX with %s for the arguments,
+    how many of these it takes.
+    """
 
     apply: Callable[..., Tensor]
     latex: str
@@ -49,7 +53,9 @@ class Function(NamedTuple):
 
 
 def _sign(z: Tensor) -> Tensor:
-    return torch.where(torch.isnan(z), z, torch.sign(z))  # torch.sign(nan) is 0, which would hide the logarithm of a negative number
+    return torch.where(
+        torch.isnan(z), z, torch.sign(z)
+    )  # torch.sign(nan) is 0, which would hide the logarithm of a negative number
 
 
 def _heaviside(z: Tensor, at_zero: Tensor | None = None) -> Tensor:
@@ -132,10 +138,13 @@ class Expression:
         match self.program[-1]:
             case Constant(value):
                 return value
-        raise ValueError(f"`{self.text}` depends on the coordinates and has no single value: evaluate it at points instead")
+        raise ValueError(
+            f"`{self.text}` depends on the coordinates and has no single value: evaluate it at points instead"
+        )
 
     def __call__(self, x: Tensor) -> Tensor:
-        """f(x) in the dtype and on the device of x, by autograd's own operations; also under `torch.func.grad`, `jvp` and `vmap`.
+        """f(x) in the dtype and on the device of x, by autograd's own operations; also under `torch.func.grad`,
+        `jvp` and `vmap`.
 
         Args:
             x: points (n, d), or any (…, d).
@@ -144,15 +153,23 @@ class Expression:
             values (n,), or (…). Those of a constant formula do not depend on x, also for autograd.
 
         Raises:
-            ValueError: x has another number of columns, or is not of a floating type in which every constant of the formula is finite.
+            ValueError: x has another number of columns, or is not of a floating type in which every constant of the
+                formula is finite.
         """
         if x.ndim == 0 or x.shape[-1] != len(self.names):
-            raise ValueError(f"`{self.text}` needs points (n, {len(self.names)}), columns {', '.join(self.names)}; got {tuple(x.shape)}")
+            raise ValueError(
+                f"`{self.text}` needs points (n, {len(self.names)}), columns {', '.join(self.names)}; got "
+                f"{tuple(x.shape)}"
+            )
         if not x.is_floating_point():
-            raise ValueError(f"`{self.text}` needs points of a floating type, got {x.dtype}: convert them, for example by x.double()")
+            raise ValueError(
+                f"`{self.text}` needs points of a floating type, got {x.dtype}: convert them, for example by x.double()"
+            )
         largest = max((abs(step.value) for step in self.program if isinstance(step, Constant)), default=0.0)
         if largest > torch.finfo(x.dtype).max:
-            raise ValueError(f"`{self.text}` holds the constant {largest:g}, beyond the range of {x.dtype}: use float64")
+            raise ValueError(
+                f"`{self.text}` holds the constant {largest:g}, beyond the range of {x.dtype}: use float64"
+            )
         if self.is_constant:
             return x.new_full(x.shape[:-1], self.value)
         return evaluate(self.program, x)

@@ -1,5 +1,5 @@
-"""How a formula is read: an alphabet, then `ast.parse` (syntax only), then a reader that knows numbers, coordinates, arithmetic and a table
-of functions, and refuses everything else at its position.
+"""How a formula is read: an alphabet, then `ast.parse` (syntax only), then a reader that knows numbers, coordinates,
+arithmetic and a table of functions, and refuses everything else at its position.
 """
 
 import ast
@@ -25,7 +25,8 @@ _ALLOWED = "numbers, + - * / **, parentheses, names and functions"
 _FOREIGN = re.compile(r"[^0-9A-Za-z_.,+\-*/() ]")
 _COMPARISON = "a condition is written with heaviside, minimum or maximum"
 _HINTS = {
-    "^": "a power is written **", "²": "write **2", "³": "write **3", "π": "write pi", "−": "write -", "×": "write *", "·": "write *",
+    "^": "a power is written **", "²": "write **2", "³": "write **3", "π": "write pi", "−": "write -",
+    "×": "write *", "·": "write *",
     "<": _COMPARISON, ">": _COMPARISON, "=": "a formula is one expression, without = and without keyword arguments",
     "\n": "write the formula on one line (in YAML: >- instead of > or |)",
 }  # fmt: skip
@@ -46,7 +47,9 @@ class ExpressionError(ValueError):
     """
 
     def __init__(self, reason: str, text: str, position: int) -> None:
-        super().__init__(reason, text, position)  # the plain arguments, so that the error survives pickling between processes
+        super().__init__(
+            reason, text, position
+        )  # the plain arguments, so that the error survives pickling between processes
         self.reason, self.text, self.position = reason, text, position
 
     def __str__(self) -> str:
@@ -78,9 +81,9 @@ def variable_names(dim: int, time: bool = False) -> tuple[str, ...]:
 def parse(text: str | float | int, dim: int, time: bool = False) -> Expression:
     """'sin(pi*x)*exp(-t)' ↦ f: reads a formula; nothing of it is executed.
 
-    It may hold finite numbers, the coordinates (`variable_names`, or x1, x2, …), pi, e, + - * / **, parentheses, and the functions sin cos
-    tan asin acos atan sinh cosh tanh exp log sqrt abs sign erf heaviside minimum maximum atan2, named as in torch; heaviside(z) is ½ at
-    z = 0, heaviside(z, v) is v there.
+    It may hold finite numbers, the coordinates (`variable_names`, or x1, x2, …), pi, e, + - * / **, parentheses, and
+    the functions sin cos tan asin acos atan sinh cosh tanh exp log sqrt abs sign erf heaviside minimum maximum atan2,
+    named as in torch; heaviside(z) is ½ at z = 0, heaviside(z, v) is v there.
 
     Args:
         text: the formula, or a number.
@@ -91,8 +94,8 @@ def parse(text: str | float | int, dim: int, time: bool = False) -> Expression:
         the function.
 
     Raises:
-        ExpressionError: anything else; more than 2,000 characters, 400 numbers, names and operations, or 50 levels; an integer exponent
-            beyond ±16; a constant that is not finite.
+        ExpressionError: anything else; more than 2,000 characters, 400 numbers, names and operations, or 50 levels; an
+            integer exponent beyond ±16; a constant that is not finite.
         ValueError: dim is not a positive integer.
 
     Examples:
@@ -111,7 +114,9 @@ def parse(text: str | float | int, dim: int, time: bool = False) -> Expression:
 def _source(text: str | float | int) -> str:
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         kind = type(text).__name__  # and not its repr, which may be endless or raise
-        raise ExpressionError(f"a formula is a text or a number, got {kind}", str(text) if isinstance(text, bool) else f"<{kind}>", 0)
+        raise ExpressionError(
+            f"a formula is a text or a number, got {kind}", str(text) if isinstance(text, bool) else f"<{kind}>", 0
+        )
     if isinstance(text, str):
         source = text.strip(" ")
     elif isinstance(text, int):
@@ -122,7 +127,9 @@ def _source(text: str | float | int) -> str:
     if not source:
         raise ExpressionError("the formula is empty: for zero write 0", source, 0)
     if len(source) > MAX_CHARACTERS:
-        raise ExpressionError(f"the formula has {len(source)} characters; at most {MAX_CHARACTERS} are read", source, MAX_CHARACTERS)
+        raise ExpressionError(
+            f"the formula has {len(source)} characters; at most {MAX_CHARACTERS} are read", source, MAX_CHARACTERS
+        )
     if foreign := _FOREIGN.search(source):
         hint = _HINTS.get(foreign[0], f"allowed are {_ALLOWED}")
         raise ExpressionError(f"the character {foreign[0]!a} is not allowed: {hint}", source, foreign.start())
@@ -141,7 +148,9 @@ def _syntax(source: str) -> ast.expr:
         raise ExpressionError("the formula is nested too deeply", source, 0) from None
     nodes = sum(isinstance(node, ast.expr) for node in ast.walk(tree))
     if nodes > MAX_NODES:
-        raise ExpressionError(f"the formula has {nodes} numbers, names and operations; at most {MAX_NODES} are read", source, 0)
+        raise ExpressionError(
+            f"the formula has {nodes} numbers, names and operations; at most {MAX_NODES} are read", source, 0
+        )
     return tree
 
 
@@ -151,7 +160,9 @@ def _finite(number: float, source: str, position: int) -> float:
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        raise ExpressionError(f"a constant is {value}; expected a finite number, at most 1.8e308 in size", source, position)
+        raise ExpressionError(
+            f"a constant is {value}; expected a finite number, at most 1.8e308 in size", source, position
+        )
     return value
 
 
@@ -193,10 +204,14 @@ class _Reader:
                 return self.read(operand, depth + 1)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.read(operand, depth + 1)
-                return self.apply(Apply("negative", 1), (inner,), f"-{inner.within(_PRODUCT)}", _NEGATIVE, node.col_offset)
+                return self.apply(
+                    Apply("negative", 1), (inner,), f"-{inner.within(_PRODUCT)}", _NEGATIVE, node.col_offset
+                )
             case ast.Call():
                 return self.call(node, depth)
-        raise self.error(f"{_REFUSED.get(type(node), 'this')} is not allowed in a formula: allowed are {_ALLOWED}", node.col_offset)
+        raise self.error(
+            f"{_REFUSED.get(type(node), 'this')} is not allowed in a formula: allowed are {_ALLOWED}", node.col_offset
+        )
 
     def chain(self, node: ast.BinOp, depth: int) -> _Part:
         """A left-hand chain a + b + c …, read in a loop: long sums are long, not deep."""
@@ -219,7 +234,9 @@ class _Reader:
             exponent: int | float = right.constant
             if right.constant.is_integer():
                 if abs(right.constant) > MAX_INTEGER_EXPONENT:
-                    raise self.error(f"an integer exponent is at most {MAX_INTEGER_EXPONENT} in size, got {right.constant:g}", place)
+                    raise self.error(
+                        f"an integer exponent is at most {MAX_INTEGER_EXPONENT} in size, got {right.constant:g}", place
+                    )
                 exponent = int(right.constant)
             return self.apply(Power(exponent), (left,), *_latex(sign, left, right), place)
         return self.apply(Apply(sign, 2), (left, right), *_latex(sign, left, right), place)
@@ -243,7 +260,9 @@ class _Reader:
 
     def apply(self, step: Apply | Power, parts: tuple[_Part, ...], latex: str, level: int, position: int) -> _Part:
         program: Program = (*(inner for part in parts for inner in part.program), step)
-        if all(part.constant is not None for part in parts):  # folded by the same torch functions that would evaluate it
+        if all(
+            part.constant is not None for part in parts
+        ):  # folded by the same torch functions that would evaluate it
             value = evaluate(program, torch.zeros(1, dtype=torch.float64, device="cpu")).item()
             program = (Constant(_finite(value, self.source, position)),)
         return _Part(program, latex, level)
@@ -257,7 +276,9 @@ class _Reader:
         if not exponent:
             return _Part((Constant(finite),), mantissa)
         power = f"10^{{{int(exponent)}}}"
-        return _Part((Constant(finite),), *((power, _POWER) if mantissa == "1" else (rf"{mantissa} \cdot {power}", _PRODUCT)))
+        return _Part(
+            (Constant(finite),), *((power, _POWER) if mantissa == "1" else (rf"{mantissa} \cdot {power}", _PRODUCT))
+        )
 
     def name(self, name: str, position: int) -> _Part:
         """A coordinate or a named constant."""
@@ -277,7 +298,9 @@ class _Reader:
         shown = name if len(name) <= 40 else f"{name[:40]}…"
         suggestion = f", did you mean {nearest[0]}?" if nearest else ";"
         names = ", ".join(known if len(known) <= 12 else [*known[:2], "…", *known[-4:]])
-        return self.error(f"unknown {kind} {shown}{suggestion} names: {names}; functions: {', '.join(FUNCTIONS)}", position)
+        return self.error(
+            f"unknown {kind} {shown}{suggestion} names: {names}; functions: {', '.join(FUNCTIONS)}", position
+        )
 
     def error(self, reason: str, position: int) -> ExpressionError:
         return ExpressionError(reason, self.source, position)
@@ -291,6 +314,8 @@ def _latex(sign: str, left: _Part, right: _Part) -> tuple[str, int]:
         return f"{left.within(_ATOM)}^{{{right.latex}}}", _POWER
     if sign == "*":
         factor = right.within(_PRODUCT)
-        dot = r" \cdot " if factor[0].isdigit() or factor.startswith(r"\frac") else " "  # 2 3 and 2 ½ would read as other numbers
+        dot = (
+            r" \cdot " if factor[0].isdigit() or factor.startswith(r"\frac") else " "
+        )  # 2 3 and 2 ½ would read as other numbers
         return f"{left.within(_NEGATIVE)}{dot}{factor}", max(min(left.level, _PRODUCT), _NEGATIVE)
     return f"{left.latex} {sign} {right.within(_PRODUCT)}", _SUM

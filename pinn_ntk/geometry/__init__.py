@@ -1,1 +1,3 @@
-"""Domains: where equations live, their points, their boundary pieces with outward normals and measures, and what is singular about them."""
+"""Domains: where equations live, their points, their boundary pieces with outward normals and measures,
+and what is singular about them.
+"""

@@ -8,7 +8,8 @@ from pinn_ntk.geometry.over_time import OverTime
 
 
 def union(*domains: Domain) -> Combined:
-    """int ∪_k Ω̄_k: what lies in one of the domains or between two that share a face; unions among them are taken apart.
+    """int ∪_k Ω̄_k: what lies in one of the domains or between two that share a face;
+    unions among them are taken apart.
 
     Pieces keep their names; one that several parts have is preceded by the part's number, as in `2: x=0`.
 
@@ -27,8 +28,8 @@ def union(*domains: Domain) -> Combined:
 def difference(domain: Domain, *taken: Domain) -> Combined:
     """Ω ∖ ∪_k Ω̄_k: the domain without others; unions among these, and a difference in front, are taken apart.
 
-    Pieces keep their names; one that several parts have is preceded by the part's number, as in `2: circle`, the domain itself being 1. The
-    pieces of what is taken away have the normals that point out of what is left.
+    Pieces keep their names; one that several parts have is preceded by the part's number, as in `2: circle`, the domain
+    itself being 1. The pieces of what is taken away have the normals that point out of what is left.
 
     Raises:
         ValueError: nothing to take away, unlike domains, or nothing left.
@@ -59,7 +60,9 @@ def intersection(*domains: Domain) -> Combined:
         >>> quarter.contains(torch.tensor([[0.5, 0.5], [0.9, 0.9], [-0.5, 0.5]]))
         tensor([ True, False, False])
     """
-    return _combined("intersection", [part for domain in domains for part in _apart(domain, "intersection")], len(domains))
+    return _combined(
+        "intersection", [part for domain in domains for part in _apart(domain, "intersection")], len(domains)
+    )
 
 
 def _apart(domain: Domain, kind: str) -> tuple[Domain, ...]:
@@ -73,13 +76,20 @@ def _combined(kind: str, parts: Sequence[Domain], given: int) -> Combined:
         if not isinstance(part, Domain):
             raise ValueError(f"{kind}: got {part!r} as part {k}, expected a domain, such as box(0, 1)")
         if isinstance(part, OverTime):
-            raise ValueError(f"{kind}: got {part} as part {k}, a domain over time; combine domains in space first, then take over_time")
+            raise ValueError(
+                f"{kind}: got {part} as part {k}, a domain over time; combine domains in space first, then take "
+                "over_time"
+            )
         if part.dim != parts[0].dim:
-            raise ValueError(f"{kind}: got domains of {parts[0].dim} and {part.dim} dimensions, expected one dimension: {parts[0]}, {part}")
+            raise ValueError(
+                f"{kind}: got domains of {parts[0].dim} and {part.dim} dimensions, expected one dimension: "
+                f"{parts[0]}, {part}"
+            )
     combined = Combined(kind, tuple(parts))
     empty = any(lo >= hi for lo, hi in zip(combined.low, combined.high, strict=True))
     if empty or combined.filled == 0.0:
         raise ValueError(
-            f"{kind}: got an empty domain, {combined}: none of {VOLUME_POINTS:,} points is inside; expected parts that leave something"
+            f"{kind}: got an empty domain, {combined}: none of {VOLUME_POINTS:,} points is inside; expected "
+            "parts that leave something"
         )
     return combined

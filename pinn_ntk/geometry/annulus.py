@@ -143,11 +143,13 @@ def annulus(center: Numbers, inner: float, outer: float) -> Annulus:
     a, b = number("inner radius", inner, positive=True), number("outer radius", outer, positive=True)
     if len(c) == 1:
         raise ValueError(
-            f"annulus: got the center {listed(c)} of one coordinate, expected two or more; on the line take a union of two boxes"
+            f"annulus: got the center {listed(c)} of one coordinate, expected two or more; on the line take a "
+            "union of two boxes"
         )
     if not b - a > _THINNEST * (b + max(map(abs, c))):
         raise ValueError(
-            f"annulus: got inner = {a:g} and outer = {b:g}, expected inner < outer, not equal up to rounding: it is empty otherwise"
+            f"annulus: got inner = {a:g} and outer = {b:g}, expected inner < outer, not equal up to rounding: "
+            "it is empty otherwise"
         )
     box([v - b for v in c], [v + b for v in c])
     return Annulus(c, a, b)

@@ -13,7 +13,9 @@ from pinn_ntk.geometry.sampling import stream
 from pinn_ntk.geometry.shape import Shape
 from pinn_ntk.geometry.sphere import ball_volume, polar, sphere_measure, sphere_points
 
-_ROUND = 5  # from this dimension on a ball fills less than a quarter of its bounding box, and its candidates come in polar coordinates
+# from this dimension on a ball fills less than a quarter of its bounding box, and its candidates come in polar
+# coordinates
+_ROUND = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class Ball(Shape):
         """The `circle` in the plane, the `sphere` beyond; of an interval its two ends by name, as of a box."""
         if self.dim == 1:
             return Box(self.low, self.high).pieces
-        name, measure = "circle" if self.dim == 2 else "sphere", sphere_measure(self.dim) * self.radius ** (self.dim - 1)
+        name, measure = (
+            "circle" if self.dim == 2 else "sphere",
+            sphere_measure(self.dim) * self.radius ** (self.dim - 1),
+        )
         return (Piece(name, measure, self._sample, self._outward, self._on),)
 
     @property
@@ -89,7 +94,9 @@ class Ball(Shape):
         return (self._distance(x) - self.radius).abs() <= self.slack(x)
 
     def _sample(self, n: int, seed: int) -> Tensor:
-        return torch.tensor(self.center, dtype=torch.float64) + self.radius * sphere_points(n, self.dim, stream(seed, 1))
+        return torch.tensor(self.center, dtype=torch.float64) + self.radius * sphere_points(
+            n, self.dim, stream(seed, 1)
+        )
 
     def _outward(self, x: Tensor) -> Tensor:
         y = x - x.new_tensor(self.center)
@@ -97,7 +104,8 @@ class Ball(Shape):
 
 
 def ball(center: Numbers, radius: float) -> Ball:
-    """Ω = {|x − c| < r} ⊂ ℝᵈ; its boundary piece is `circle` in the plane, `sphere` beyond, and two ends such as `x=0` on the line.
+    """Ω = {|x − c| < r} ⊂ ℝᵈ; its boundary piece is `circle` in the plane, `sphere` beyond,
+    and two ends such as `x=0` on the line.
 
     Args:
         center: c; a number on the line.

@@ -12,7 +12,16 @@ from pinn_ntk.arguments import MAX_POINTS, choose, count
 from pinn_ntk.geometry.coordinates import axis_names, written
 from pinn_ntk.geometry.domain import Corner, Hole, Piece
 from pinn_ntk.geometry.pieces import named_pieces
-from pinn_ntk.geometry.sampling import LAST_SEED, MARGIN, SAMPLINGS, apportion, sobol, stream, tensor_grid, unseen_stream
+from pinn_ntk.geometry.sampling import (
+    LAST_SEED,
+    MARGIN,
+    SAMPLINGS,
+    apportion,
+    sobol,
+    stream,
+    tensor_grid,
+    unseen_stream,
+)
 
 Face = tuple[int, str]  # (axis, "low" or "high")
 _SHORTEST, _LONGEST = 1e-150, 1e150  # squares of lengths are floats
@@ -91,21 +100,24 @@ class Box:
         Args:
             n: how many.
             seed: the same seed gives the same points; of Sobol and Halton points fewer are the first ones of more.
-            method: sobol, halton (both scrambled), uniform (independent), latin (hypercube), grid: low + (high − low)·i/(m+1), i = 1…m,
-                m = n^(1/d), or chebyshev: the zeros of the Chebyshev polynomial of degree m on each axis.
+            method: sobol, halton (both scrambled), uniform (independent), latin (hypercube), grid: low + (high −
+                low)·i/(m+1), i = 1…m, m = n^(1/d), or chebyshev: the zeros of the Chebyshev polynomial of degree m on
+                each axis.
 
         Returns:
             (n, d) points, float64.
 
         Raises:
-            ValueError: n < 1 or too many to hold, a seed out of range, an unknown method, or an n that is no d-th power for the grid.
+            ValueError: n < 1 or too many to hold, a seed out of range, an unknown method, or an n that is no d-th power
+                for the grid.
         """
         count("points", n, most=self.most)
         count("seed", seed, 0, LAST_SEED)
         return self.from_unit(choose("method of sampling", method, SAMPLINGS)(n, self.dim, seed))
 
     def test_points(self, n: int) -> Tensor:
-        """{x_i} ⊂ int Ω, i = 1…n, always the same Sobol points, under a scrambling that no seed gives to the points of `interior`.
+        """{x_i} ⊂ int Ω, i = 1…n, always the same Sobol points, under a scrambling that no seed gives to the points of
+        `interior`.
 
         Raises:
             ValueError: n < 1 or too many to hold.
@@ -113,8 +125,11 @@ class Box:
         count("test_points", n, most=self.most)
         return self.from_unit(sobol(n, self.dim, unseen_stream()))
 
-    def boundary(self, n: int, seed: int = 0, pieces: Sequence[str | Face] | None = None, *, faces: Sequence[Face] | None = None) -> Tensor:
-        """{x_i} ⊂ ∂Ω, i = 1…n, or on some of its faces, shared out by measure; every face has one or more, no edge or corner has any.
+    def boundary(
+        self, n: int, seed: int = 0, pieces: Sequence[str | Face] | None = None, *, faces: Sequence[Face] | None = None
+    ) -> Tensor:
+        """{x_i} ⊂ ∂Ω, i = 1…n, or on some of its faces, shared out by measure; every face has one or more,
+        no edge or corner has any.
 
         Args:
             n: how many, at least the number of faces; in one dimension a face is one point, and is returned once.
@@ -132,9 +147,14 @@ class Box:
         count("boundary points", n, most=self.most)
         count("seed", seed, 0, LAST_SEED)
         if not chosen or n < len(chosen):
-            raise ValueError(f"boundary points: got {n} for {len(chosen)} faces, expected at least one point on each; raise their number")
+            raise ValueError(
+                f"boundary points: got {n} for {len(chosen)} faces, expected at least one point on each; raise "
+                "their number"
+            )
         shortest = min(self.lengths)
-        measures = [shortest / self.lengths[self._axis(axis)] for axis, _ in chosen]  # up to a factor, which could overflow
+        measures = [
+            shortest / self.lengths[self._axis(axis)] for axis, _ in chosen
+        ]  # up to a factor, which could overflow
         shares = apportion(n, measures)
         return torch.cat([self.face(axis, side, m, seed) for (axis, side), m in zip(chosen, shares, strict=True)])
 
@@ -174,7 +194,9 @@ class Box:
         if bool((touching != 1).any()) or not bool(self.contains(x).all()):
             i = int(((touching != 1) | ~self.contains(x)).int().argmax())
             place = "on an edge or corner, where no normal exists" if touching[i] > 1 else "not on the boundary"
-            raise ValueError(f"normal: got x = {x[i].tolist()}, which is {place} of {self}; expected points inside one face")
+            raise ValueError(
+                f"normal: got x = {x[i].tolist()}, which is {place} of {self}; expected points inside one face"
+            )
         return at_high.to(x.dtype) - at_low.to(x.dtype)
 
     def contains(self, x: Tensor) -> Tensor:
@@ -216,7 +238,9 @@ class Box:
             return self.faces
         by_name = dict(zip((piece.name for piece in self.pieces), self.faces, strict=True))
         wanted = [pieces] if isinstance(pieces, str) else list(pieces)
-        return tuple(dict.fromkeys(by_name[named_pieces(self.pieces, [w])[0].name] if isinstance(w, str) else w for w in wanted))
+        return tuple(
+            dict.fromkeys(by_name[named_pieces(self.pieces, [w])[0].name] if isinstance(w, str) else w for w in wanted)
+        )
 
     def _on_face(self, axis: int, side: str, n: int, seed: int) -> Tensor:
         end = (self.low if side == "low" else self.high)[axis]
@@ -247,8 +271,8 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
         high: the upper ends.
 
     Raises:
-        ValueError: different numbers of ends, an end that is not finite, low_j ≥ high_j (an empty domain), or a length high_j − low_j whose
-            square is no float.
+        ValueError: different numbers of ends, an end that is not finite, low_j ≥ high_j (an empty domain), or a length
+            high_j − low_j whose square is no float.
 
     Examples:
         >>> from pinn_ntk import box
@@ -264,10 +288,13 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
         raise ValueError(f"box: got {len(lo)} lower and {len(hi)} upper ends, expected one of each per coordinate")
     for j, (a, b) in enumerate(zip(lo, hi, strict=True)):
         if not (math.isfinite(a) and math.isfinite(b) and a + MARGIN * (b - a) > a and b - MARGIN * (b - a) < b):
-            raise ValueError(f"box: got [{a}, {b}] for coordinate {j + 1}, expected finite low < high: the domain is empty otherwise")
+            raise ValueError(
+                f"box: got [{a}, {b}] for coordinate {j + 1}, expected finite low < high: the domain is empty otherwise"
+            )
         if not _SHORTEST <= b - a <= _LONGEST:
             raise ValueError(
-                f"box: got [{a}, {b}] of length {b - a} for coordinate {j + 1}, expected a length from {_SHORTEST} to {_LONGEST}; "
+                f"box: got [{a}, {b}] of length {b - a} for coordinate {j + 1}, expected a length from "
+                f"{_SHORTEST} to {_LONGEST}; "
                 "measure the coordinate in another unit"
             )
     return Box(lo, hi)

@@ -70,20 +70,28 @@ class Combined(Shape):
     @cached_property
     def volume(self) -> float:
         """|Ω|: a sum of the parts' where their boundaries do not meet, else measured once on 65,536 points."""
-        apart = len(self._left) == sum(len(part.pieces) for part in self.parts) and all(piece.share == 1.0 for piece in self._left)
+        apart = len(self._left) == sum(len(part.pieces) for part in self.parts) and all(
+            piece.share == 1.0 for piece in self._left
+        )
         if apart and self.kind != "intersection":
             return sum((-1.0 if self._removed(k) else 1.0) * part.volume for k, part in enumerate(self.parts))
         return self.filled * self.reach
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """What is left of the parts' pieces, by name; one that several parts have is preceded by the part's number: `2: x=0`."""
+        """What is left of the parts' pieces, by name; one that several parts have is preceded by the part's number: `2:
+        x=0`.
+        """
         return self._left
 
     @cached_property
     def holes(self) -> tuple[Hole, ...]:
         """The parts that were taken away from the middle, and the parts' own holes that nothing touches."""
-        return holes_of(self.kind, self.parts, {k for k, part in enumerate(self.parts) if self._removed(k) and self._intact(k, part)})
+        return holes_of(
+            self.kind,
+            self.parts,
+            {k for k, part in enumerate(self.parts) if self._removed(k) and self._intact(k, part)},
+        )
 
     @cached_property
     def corners(self) -> tuple[Corner, ...]:
@@ -136,7 +144,9 @@ class Combined(Shape):
         return opened
 
     def on_result(self, k: int, piece: Piece, x: Tensor) -> Tensor:
-        """Which points of the k-th part's piece lie on ∂Ω: Ω is on one side only, and no earlier part has claimed them."""
+        """Which points of the k-th part's piece lie on ∂Ω: Ω is on one side only,
+        and no earlier part has claimed them.
+        """
         step = _STEP * self.slack(x) * piece.normal(x)
         kept = self.inside(x + step) ^ self.inside(x - step)
         for part, far in zip(self.parts[:k], self._far(x), strict=False):
@@ -160,7 +170,12 @@ class Combined(Shape):
 
     @cached_property
     def _left(self) -> tuple[Kept, ...]:
-        found = [(k, piece, share) for k, part in enumerate(self.parts) for piece in part.pieces if (share := self._share(k, piece)) > 0.0]
+        found = [
+            (k, piece, share)
+            for k, part in enumerate(self.parts)
+            for piece in part.pieces
+            if (share := self._share(k, piece)) > 0.0
+        ]
         return tuple(
             Kept(
                 name,
@@ -186,7 +201,9 @@ class Combined(Shape):
         return float(self.on_result(k, piece, x).double().mean())
 
     def _closed(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether points lie in the union or intersection of the closures, and on how many parts' boundaries they are."""
+        """Whether points lie in the union or intersection of the closures,
+        and on how many parts' boundaries they are.
+        """
         self.check(x)
         closures, touching = [], x.new_zeros(len(x), dtype=torch.int64)
         for k, (part, far) in enumerate(zip(self.parts, self._far(x), strict=True)):
@@ -209,13 +226,16 @@ class Combined(Shape):
         return self._joined(members)
 
     def _far(self, x: Tensor) -> list[bool]:
-        """Which parts have bounding boxes that hold none of the points, so that nobody need ask them: many holes are cheap."""
+        """Which parts have bounding boxes that hold none of the points, so that nobody need ask them:
+        many holes are cheap.
+        """
         if len(x) == 0:
             return [False] * len(self.parts)
         slack = _STEP * self.slack(x)
         lows, highs = (x.amin(0) - slack).tolist(), (x.amax(0) + slack).tolist()
         return [
-            any(hi < first or lo > last for lo, hi, first, last in zip(lows, highs, *ends, strict=True)) for ends in self._bounding_boxes
+            any(hi < first or lo > last for lo, hi, first, last in zip(lows, highs, *ends, strict=True))
+            for ends in self._bounding_boxes
         ]
 
     @cached_property
@@ -236,7 +256,13 @@ class Combined(Shape):
         if self.dim == 1:
             return piece.sample(1, seed)
         what = f"points on {piece.name} of {self}"
-        return fill(lambda m: piece.sample(m, stream(seed, 64 * k)), partial(self.on_result, k, piece), n, _MOST_CANDIDATES, what)
+        return fill(
+            lambda m: piece.sample(m, stream(seed, 64 * k)),
+            partial(self.on_result, k, piece),
+            n,
+            _MOST_CANDIDATES,
+            what,
+        )
 
     def _outward(self, k: int, piece: Piece, x: Tensor) -> Tensor:
         return -piece.normal(x) if self._removed(k) else piece.normal(x)
@@ -249,7 +275,9 @@ class Combined(Shape):
 
 
 def _unique(owned: list[tuple[int, str]]) -> list[str]:
-    """The pieces' names, each once: with the part's number where several parts have it, or everywhere if that leaves two alike."""
+    """The pieces' names, each once: with the part's number where several parts have it,
+    or everywhere if that leaves two alike.
+    """
     times = Counter(name for _, name in owned)
     names = [name if times[name] == 1 else f"{k + 1}: {name}" for k, name in owned]
     return names if len(set(names)) == len(names) else [f"{k + 1}: {name}" for k, name in owned]

@@ -1,4 +1,6 @@
-"""Corners between straight sides of a plane domain, re-entrant ones and all, found by looking around every point where sides meet."""
+"""Corners between straight sides of a plane domain, re-entrant ones and all,
+found by looking around every point where sides meet.
+"""
 
 import math
 from itertools import combinations
@@ -83,11 +85,15 @@ def _directions(vertex: Point, sides: tuple[Side, ...], together: float) -> list
 
 def _about(vertex: Point, angles: list[float], domain: Shape) -> torch.Tensor:
     r = _NEAR * domain.magnitude
-    return torch.tensor([[vertex[0] + r * math.cos(a), vertex[1] + r * math.sin(a)] for a in angles], dtype=torch.float64)
+    return torch.tensor(
+        [[vertex[0] + r * math.cos(a), vertex[1] + r * math.sin(a)] for a in angles], dtype=torch.float64
+    )
 
 
 def _name_at(vertex: Point, angle: float, domain: Shape, sides: tuple[Side, ...]) -> str | None:
     """The name of the boundary piece that leaves the vertex at that angle."""
     x = _about(vertex, [angle], domain)
     straight = {side.name for side in sides}
-    return next((piece.name for piece in domain.pieces if piece.name in straight and bool(piece.contains(x).all())), None)
+    return next(
+        (piece.name for piece in domain.pieces if piece.name in straight and bool(piece.contains(x).all())), None
+    )

@@ -1,8 +1,8 @@
 """Smooth approximate distance functions ϕ: what makes u = g + ϕh meet u = g on ∂Ω.
 
 References:
-    N. Sukumar, A. Srivastava, Exact imposition of boundary conditions with distance functions in physics-informed deep neural networks,
-    Computer Methods in Applied Mechanics and Engineering 389 (2022) 114333.
+    N. Sukumar, A. Srivastava, Exact imposition of boundary conditions with distance functions in physics-informed deep
+    neural networks, Computer Methods in Applied Mechanics and Engineering 389 (2022) 114333.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,10 @@ from pinn_ntk.geometry.r_functions import conjunction, disjunction
 from pinn_ntk.geometry.shape import magnitude
 
 _LOOKS = 512  # points at which positivity is tried
-_VANISHES = {True: 1e-12, False: 1e-100}  # what is zero, relative to the largest coordinate, of a normalised ϕ and of a product
+_VANISHES = {
+    True: 1e-12,
+    False: 1e-100,
+}  # what is zero, relative to the largest coordinate, of a normalised ϕ and of a product
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Distance:
             ValueError: another number of columns.
         """
         if x.ndim == 0 or x.shape[-1] != self.dim:
-            raise ValueError(f"distance to the boundary of {self.domain}: got points {tuple(x.shape)}, expected (n, {self.dim})")
+            raise ValueError(
+                f"distance to the boundary of {self.domain}: got points {tuple(x.shape)}, expected (n, {self.dim})"
+            )
         y = x[..., : self.domain.dim]
         return signed_distance(self.domain, y) if self.normalised else smooth_product(self.domain, y)
 
@@ -68,8 +73,9 @@ def distance(domain: Domain, normalised: bool = True) -> Distance:
 
     Args:
         domain: made of boxes, balls, ellipses, annuli and polygons by union, difference, intersection, over_time.
-        normalised: |∇ϕ| = 1 on every piece, by R-functions, which are not smooth at the corners; False: products instead of R-conjunctions
-            where the outermost parts of Ω meet, smooth also at convex corners, with another slope on the boundary.
+        normalised: |∇ϕ| = 1 on every piece, by R-functions, which are not smooth at the corners; False: products
+            instead of R-conjunctions where the outermost parts of Ω meet, smooth also at convex corners, with another
+            slope on the boundary.
 
     Raises:
         ValueError: a domain of another kind, or a union whose parts only touch along a face, where ϕ would vanish.
@@ -84,7 +90,8 @@ def distance(domain: Domain, normalised: bool = True) -> Distance:
     if not bool((values > _VANISHES[normalised] * magnitude(space)).all()):
         i = int(values.argmin())
         raise ValueError(
-            f"distance: got ϕ = {float(values[i]):.3g} at {x[i].tolist()} inside {space}, expected ϕ > 0; parts of a union must "
+            f"distance: got ϕ = {float(values[i]):.3g} at {x[i].tolist()} inside {space}, expected ϕ > 0; parts "
+            "of a union must "
             "overlap, not touch along a face: enlarge one of them or write the union as one polygon"
         )
     return phi
@@ -108,15 +115,21 @@ def signed_distance(domain: Domain, x: Tensor) -> Tensor:
         case Polygon():
             return evaluate(polygon_formula(domain.vertices), domain.vertices, x)
         case Combined():
-            parts = [(-1.0 if domain.kind == "difference" and k else 1.0) * signed_distance(part, x) for k, part in enumerate(domain.parts)]
+            parts = [
+                (-1.0 if domain.kind == "difference" and k else 1.0) * signed_distance(part, x)
+                for k, part in enumerate(domain.parts)
+            ]
             return reduce(disjunction if domain.kind == "union" else conjunction, parts)
     raise ValueError(
-        f"distance: got {domain}, a {type(domain).__name__}, expected boxes, balls, ellipses, annuli, polygons or what they make"
+        f"distance: got {domain}, a {type(domain).__name__}, expected boxes, balls, ellipses, annuli, polygons "
+        "or what they make"
     )
 
 
 def smooth_product(domain: Domain, x: Tensor) -> Tensor:
-    """ϕ(x), a product over the sides or parts that Ω lies between, smooth where they meet; about as large as the distance inside."""
+    """ϕ(x), a product over the sides or parts that Ω lies between, smooth where they meet;
+    about as large as the distance inside.
+    """
     match domain:
         case Box():
             shortest = min(domain.lengths)
@@ -152,7 +165,11 @@ def _text(domain: Domain, normalised: bool = True) -> str:
         case Box():
             interval = "(x − low)(high − x)/(high − low)"
             each = interval if domain.dim == 1 else f"{interval} of {domain}"
-            return each if domain.dim == 1 else f"{'R-conjunction' if normalised else 'product'} over the coordinates of {each}"
+            return (
+                each
+                if domain.dim == 1
+                else f"{'R-conjunction' if normalised else 'product'} over the coordinates of {each}"
+            )
         case Ball():
             return f"(r² − |x − c|²)/(2r) of the {domain}"
         case Annulus():
@@ -165,7 +182,8 @@ def _text(domain: Domain, normalised: bool = True) -> str:
             name = "R-disjunction" if domain.kind == "union" else "R-conjunction" if normalised else "product"
             taken = [domain.kind == "difference" and k > 0 for k in range(len(domain.parts))]
             parts = [
-                ("−" if minus else "") + f"({_text(part, normalised or minus)})" for part, minus in zip(domain.parts, taken, strict=True)
+                ("−" if minus else "") + f"({_text(part, normalised or minus)})"
+                for part, minus in zip(domain.parts, taken, strict=True)
             ]
             return f"{name} of {', '.join(parts)}"
     return str(domain)

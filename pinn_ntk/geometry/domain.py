@@ -1,4 +1,6 @@
-"""What every domain answers: points inside, pieces of its boundary with normals and measures, and what is singular about it."""
+"""What every domain answers: points inside, pieces of its boundary with normals and measures,
+and what is singular about it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,7 +43,8 @@ class Hole:
 
 @dataclass(frozen=True)
 class Corner:
-    """A re-entrant corner of a plane domain: Ω is locally the sector θ ∈ (start, start + angle) about the vertex, angle > π.
+    """A re-entrant corner of a plane domain: Ω is locally the sector θ ∈ (start, start + angle) about the vertex,
+    angle > π.
 
     Attributes:
         vertex: where.
@@ -95,7 +98,9 @@ class Domain(Protocol):
         """{x_i} ⊂ int Ω, always the same, under a scrambling that no seed of `interior` gives."""
 
     def boundary(self, n: int, seed: int = 0, pieces: Sequence[str] | None = None) -> Tensor:
-        """{x_i} on the pieces of those names (None: all), shared out by measure, at least one on each, piece after piece."""
+        """{x_i} on the pieces of those names (None: all), shared out by measure, at least one on each,
+        piece after piece.
+        """
 
     def normal(self, x: Tensor) -> Tensor:
         """ν(x), the outward unit normals at boundary points, (n, d)."""

@@ -147,7 +147,8 @@ def ellipse_length(radii: Sequence[float]) -> float:
 
 
 def angles_by_length(radii: Sequence[float], share: Tensor) -> Tensor:
-    """t_i such that the arc of (r₁ cos t, r₂ sin t) from 0 to t_i is a given share of the ellipse: the inverse of E(φ|m), φ = t − π/2.
+    """t_i such that the arc of (r₁ cos t, r₂ sin t) from 0 to t_i is a given share of the ellipse:
+    the inverse of E(φ|m), φ = t − π/2.
 
     Args:
         radii: the two radii.
@@ -176,7 +177,8 @@ def angles_by_length(radii: Sequence[float], share: Tensor) -> Tensor:
 def ellipsoid_surface(radii: Sequence[float]) -> float:
     """|∂Ω| = |S^(d−1)| Π r_j · E|ω/r|, ω uniform on the sphere, by one integral.
 
-    For normal deviates g, E|g/r| = E|g| E|ω/r| and E √Q = π^(−½) ∫₀^∞ (1 − Π_j (1 + 2 s²/r_j²)^(−½)) s⁻² ds, Q = |g/r|².
+    For normal deviates g, E|g/r| = E|g| E|ω/r| and E √Q = π^(−½) ∫₀^∞ (1 − Π_j (1 + 2 s²/r_j²)^(−½)) s⁻² ds, Q =
+    |g/r|².
 
     Args:
         radii: r, d of them.
@@ -187,16 +189,21 @@ def ellipsoid_surface(radii: Sequence[float]) -> float:
     weights = np.array([(shortest / r) ** 2 for r in radii])
 
     def integrand(s: float) -> float:
-        return float(-np.expm1(-0.5 * np.log1p(2 * weights * s * s).sum()) / (s * s)) if s > 1e-8 else float(weights.sum())
+        return (
+            float(-np.expm1(-0.5 * np.log1p(2 * weights * s * s).sum()) / (s * s)) if s > 1e-8 else float(weights.sum())
+        )
 
-    halves = [float(quad(integrand, *ends, epsabs=0.0, epsrel=1e-12, limit=200)[0]) for ends in ((0.0, 1.0), (1.0, np.inf))]
+    halves = [
+        float(quad(integrand, *ends, epsabs=0.0, epsrel=1e-12, limit=200)[0]) for ends in ((0.0, 1.0), (1.0, np.inf))
+    ]
     root = sum(halves) / math.sqrt(math.pi)
     mean_norm = math.sqrt(2) * math.exp(math.lgamma((dim + 1) / 2) - math.lgamma(dim / 2))
     return sphere_measure(dim) * math.prod(radii) / shortest * root / mean_norm
 
 
 def ellipse(center: Numbers, radii: Numbers, angle: float = 0.0) -> Ellipse:
-    """Ω = {Σ_j (y_j/r_j)² < 1}, y = Rᵀ(x − c), in ℝᵈ, d ≥ 2; its boundary piece is `ellipse` in the plane, `ellipsoid` beyond.
+    """Ω = {Σ_j (y_j/r_j)² < 1}, y = Rᵀ(x − c), in ℝᵈ, d ≥ 2; its boundary piece is `ellipse` in the plane,
+    `ellipsoid` beyond.
 
     Args:
         center: c.
@@ -204,8 +211,8 @@ def ellipse(center: Numbers, radii: Numbers, angle: float = 0.0) -> Ellipse:
         angle: of the rotation R in the plane, in radians, counter-clockwise.
 
     Raises:
-        ValueError: numbers that are not finite, another number of radii than coordinates, a radius ≤ 0, radii too different, a rotation
-            beyond the plane, or one coordinate.
+        ValueError: numbers that are not finite, another number of radii than coordinates, a radius ≤ 0, radii too
+            different, a rotation beyond the plane, or one coordinate.
 
     Examples:
         >>> import math
@@ -217,10 +224,18 @@ def ellipse(center: Numbers, radii: Numbers, angle: float = 0.0) -> Ellipse:
     r = coordinates("radii of the ellipse", radii, len(c))
     turn = number("angle of the ellipse", angle)
     if len(c) == 1:
-        raise ValueError(f"ellipse: got the center {listed(c)} of one coordinate, expected two or more; on the line take a ball or a box")
+        raise ValueError(
+            f"ellipse: got the center {listed(c)} of one coordinate, expected two or more; on the line take a "
+            "ball or a box"
+        )
     if min(r) <= 0 or max(r) > _FLATTEST * min(r):
-        raise ValueError(f"ellipse: got radii {listed(r)}, expected positive ones, the longest at most {_FLATTEST:g} times the shortest")
+        raise ValueError(
+            f"ellipse: got radii {listed(r)}, expected positive ones, the longest at most {_FLATTEST:g} times "
+            "the shortest"
+        )
     if turn and len(c) != 2:
-        raise ValueError(f"ellipse: got angle = {turn:g} in {len(c)} dimensions, expected 0: rotations are for the plane only")
+        raise ValueError(
+            f"ellipse: got angle = {turn:g} in {len(c)} dimensions, expected 0: rotations are for the plane only"
+        )
     box([v - s for v, s in zip(c, r, strict=True)], [v + s for v, s in zip(c, r, strict=True)])
     return Ellipse(c, r, turn)

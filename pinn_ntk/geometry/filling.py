@@ -31,13 +31,16 @@ def fill(draw: Callable[[int], Tensor], keep: Callable[[Tensor], Tensor], n: int
             return x[:n]
         if m >= limit:
             raise ValueError(
-                f"{what}: got {len(x)} of {m:,} candidates inside, an acceptance rate of {len(x) / m:.2g}, expected {n}; "
+                f"{what}: got {len(x)} of {m:,} candidates inside, an acceptance rate of {len(x) / m:.2g}, "
+                f"expected {n}; "
                 "ask for fewer points, or describe a domain that fills more of its bounding box"
             )
         m = min(limit, max(2 * m, math.ceil(1.1 * n * m / max(len(x), 1))))
 
 
-def fill_lattice(draw: Callable[[int], Tensor], keep: Callable[[Tensor], Tensor], n: int, dim: int, most: int, what: str) -> Tensor:
+def fill_lattice(
+    draw: Callable[[int], Tensor], keep: Callable[[Tensor], Tensor], n: int, dim: int, most: int, what: str
+) -> Tensor:
     """The points of the smallest lattice of which n or more are kept, if they are n, (n, d).
 
     Args:
@@ -59,8 +62,13 @@ def fill_lattice(draw: Callable[[int], Tensor], keep: Callable[[Tensor], Tensor]
             return x
         if len(x) > n:
             possible = f"{below} or {len(x)}" if below else f"{len(x)}"
-            raise ValueError(f"{what}: got {n}, expected as many as a lattice leaves inside; take {possible}, or another sampling")
+            raise ValueError(
+                f"{what}: got {n}, expected as many as a lattice leaves inside; take {possible}, or another sampling"
+            )
         below = max(below, len(x))
         likely = math.floor(0.95 * m * (n / max(len(x), 1)) ** (1 / dim)) - 2 if len(x) > _TELLING else 0
         m = max(m + 1, likely)
-    raise ValueError(f"{what}: got {n}, expected a number that a lattice of at most {most:,} points leaves inside; take another sampling")
+    raise ValueError(
+        f"{what}: got {n}, expected a number that a lattice of at most {most:,} points leaves inside; take "
+        "another sampling"
+    )

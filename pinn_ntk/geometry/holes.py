@@ -10,7 +10,11 @@ from pinn_ntk.geometry.domain import Domain, Hole
 from pinn_ntk.geometry.ellipse import Ellipse
 from pinn_ntk.geometry.sphere import sphere_points
 
-_LOOKS, _CANDIDATES, _SAFE = 128, 512, 0.9  # points about a hole; centres that are tried, and how much of a measured radius is believed
+_LOOKS, _CANDIDATES, _SAFE = (
+    128,
+    512,
+    0.9,
+)  # points about a hole; centres that are tried, and how much of a measured radius is believed
 
 
 def holes_of(kind: str, parts: Sequence[Domain], removed: Collection[int]) -> tuple[Hole, ...]:

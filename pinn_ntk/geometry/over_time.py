@@ -144,7 +144,8 @@ class OverTime(Shape):
 
 
 def over_time(domain: Domain, start: float, end: float) -> OverTime:
-    """Ω × (t₀, T), time being the last coordinate; its pieces are those of Ω by their names, and such as `t=0` and `t=1`.
+    """Ω × (t₀, T), time being the last coordinate; its pieces are those of Ω by their names,
+    and such as `t=0` and `t=1`.
 
     Args:
         domain: Ω.
@@ -163,6 +164,8 @@ def over_time(domain: Domain, start: float, end: float) -> OverTime:
         raise ValueError(f"over_time: got {domain}, expected a domain in space, such as box(0, 1)")
     t0, t1 = number("start", start), number("end", end)
     if not t0 < t1:
-        raise ValueError(f"over_time: got start = {t0:g} and end = {t1:g}, expected start < end: the domain is empty otherwise")
+        raise ValueError(
+            f"over_time: got start = {t0:g} and end = {t1:g}, expected start < end: the domain is empty otherwise"
+        )
     box(t0, t1)
     return OverTime(domain, t0, t1)

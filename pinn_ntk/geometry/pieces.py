@@ -21,7 +21,9 @@ def named_pieces(pieces: Sequence[Piece], names: Sequence[str] | None) -> tuple[
     table = {piece.name: piece for piece in pieces}
     squeezed = {name.replace(" ", ""): piece for name, piece in table.items()}
     wanted = [names] if isinstance(names, str) else list(names)
-    found = [squeezed.get(str(name).replace(" ", "")) or choose("piece of the boundary", name, table) for name in wanted]
+    found = [
+        squeezed.get(str(name).replace(" ", "")) or choose("piece of the boundary", name, table) for name in wanted
+    ]
     return tuple({piece.name: piece for piece in found}.values())
 
 
@@ -34,7 +36,10 @@ def on_pieces(pieces: Sequence[Piece], n: int, seed: int) -> Tensor:
     count("boundary points", n)
     count("seed", seed, 0, LAST_SEED)
     if not pieces or n < len(pieces):
-        raise ValueError(f"boundary points: got {n} for {len(pieces)} pieces, expected at least one point on each; raise their number")
+        raise ValueError(
+            f"boundary points: got {n} for {len(pieces)} pieces, expected at least one point on each; raise "
+            "their number"
+        )
     shares = apportion(n, [piece.measure for piece in pieces])
     return torch.cat([piece.sample(m, seed) for piece, m in zip(pieces, shares, strict=True)])
 
@@ -63,5 +68,7 @@ def normals(pieces: Sequence[Piece], x: Tensor, where: str) -> Tensor:
     if bool((torn | ~found).any()):
         i = int((torn | ~found).int().argmax())
         place = "on an edge or corner, where no normal exists" if torn[i] else "not on the boundary"
-        raise ValueError(f"normal: got x = {x[i].tolist()}, which is {place} of {where}; expected points inside one piece")
+        raise ValueError(
+            f"normal: got x = {x[i].tolist()}, which is {place} of {where}; expected points inside one piece"
+        )
     return normal

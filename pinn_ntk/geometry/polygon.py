@@ -52,7 +52,13 @@ class Polygon(Shape):
     def pieces(self) -> tuple[Piece, ...]:
         """The edges by name: `edge 1` joins the first two vertices as given, and so on; in this order."""
         pieces = [
-            Piece(f"edge {number}", math.dist(*edge), partial(self._sample, k), partial(self._outward, k), partial(self._on, k))
+            Piece(
+                f"edge {number}",
+                math.dist(*edge),
+                partial(self._sample, k),
+                partial(self._outward, k),
+                partial(self._on, k),
+            )
             for k, (edge, number) in enumerate(zip(self.edges, self.numbers, strict=True))
         ]
         return tuple(pieces[k] for k in sorted(range(len(pieces)), key=self.numbers.__getitem__))
@@ -92,7 +98,10 @@ class Polygon(Shape):
     def __str__(self) -> str:
         if len(self.vertices) <= _LISTED:
             return f"polygon {', '.join(map(listed, self.vertices))}"
-        return f"polygon of {len(self.vertices)} vertices in [{self.low[0]:g}, {self.high[0]:g}] × [{self.low[1]:g}, {self.high[1]:g}]"
+        return (
+            f"polygon of {len(self.vertices)} vertices in [{self.low[0]:g}, {self.high[0]:g}] × "
+            f"[{self.low[1]:g}, {self.high[1]:g}]"
+        )
 
     def _place(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Whether a ray to the right crosses an odd number of edges, and the distance to the nearest edge."""
@@ -127,14 +136,15 @@ def signed_area(vertices: tuple[Point, ...]) -> float:
 
 
 def polygon(vertices: object) -> Polygon:
-    """The simple polygon of those vertices, in either direction; its boundary pieces are `edge 1`, from the first vertex to the second, ….
+    """The simple polygon of those vertices, in either direction; its boundary pieces are `edge 1`,
+    from the first vertex to the second, ….
 
     Args:
         vertices: three or more points (x, y), the first not repeated at the end.
 
     Raises:
-        ValueError: numbers that are not finite, fewer than three vertices, one that is given twice or lies on a straight side, or sides
-            that meet elsewhere than at their common vertex.
+        ValueError: numbers that are not finite, fewer than three vertices, one that is given twice or lies on a
+            straight side, or sides that meet elsewhere than at their common vertex.
 
     Examples:
         >>> from pinn_ntk import polygon
@@ -145,7 +155,9 @@ def polygon(vertices: object) -> Polygon:
     rows = vertices.tolist() if isinstance(vertices, Tensor) else vertices
     if not isinstance(rows, (list, tuple)) or len(rows) < 3:
         raise ValueError(f"polygon: got {rows!r}, expected a list of three or more vertices (x, y)")
-    points: tuple[Point, ...] = tuple((v[0], v[1]) for v in (coordinates(f"vertex {k}", row, 2) for k, row in enumerate(rows, start=1)))
+    points: tuple[Point, ...] = tuple(
+        (v[0], v[1]) for v in (coordinates(f"vertex {k}", row, 2) for k, row in enumerate(rows, start=1))
+    )
     check_simple(points)
     n = len(points)
     if signed_area(points) > 0:
@@ -154,10 +166,11 @@ def polygon(vertices: object) -> Polygon:
 
 
 def l_shape(low: Numbers = (-1.0, -1.0), high: Numbers = (1.0, 1.0)) -> Polygon:
-    """The rectangle [low, high] without its lower right quarter; the re-entrant corner is at the centre, Ω being 0 < θ < 3π/2 about it.
+    """The rectangle [low, high] without its lower right quarter; the re-entrant corner is at the centre,
+    Ω being 0 < θ < 3π/2 about it.
 
-    The pieces: `edge 1` is the lower side, `edge 2` and `edge 3` meet at the re-entrant corner (upright, level), `edge 4` is the right
-    side, `edge 5` the upper, `edge 6` the left.
+    The pieces: `edge 1` is the lower side, `edge 2` and `edge 3` meet at the re-entrant corner (upright, level), `edge
+    4` is the right side, `edge 5` the upper, `edge 6` the left.
 
     Args:
         low: the lower left corner.
@@ -176,7 +189,8 @@ def l_shape(low: Numbers = (-1.0, -1.0), high: Numbers = (1.0, 1.0)) -> Polygon:
     (x0, y0), (x1, y1) = coordinates("low of the L-shape", low, 2), coordinates("high of the L-shape", high, 2)
     if not (x0 < x1 and y0 < y1):
         raise ValueError(
-            f"l_shape: got low = {listed((x0, y0))} and high = {listed((x1, y1))}, expected low < high: the domain is empty otherwise"
+            f"l_shape: got low = {listed((x0, y0))} and high = {listed((x1, y1))}, expected low < high: the "
+            "domain is empty otherwise"
         )
     x, y = 0.5 * (x0 + x1), 0.5 * (y0 + y1)
     return polygon([(x0, y0), (x, y0), (x, y), (x1, y), (x1, y1), (x0, y1)])

@@ -1,11 +1,13 @@
-"""A simple polygon as a formula of its edges' half-planes, each used once, with `and` at convex vertices and `or` at re-entrant ones.
+"""A simple polygon as a formula of its edges' half-planes, each used once,
+with `and` at convex vertices and `or` at re-entrant ones.
 
-A chain of edges, its first and last prolonged to rays, is split at a vertex that is extreme in a direction in which neither ray goes; the
-prolonged edges at that vertex leave the chain's convex hull, so that both halves are chains of the same kind.
+A chain of edges, its first and last prolonged to rays, is split at a vertex that is extreme in a direction in which
+neither ray goes; the prolonged edges at that vertex leave the chain's convex hull, so that both halves are chains of
+the same kind.
 
 References:
-    D. Dobkin, L. Guibas, J. Hershberger, J. Snoeyink, An efficient algorithm for finding the CSG representation of a simple polygon,
-    Computer Graphics 22 (1988) 31–40 (Peterson's formula).
+    D. Dobkin, L. Guibas, J. Hershberger, J. Snoeyink, An efficient algorithm for finding the CSG representation of a
+    simple polygon, Computer Graphics 22 (1988) 31–40 (Peterson's formula).
 """
 
 import math
@@ -47,7 +49,8 @@ def polygon_formula(vertices: tuple[Point, ...]) -> Split | int:
 
 
 def evaluate(formula: Split | int, vertices: tuple[Point, ...], x: Tensor) -> Tensor:
-    """The R-function of the formula, the distances to the edges' lines put in: positive inside, zero on the edges, of slope one there.
+    """The R-function of the formula, the distances to the edges' lines put in: positive inside, zero on the edges,
+    of slope one there.
 
     Args:
         formula: of `polygon_formula`.

@@ -1,4 +1,6 @@
-"""Points of the open unit cube by name: Sobol, Halton, independent, Latin, grid, Chebyshev; and how many each of several sets gets."""
+"""Points of the open unit cube by name: Sobol, Halton, independent, Latin, grid, Chebyshev;
+and how many each of several sets gets.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -41,7 +43,9 @@ def stream(seed: int, k: int) -> int:
 
 
 def unseen_stream() -> np.random.SeedSequence:
-    """The scrambling of test points, of which no seed is the equal: it has more words. Made anew, since scipy spawns from it."""
+    """The scrambling of test points, of which no seed is the equal: it has more words. Made anew,
+    since scipy spawns from it.
+    """
     return np.random.SeedSequence(99, spawn_key=(1,))
 
 
@@ -75,7 +79,8 @@ def _per_axis(n: int, dim: int, what: str) -> int:
     if m**dim != n:
         lower = math.floor(n ** (1 / dim))
         raise ValueError(
-            f"points: got {n}, expected m^{dim} points for {what} in {dim} dimensions; take {max(lower, 1) ** dim} or {(lower + 1) ** dim}"
+            f"points: got {n}, expected m^{dim} points for {what} in {dim} dimensions; take "
+            f"{max(lower, 1) ** dim} or {(lower + 1) ** dim}"
         )
     return m
 

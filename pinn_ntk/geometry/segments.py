@@ -63,25 +63,36 @@ def check_simple(points: Sequence[Point]) -> None:
     """
     n = len(points)
     if n > _MOST_VERTICES:
-        raise ValueError(f"polygon: got {n} vertices, expected at most {_MOST_VERTICES}; leave out those that matter least")
+        raise ValueError(
+            f"polygon: got {n} vertices, expected at most {_MOST_VERTICES}; leave out those that matter least"
+        )
     near = _TOGETHER * max(math.dist(points[0], p) for p in points)
     for k, p in enumerate(points):
         after = points[(k + 1) % n]
         if not math.dist(p, after) > near:
             raise ValueError(
-                f"polygon: got vertices {k + 1} and {(k + 1) % n + 1} both at {listed(p)}, expected different ones; leave one out"
+                f"polygon: got vertices {k + 1} and {(k + 1) % n + 1} both at {listed(p)}, expected different "
+                "ones; leave one out"
             )
     for k, p in enumerate(points):
         before, after = points[k - 1], points[(k + 1) % n]
-        if min(point_distance(p, before, after), point_distance(after, before, p), point_distance(before, p, after)) <= near:
+        if (
+            min(point_distance(p, before, after), point_distance(after, before, p), point_distance(before, p, after))
+            <= near
+        ):
             raise ValueError(
-                f"polygon: got vertex {k + 1} at {listed(p)} in one line with its neighbours, expected a corner at each; leave it out"
+                f"polygon: got vertex {k + 1} at {listed(p)} in one line with its neighbours, expected a corner "
+                "at each; leave it out"
             )
     for i in range(n):
         for j in range(i + 2, n - (i == 0)):
             p, q, r, s = points[i], points[i + 1], points[j], points[(j + 1) % n]
-            if crossing(p, q, r, s) or min(point_distance(r, p, q), point_distance(s, p, q), point_distance(p, r, s)) <= near:
+            if (
+                crossing(p, q, r, s)
+                or min(point_distance(r, p, q), point_distance(s, p, q), point_distance(p, r, s)) <= near
+            ):
                 raise ValueError(
-                    f"polygon: got edges {i + 1} and {j + 1} that meet near {listed(crossing(p, q, r, s) or r)}, expected edges that meet "
+                    f"polygon: got edges {i + 1} and {j + 1} that meet near "
+                    f"{listed(crossing(p, q, r, s) or r)}, expected edges that meet "
                     "at their common vertices only; check the order of the vertices"
                 )

@@ -94,15 +94,15 @@ class Shape(ABC):
         Args:
             n: how many.
             seed: the same seed gives the same points; of Sobol and Halton points fewer are the first ones of more.
-            method: sobol, halton, uniform, latin, or the lattices grid and chebyshev over the bounding box; n must be a number of points
-                that a lattice leaves inside.
+            method: sobol, halton, uniform, latin, or the lattices grid and chebyshev over the bounding box; n must be a
+                number of points that a lattice leaves inside.
 
         Returns:
             (n, d) points, float64.
 
         Raises:
-            ValueError: n < 1 or too many to hold, a seed out of range, an unknown method, an n that no lattice leaves inside, or too few
-                candidates inside; with the acceptance rate.
+            ValueError: n < 1 or too many to hold, a seed out of range, an unknown method, an n that no lattice leaves
+                inside, or too few candidates inside; with the acceptance rate.
         """
         most = Box(self.low, self.high).most
         count("points", n, most=most)
@@ -115,17 +115,21 @@ class Shape(ABC):
         return fill(lambda m: self.spread(sample(m, self.dim, seed)), self.inside, n, most, what)
 
     def test_points(self, n: int) -> Tensor:
-        """{x_i} ⊂ int Ω, i = 1…n, always the same Sobol points, under a scrambling that no seed gives to the points of `interior`.
+        """{x_i} ⊂ int Ω, i = 1…n, always the same Sobol points, under a scrambling that no seed gives to the points of
+        `interior`.
 
         Raises:
             ValueError: n < 1 or too many to hold, or too few candidates inside.
         """
         most = Box(self.low, self.high).most
         count("test_points", n, most=most)
-        return fill(lambda m: self.spread(sobol(m, self.dim, unseen_stream())), self.inside, n, most, f"test points of {self}")
+        return fill(
+            lambda m: self.spread(sobol(m, self.dim, unseen_stream())), self.inside, n, most, f"test points of {self}"
+        )
 
     def boundary(self, n: int, seed: int = 0, pieces: Sequence[str] | None = None) -> Tensor:
-        """{x_i} ⊂ ∂Ω, i = 1…n, or on the pieces of those names, shared out by measure, at least one on each, piece after piece.
+        """{x_i} ⊂ ∂Ω, i = 1…n, or on the pieces of those names, shared out by measure, at least one on each,
+        piece after piece.
 
         Raises:
             ValueError: fewer points than pieces, or no such piece.
@@ -162,7 +166,11 @@ def spread(domain: Domain, unit: Tensor) -> Tensor:
 
 def reach(domain: Domain) -> float:
     """The volume of the region over which `spread` spreads."""
-    return domain.reach if isinstance(domain, Shape) else math.prod(h - lo for lo, h in zip(domain.low, domain.high, strict=True))
+    return (
+        domain.reach
+        if isinstance(domain, Shape)
+        else math.prod(h - lo for lo, h in zip(domain.low, domain.high, strict=True))
+    )
 
 
 def magnitude(domain: Domain) -> float:

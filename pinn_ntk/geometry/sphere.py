@@ -23,8 +23,9 @@ def directions(unit: Tensor) -> Tensor:
     """Points of the unit cube → unit vectors, uniform on the sphere where the points are uniform.
 
     Args:
-        unit: (n, m) points of the open unit cube, m ≥ max(d − 1, 1) columns in d = 2, 3 and m ≥ d beyond; only those are read.
-            An angle in the plane, height and longitude in space (Archimedes), normal deviates beyond. d = m + 1 for m ≤ 2, else d = m.
+        unit: (n, m) points of the open unit cube, m ≥ max(d − 1, 1) columns in d = 2, 3 and m ≥ d beyond; only those
+            are read. An angle in the plane, height and longitude in space (Archimedes), normal deviates beyond. d = m +
+            1 for m ≤ 2, else d = m.
 
     Returns:
         (n, d) unit vectors.

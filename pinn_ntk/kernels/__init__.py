@@ -1,1 +1,3 @@
-"""Tangent kernels of a problem: by autograd for any module, in closed form for two layers, exact at infinite width; their spectra."""
+"""Tangent kernels of a problem: by autograd for any module, in closed form for two layers, exact at infinite width;
+their spectra.
+"""

@@ -1,4 +1,5 @@
-"""The tangent kernel by automatic differentiation (torch.func): any module, any depth; the independent twin of the closed form.
+"""The tangent kernel by automatic differentiation (torch.func): any module, any depth;
+the independent twin of the closed form.
 
 K̂ = JJᵀ/scale,  J = ∂(S𝓛h)/∂θ.
 """
@@ -74,8 +75,12 @@ def _split(rows: Iterable[Rows], size: int) -> list[Rows]:
     return [r.select(slice(i, i + size)) for r in rows for i in range(0, len(r), size)]
 
 
-def _grams(module: nn.Module, parameters: dict[str, Tensor], left: list[Rows], right: list[Rows] | None) -> dict[str, Tensor]:
-    """JJ'ᵀ for each parameter tensor. One chunk's Jacobian is kept, the other is made anew: memory stays at two chunks."""
+def _grams(
+    module: nn.Module, parameters: dict[str, Tensor], left: list[Rows], right: list[Rows] | None
+) -> dict[str, Tensor]:
+    """JJ'ᵀ for each parameter tensor. One chunk's Jacobian is kept, the other is made anew:
+    memory stays at two chunks.
+    """
     others = left if right is None else right
     pieces: dict[str, list[list[Tensor]]] = {name: [[] for _ in left] for name in parameters}
     for i, rows in enumerate(left):

@@ -1,4 +1,5 @@
-"""Tangent kernels of S networks of one shape at once: K̂ (S, n, n), and spectra from the singular values of their Jacobians.
+"""Tangent kernels of S networks of one shape at once: K̂ (S, n, n),
+and spectra from the singular values of their Jacobians.
 
 K̂_s = J_sJ_sᵀ/(s²N), the eigenvalues are σ(J_s)²/(s²N): right down to (nε)²λ_max, as for one network.
 """
@@ -54,7 +55,9 @@ def batched_kernel(system: System, weights: Weights) -> tuple[Tensor, Tensor]:
     """
     members, width = weights.a0.shape
     n = system.points
-    require_bytes(4 * members * n * n * weights.a0.element_size(), weights.a0.device, f"{members} kernels of {n} × {n} rows")
+    require_bytes(
+        4 * members * n * n * weights.a0.element_size(), weights.a0.device, f"{members} kernels of {n} × {n} rows"
+    )
 
     def compute(size: int) -> tuple[Tensor, Tensor | None]:
         return gram(system, None, weights.w, weights.a, 1.0 / width, size)
@@ -110,7 +113,10 @@ def _spectra(factors: Tensor, scale: float, points: int) -> BatchedSpectrum:
 def _one_by_one(factors: Tensor, scale: float, points: int) -> BatchedSpectrum:
     """The spectra in turn; NaN where even the retry failed."""
     values = factors.new_full((len(factors), points), torch.nan)
-    vectors, floor = factors.new_full((len(factors), points, points), torch.nan), factors.new_full((len(factors),), torch.nan)
+    vectors, floor = (
+        factors.new_full((len(factors), points, points), torch.nan),
+        factors.new_full((len(factors),), torch.nan),
+    )
     for s, factor in enumerate(factors):
         try:
             spectrum = spectrum_of_factor(factor, scale, points)

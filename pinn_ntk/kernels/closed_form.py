@@ -24,13 +24,16 @@ def default_chunk(points: int, width: int) -> int:
     return max(1, min(width, CHUNK_ELEMENTS // max(1, points)))
 
 
-def closed_form_kernel(network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None) -> Kernel:
+def closed_form_kernel(
+    network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None
+) -> Kernel:
     """K̂ = JJᵀ/(s²N) of S𝓛h at the points of a problem, exact up to rounding.
 
     Args:
         network: two layers.
         problem: n rows.
-        at: m other rows on d coordinates (operators at new points): the cross kernel K(at, X), (m, n), for predictions there.
+        at: m other rows on d coordinates (operators at new points): the cross kernel K(at, X), (m, n), for predictions
+            there.
         chunk: neurons at a time; chosen, and halved when memory fails, by default.
 
     Raises:
@@ -68,7 +71,8 @@ def closed_form_kernel(network: TwoLayer, problem: Problem, at: tuple[Rows, ...]
 
 
 def kernel_with_factors(network: TwoLayer, problem: Problem) -> tuple[Kernel, Tensor, Tensor]:
-    """K̂ with R and R_a, RᵀR = JJᵀ and R_aᵀR_a = s²ΦΦᵀ, of one pass over the columns of J; the kernels are products of the triangles.
+    """K̂ with R and R_a, RᵀR = JJᵀ and R_aᵀR_a = s²ΦΦᵀ, of one pass over the columns of J;
+    the kernels are products of the triangles.
 
     Args:
         network: two layers.
@@ -82,7 +86,9 @@ def kernel_with_factors(network: TwoLayer, problem: Problem) -> tuple[Kernel, Te
     size = default_chunk(system.points, network.width)
     for start in range(0, network.width, size):
         part = slice(start, start + size)
-        for index, block in enumerate(jacobian_columns(system, weights.w[part], weights.a[part])):  # one at a time: there are D + 1
+        for index, block in enumerate(
+            jacobian_columns(system, weights.w[part], weights.a[part])
+        ):  # one at a time: there are D + 1
             (slopes if index else values).add(network.scale * block)
     by_a, by_w = values.factor(), slopes.factor()
     extra = None if system.extra is None else system.extra @ system.extra.mT / scale
@@ -135,7 +141,8 @@ def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") ->
 
 
 def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
-    """The cross kernel of u − g at new points against the rows of the problem: what moves u(x) when the residual is reduced.
+    """The cross kernel of u − g at new points against the rows of the problem: what moves u(x)
+    when the residual is reduced.
 
     Args:
         network: two layers.

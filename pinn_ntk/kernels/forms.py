@@ -1,7 +1,7 @@
 """Σ_k ω_k∇φ_k(x_i)·∇φ_k(x_j) in two forms, and which of them is cheaper.
 
-Plain, D products: ∇φ component by component. Dimension-free, M + 1 products whatever D is: where ∇φ_i = Σ_m C_im v_m + G_ix_i with
-vectors v_m that no row changes (A_mw of the constant patterns, and constant b's),
+Plain, D products: ∇φ component by component. Dimension-free, M + 1 products whatever D is: where ∇φ_i = Σ_m C_im v_m +
+G_ix_i with vectors v_m that no row changes (A_mw of the constant patterns, and constant b's),
 
     Σ_k ∇φ_i·∇φ_j = Σ_m (C_mP_mᵀ + P_mC_mᵀ) + (GGᵀ)∘(XXᵀ),   P_m = G∘(Xv_mᵀ) + ½ Σ_l (v_m·v_l)C_l,
 
@@ -39,7 +39,9 @@ class Directions:
 
 
 def directions(rows: tuple[Rows, ...]) -> Directions | None:
-    """The patterns and vectors of all rows; None where there is a row whose b changes from point to point, or a difference."""
+    """The patterns and vectors of all rows; None where there is a row whose b changes from point to point,
+    or a difference.
+    """
     x = rows[0].x
     if any(r.minus is not None or (r.b is not None and r.b.shape[0] > 1) for r in rows):
         return None
@@ -58,7 +60,8 @@ def _once(parts: list[Tensor], none: Tensor) -> Tensor:
 
 
 def prefers_free(points: int, inputs: int, count: int, square: bool = True) -> bool:
-    """Whether the dimension-free form is cheaper, in products of n × N × n: D half ones against M whole ones and half of one.
+    """Whether the dimension-free form is cheaper, in products of n × N × n:
+    D half ones against M whole ones and half of one.
 
     Args:
         points: n.
@@ -73,7 +76,8 @@ def prefers_free(points: int, inputs: int, count: int, square: bool = True) -> b
 
 
 def chosen_directions(sides: Sequence[System], form: str | None = None) -> Directions | None:
-    """What the dimension-free form of these rows is made of; None where the plain form is cheaper, asked for, or the only one.
+    """What the dimension-free form of these rows is made of; None where the plain form is cheaper, asked for,
+    or the only one.
 
     Args:
         sides: the rows of K, and its columns where they are others.
@@ -86,7 +90,9 @@ def chosen_directions(sides: Sequence[System], form: str | None = None) -> Direc
         raise ValueError(f"form: got {form!r}, expected plain, free or None")
     known = None if form == "plain" else directions(tuple(r for side in sides for r in side.rows))
     if form == "free" and known is None:
-        raise ValueError("form: got 'free', expected rows without paired conditions whose b is the same at every point; use 'plain'")
+        raise ValueError(
+            "form: got 'free', expected rows without paired conditions whose b is the same at every point; use 'plain'"
+        )
     if known is None or form == "free":
         return known
     points, inputs = max(side.points for side in sides), sides[0].rows[0].x.shape[1]
@@ -114,7 +120,9 @@ def free_terms(system: System, terms: list[NeuronTerms], w: Tensor, carry: Tenso
     """
     own = [t.times(carry) for t in terms]
     G = torch.cat([torch.zeros_like(t.phi) if t.G is None else t.G for t in own], -2)
-    v = torch.cat([w[..., None, :, :] @ known.patterns, known.vectors[:, None].expand(*w.shape[:-2], -1, w.shape[-2], -1)], -3)
+    v = torch.cat(
+        [w[..., None, :, :] @ known.patterns, known.vectors[:, None].expand(*w.shape[:-2], -1, w.shape[-2], -1)], -3
+    )
     C = [torch.zeros_like(G) for _ in range(known.count)]
     start = 0
     for rows, t in zip(system.rows, own, strict=True):

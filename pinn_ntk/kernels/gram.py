@@ -57,7 +57,9 @@ class Kernel:
         return self.total[i, j] / (s_i * s_j)
 
     def spectrum(self) -> Spectrum:
-        """Eigenvalues and eigenvectors of K̂ from K̂ itself; `kernel_spectrum` gets small ones right, from the Jacobian."""
+        """Eigenvalues and eigenvectors of K̂ from K̂ itself; `kernel_spectrum` gets small ones right,
+        from the Jacobian.
+        """
         return spectrum_of_gram(self.total, self.error or 0.0)
 
     def to(self, dtype: torch.dtype, device: torch.device | str) -> "Kernel":
@@ -66,7 +68,13 @@ class Kernel:
         def move(value: Tensor | None) -> Tensor | None:
             return None if value is None else value.to(device=device, dtype=dtype)
 
-        return replace(self, total=self.total.to(device=device, dtype=dtype), a=move(self.a), w=move(self.w), extra=move(self.extra))
+        return replace(
+            self,
+            total=self.total.to(device=device, dtype=dtype),
+            a=move(self.a),
+            w=move(self.w),
+            extra=move(self.extra),
+        )
 
 
 def block_map(problem: Problem) -> dict[str, tuple[slice, float]]:

@@ -1,9 +1,10 @@
-"""The tangent kernel at infinite width, exact up to a stated error: K^(a) = E_w φφ' and K^(w) = E a² E_w ∇φ·∇φ' at γ = 1.
+"""The tangent kernel at infinite width, exact up to a stated error: K^(a) = E_w φφ' and K^(w)
+= E a² E_w ∇φ·∇φ' at γ = 1.
 
     K̂^(a)(θ⁰) → K^(a)  and  K̂^(w)(θ⁰) → γ² K^(w)  as N → ∞.
 
-No Monte Carlo: ReLUᵖ is integrated exactly over the plane of each pair of points, analytic σ by the trapezoid, over the weights
-themselves in up to two dimensions and over the plane of each pair in more.
+No Monte Carlo: ReLUᵖ is integrated exactly over the plane of each pair of points, analytic σ by the trapezoid, over the
+weights themselves in up to two dimensions and over the plane of each pair in more.
 """
 
 import math
@@ -26,10 +27,18 @@ from pinn_ntk.networks.two_layer import INITS
 from pinn_ntk.operators.rows import Rows, unpaired
 from pinn_ntk.problem.residual import Problem
 
-__all__ = ["NotAvailableError", "infinite_width_diagonal", "infinite_width_kernel", "infinite_width_spectrum", "kernel_limit"]
+__all__ = [
+    "NotAvailableError",
+    "infinite_width_diagonal",
+    "infinite_width_kernel",
+    "infinite_width_spectrum",
+    "kernel_limit",
+]
 
 KERNEL_DIMENSIONS, SPECTRUM_DIMENSIONS = 2, 3
-"""Dimensions up to which the nodes are weights: beyond 2 a plane for each pair is quicker, but only weights give singular values."""
+"""Dimensions up to which the nodes are weights: beyond 2 a plane for each pair is quicker,
+but only weights give singular values.
+"""
 WEIGHT_SPACE_NODES = 1e6
 _TOGETHER = 32  # rows of which a whole block is computed where only its diagonal is wanted
 
@@ -43,19 +52,22 @@ def infinite_width_kernel(
     tolerance: float = 1e-12,
     parts: str = "both",
 ) -> Kernel:
-    """K = K^(a) + K^(w), K^(a) = E φφ', K^(w) = E a² E ∇φ·∇φ' of the rows S𝓛 at γ = 1; for another γ, K_γ = K^(a) + γ²K^(w).
+    """K = K^(a) + K^(w), K^(a) = E φφ', K^(w) = E a² E ∇φ·∇φ' of the rows S𝓛 at γ = 1; for another γ, K_γ = K^(a)
+    + γ²K^(w).
 
     Args:
         problem: n rows.
         activation: a name or a record.
         bias: whether points are lifted to (x, 1).
-        init: 'lecture' and 'centred' (w ~ N(0, I), E a² = 1) or 'uniform' (w ~ U(−1,1)^D, a ~ U(−1,1), so E a² = 1/3 stands in K^(w)).
+        init: 'lecture' and 'centred' (w ~ N(0, I), E a² = 1) or 'uniform' (w ~ U(−1,1)^D, a ~ U(−1,1), so E a² = 1/3
+            stands in K^(w)).
         at: m other rows on d coordinates: the cross kernel K(at, X), (m, n).
         tolerance: what the quadrature aims at, relative to the largest entry.
         parts: 'both', or 'a' to leave out K^(w).
 
     Returns:
-        Kernel with `.scale` 1 (a network of width N has JJᵀ → s²N K_γ) and `.error`, an estimate of the largest error of an entry.
+        Kernel with `.scale` 1 (a network of width N has JJᵀ → s²N K_γ) and `.error`, an estimate of the largest error
+        of an entry.
 
     Raises:
         NotAvailableError: no exact kernel for this activation, initialisation and dimension.
@@ -67,7 +79,8 @@ def infinite_width_kernel(
     Examples:
         >>> import torch
         >>> from pinn_ntk import Block, Problem, identity, infinite_width_kernel
-        >>> K = infinite_width_kernel(Problem([Block(identity(2), torch.eye(2, dtype=torch.float64), 1.0)]), "relu", bias=False)
+        >>> problem = Problem([Block(identity(2), torch.eye(2, dtype=torch.float64), 1.0)])
+        >>> K = infinite_width_kernel(problem, "relu", bias=False)
         >>> round(float(torch.linalg.eigvalsh(K.a)[0]), 6)  # λ_S = ½ − 1/(2π)
         0.340845
     """
@@ -77,7 +90,9 @@ def infinite_width_kernel(
     m, n = (sum(len(r) for r in rows) for rows in (left, right))
     held = [sum(len(r) for r in unpaired(rows)) for rows in (left, right)]
     require_bytes(8 * 8 * held[0] * held[1], right[0].x.device, f"the infinite-width kernel of {m} × {n} rows")
-    limit = kernel_limit(left, None if at is None else right, activation_named(activation), init, tolerance, parts == "both")
+    limit = kernel_limit(
+        left, None if at is None else right, activation_named(activation), init, tolerance, parts == "both"
+    )
     dtype = right[0].x.dtype
     a, w = limit.a.to(dtype), None if limit.w is None else limit.w.to(dtype)
     total = a if w is None else a + w
@@ -87,7 +102,11 @@ def infinite_width_kernel(
 
 
 def infinite_width_diagonal(
-    rows: tuple[Rows, ...], activation: str | Activation, bias: bool = True, init: str = "lecture", tolerance: float = 1e-12
+    rows: tuple[Rows, ...],
+    activation: str | Activation,
+    bias: bool = True,
+    init: str = "lecture",
+    tolerance: float = 1e-12,
 ) -> Limit:
     """k(x_i, x_i) of rows with themselves: the diagonals (n,) of K^(a) and K^(w) at γ = 1, at the cost of n pairs.
 
@@ -106,7 +125,10 @@ def infinite_width_diagonal(
     if init == "uniform" or len(unpaired(lifted)) > len(lifted):
         parts = [r.select(slice(i, i + _TOGETHER)) for r in lifted for i in range(0, len(r), _TOGETHER)]
         limits = [kernel_limit((part,), None, sigma, init, tolerance, gradient=True) for part in parts]
-        a, w = (torch.cat([m.diagonal() for m in side if m is not None]) for side in zip(*((x.a, x.w) for x in limits), strict=True))
+        a, w = (
+            torch.cat([m.diagonal() for m in side if m is not None])
+            for side in zip(*((x.a, x.w) for x in limits), strict=True)
+        )
         return Limit(a, w, max(x.error for x in limits))
     dense, error = dense_rows(lifted), 0.0
     if sigma.degree is None:
@@ -125,8 +147,9 @@ def infinite_width_spectrum(
 ) -> Spectrum:
     """λ_S = λ_min(K^(a)) and the rest of the spectrum of K^(a) ('a') or of K^(a) + K^(w) at γ = 1 ('total').
 
-    Where the quadrature is over the weights (analytic σ, up to three dimensions) the eigenvalues are squares of singular values and the
-    floor is what a coarser rule changes in λ_min; elsewhere it is n times the error of an entry.
+    Where the quadrature is over the weights (analytic σ, up to three dimensions) the eigenvalues are squares of
+    singular values and the floor is what a coarser rule changes in λ_min; elsewhere it is n times the error of an
+    entry.
 
     Args:
         problem: n rows.
@@ -143,7 +166,11 @@ def infinite_width_spectrum(
     _check(activation, init, "both", 1e-13)
     sigma, gradient = activation_named(activation), part == "total"
     rows = _lifted(problem.rows(), bias)
-    found = _over_weights(rows, sigma, gradient, 1e-13, SPECTRUM_DIMENSIONS) if sigma.degree is None and init != "uniform" else None
+    found = (
+        _over_weights(rows, sigma, gradient, 1e-13, SPECTRUM_DIMENSIONS)
+        if sigma.degree is None and init != "uniform"
+        else None
+    )
     if found is None:
         limit = kernel_limit(rows, None, sigma, init, 1e-13, gradient)
         return spectrum_of_gram(limit.a if limit.w is None else limit.a + limit.w, limit.error)
@@ -163,7 +190,8 @@ def _check(activation: str | Activation, init: str, parts: str, tolerance: float
     sigma = activation_named(activation)
     if sigma.degree is None and not math.isinf(sigma.smoothness):
         raise NotAvailableError(
-            f"activation {sigma.name!r} is neither analytic nor homogeneous (ReLUᵖ): no exact infinite-width kernel; use a wide network's"
+            f"activation {sigma.name!r} is neither analytic nor homogeneous (ReLUᵖ): no exact infinite-width "
+            "kernel; use a wide network's"
         )
 
 
@@ -172,7 +200,12 @@ def _lifted(rows: tuple[Rows, ...], bias: bool) -> tuple[Rows, ...]:
 
 
 def kernel_limit(
-    left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, init: str, tolerance: float, gradient: bool
+    left: tuple[Rows, ...],
+    right: tuple[Rows, ...] | None,
+    activation: Activation,
+    init: str,
+    tolerance: float,
+    gradient: bool,
 ) -> Limit:
     """E φφ' and E a² E ∇φ·∇φ' for rows that are lifted already; paired rows from the four kernels of their parts.
 
@@ -192,13 +225,19 @@ def kernel_limit(
 
 
 def _unpaired_limit(
-    left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, init: str, tolerance: float, gradient: bool
+    left: tuple[Rows, ...],
+    right: tuple[Rows, ...] | None,
+    activation: Activation,
+    init: str,
+    tolerance: float,
+    gradient: bool,
 ) -> Limit:
     blocks = left if right is None else left + right
     order = max(r.order for r in blocks)
     if smoothness_verdict(activation, order) == "refused":
         raise NotAvailableError(
-            f"activation {activation.name!r} has too few derivatives for order {order}; use ReLUᵖ with p ≥ {order} or an analytic σ"
+            f"activation {activation.name!r} has too few derivatives for order {order}; use ReLUᵖ with p ≥ "
+            f"{order} or an analytic σ"
         )
     if init == "uniform":
         return uniform_limit(left, right, activation, tolerance, gradient)
@@ -213,7 +252,9 @@ def _unpaired_limit(
     return Limit(*weighted_gram(*systems, normal_nodes(_extent(blocks), rule), gradient), error)
 
 
-def _pairwise(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, moments: Moments, gradient: bool, error: float) -> Limit:
+def _pairwise(
+    left: tuple[Rows, ...], right: tuple[Rows, ...] | None, moments: Moments, gradient: bool, error: float
+) -> Limit:
     """Every pair over its own plane, the longer point first; half of the pairs when the kernel is symmetric."""
     rows = dense_rows(left if right is None else left + right)
     m = sum(len(r) for r in left)
@@ -241,7 +282,9 @@ def _pairwise(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, moments: M
 
 
 def _alike_together(x: Tensor, i: Tensor, j: Tensor) -> Tensor:
-    """An order of the pairs in which neighbours have like |x| and like distance of x' from the line of x: chunks share one grid."""
+    """An order of the pairs in which neighbours have like |x| and like distance of x' from the line of x:
+    chunks share one grid.
+    """
     norm = x.norm(dim=1)
     cosine = (x[i] * x[j]).sum(1) / (norm[i] * norm[j]).clamp_min(1e-300)
     across = norm[j] * (1.0 - cosine.square()).clamp_min(0.0).sqrt()
@@ -259,7 +302,9 @@ def _extent(blocks: tuple[Rows, ...]) -> Tensor:
 def _over_weights(
     blocks: tuple[Rows, ...], activation: Activation, gradient: bool, tolerance: float, dimensions: int
 ) -> tuple[Trapezoid, float] | None:
-    """The rule over the weights with its error, measured on a few rows against the planes; None in many dimensions or with many nodes."""
+    """The rule over the weights with its error, measured on a few rows against the planes;
+    None in many dimensions or with many nodes.
+    """
     blocks, extent = unpaired(blocks), _extent(blocks)
     D = len(extent)
     if dimensions < D:

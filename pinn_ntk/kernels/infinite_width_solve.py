@@ -1,8 +1,10 @@
-"""The answer at N = ∞: regression with the kernel K = K^(a) + γ²K^(w) of the rows S𝓛, which is where training ends in that limit.
+"""The answer at N = ∞: regression with the kernel K = K^(a) + γ²K^(w) of the rows S𝓛,
+which is where training ends in that limit.
 
     u(x) = g(x) + k(x, X)(K + νD²)⁻¹ Sf̃,   Var u(x) = ς²(k(x, x) − k(x, X)(K + νD²)⁻¹k(X, x)),   D² = diag K,
 
-f̃ the target of h, that is f − 𝓛g under hard conditions. As a Gaussian process: u − g has the covariance ς²k before the rows are known.
+f̃ the target of h, that is f − 𝓛g under hard conditions. As a Gaussian process: u − g has the covariance ς²k before the
+rows are known.
 """
 
 import math
@@ -65,7 +67,8 @@ class InfiniteWidthSolution:
         return self._mean(points, cross).to(x)
 
     def standard_deviation(self, x: Tensor) -> Tensor:
-        """√Var u at points, (p, d) → (p,): an error bar if u is what the process takes for typical; at least ς√(νk(x, x)), for rounding.
+        """√Var u at points, (p, d) → (p,): an error bar if u is what the process takes for typical; at least ς√(νk(x,
+        x)), for rounding.
 
         Raises:
             ValueError: points of another dimension.
@@ -96,7 +99,9 @@ class InfiniteWidthSolution:
         if x.ndim != 2 or x.shape[1] != self.problem.dim:
             raise ValueError(f"x: got shape {tuple(x.shape)}, expected (p, {self.problem.dim})")
         points = x.detach().to(self.problem.x)
-        return points, _kernel(self.problem, self.activation, self.bias, self.init, self.gamma, (self.problem.solution_rows(points),))
+        return points, _kernel(
+            self.problem, self.activation, self.bias, self.init, self.gamma, (self.problem.solution_rows(points),)
+        )
 
 
 def infinite_width_solve(
@@ -107,7 +112,8 @@ def infinite_width_solve(
     nugget: float | None = None,
     init: str = "lecture",
 ) -> InfiniteWidthSolution:
-    """u(x) = g + k(x, X)(K + νD²)⁻¹Sf̃ with K = K^(a) + γ²K^(w): the mean over seeds of trained networks as N → ∞, with error bars.
+    """u(x) = g + k(x, X)(K + νD²)⁻¹Sf̃ with K = K^(a) + γ²K^(w): the mean over seeds of trained networks as N → ∞,
+    with error bars.
 
     Args:
         problem: n rows; computed in float64 whatever its precision.
@@ -123,7 +129,8 @@ def infinite_width_solve(
         SpectrumError: K + νD² is not positive definite to rounding.
 
     References:
-        Jacot, Gabriel & Hongler (2018); Raissi, Perdikaris & Karniadakis (2017) for linear operators; Rasmussen & Williams (2006), 2.7.
+        Jacot, Gabriel & Hongler (2018); Raissi, Perdikaris & Karniadakis (2017) for linear operators; Rasmussen &
+        Williams (2006), 2.7.
 
     Examples:
         >>> import torch
@@ -148,10 +155,14 @@ def infinite_width_solve(
     evidence = -0.5 * n * (math.log(2 * math.pi * energy / n) + 1.0) - logs if energy > 0.0 else math.inf
     missed = float((y - K @ coefficients).norm())
     amplitude = math.sqrt(max(energy, 0.0) / n)
-    return InfiniteWidthSolution(problem, sigma, bias, init, gamma, used, sizes, factor, coefficients, amplitude, missed, evidence)
+    return InfiniteWidthSolution(
+        problem, sigma, bias, init, gamma, used, sizes, factor, coefficients, amplitude, missed, evidence
+    )
 
 
-def _kernel(problem: Problem, activation: Activation, bias: bool, init: str, gamma: float, at: tuple[Rows, ...] | None) -> Tensor:
+def _kernel(
+    problem: Problem, activation: Activation, bias: bool, init: str, gamma: float, at: tuple[Rows, ...] | None
+) -> Tensor:
     """K^(a) + γ²K^(w)."""
     kernel = infinite_width_kernel(problem, activation, bias, init, at)
     assert kernel.a is not None and kernel.w is not None  # an infinite-width kernel has both parts
@@ -173,4 +184,6 @@ def _factored(unit: Tensor, nugget: float | None) -> tuple[Tensor, float]:
             return factor, tried
         tried *= 10.0
         if nugget is not None or tried > _LARGEST:
-            raise SpectrumError(f"the infinite-width kernel is not positive definite with the nugget {tried / 10.0:g}; try a larger one")
+            raise SpectrumError(
+                f"the infinite-width kernel is not positive definite with the nugget {tried / 10.0:g}; try a larger one"
+            )

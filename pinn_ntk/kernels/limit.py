@@ -1,4 +1,6 @@
-"""What the quadratures of the infinite-width kernel share: the result with its error, what is not available, symmetry."""
+"""What the quadratures of the infinite-width kernel share: the result with its error, what is not available,
+symmetry.
+"""
 
 from dataclasses import dataclass
 

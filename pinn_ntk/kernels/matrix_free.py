@@ -1,7 +1,9 @@
-"""K̂v = J(Jᵀv)/scale without K̂: products of n numbers where n² do not fit, and extreme eigenvalues by Lanczos' method with their residuals.
+"""K̂v = J(Jᵀv)/scale without K̂: products of n numbers where n² do not fit,
+and extreme eigenvalues by Lanczos' method with their residuals.
 
-For a symmetric K and any unit vector v with θ = vᵀKv there is an eigenvalue within ‖Kv − θv‖ of θ, and λ_min ≤ θ ≤ λ_max (Parlett, The
-Symmetric Eigenvalue Problem, §4.5): what is returned is true whether or not the method has converged.
+For a symmetric K and any unit vector v with θ = vᵀKv there is an eigenvalue within ‖Kv − θv‖ of θ, and λ_min ≤ θ ≤
+λ_max (Parlett, The Symmetric Eigenvalue Problem, §4.5): what is returned is true whether or not the method has
+converged.
 """
 
 from collections.abc import Callable
@@ -40,7 +42,9 @@ class KernelProduct:
 
     def __call__(self, v: Tensor) -> Tensor:
         """K̂v, (n,) → (n,)."""
-        return pushforward(self.system, self.weights, pullback(self.system, self.weights, v)) * (self.points / self.scale)
+        return pushforward(self.system, self.weights, pullback(self.system, self.weights, v)) * (
+            self.points / self.scale
+        )
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,9 @@ def extreme_eigenvalues(
 ) -> tuple[RitzPair, RitzPair]:
     """(least, greatest) eigenvalue of K̂ by products K̂v, each with a bound on how far it is from an eigenvalue.
 
-    λ_max by ARPACK's Lanczos method; λ_min as λ_max − μ with μ the greatest eigenvalue of λ_max I − K̂. Where eigenvalues crowd at zero, as
-    those of smooth kernels do, λ_min comes slowly, and its residual says how well it is known; θ is an upper bound for it in any case.
+    λ_max by ARPACK's Lanczos method; λ_min as λ_max − μ with μ the greatest eigenvalue of λ_max I − K̂. Where
+    eigenvalues crowd at zero, as those of smooth kernels do, λ_min comes slowly, and its residual says how well it is
+    known; θ is an upper bound for it in any case.
 
     Args:
         network: two layers.
@@ -94,7 +99,9 @@ def extreme_eigenvalues(
     return least, greatest
 
 
-def largest_eigenvalue(network: TwoLayer, problem: Problem, tolerance: float = 1e-10, products: int = 2000, seed: int = 0) -> RitzPair:
+def largest_eigenvalue(
+    network: TwoLayer, problem: Problem, tolerance: float = 1e-10, products: int = 2000, seed: int = 0
+) -> RitzPair:
     """λ_max of K̂ by products K̂v; arguments as for `extreme_eigenvalues`."""
     return _greatest(KernelProduct(network, problem), 0.0, tolerance, products, seed)
 

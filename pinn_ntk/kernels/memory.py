@@ -39,7 +39,9 @@ def _free(device: torch.device) -> int:
 
 
 def peak_bytes(device: torch.device | str) -> int | None:
-    """The most memory that this process has held so far: resident on the CPU, allocated by torch on a GPU; None where nobody counts."""
+    """The most memory that this process has held so far: resident on the CPU, allocated by torch on a GPU;
+    None where nobody counts.
+    """
     device = torch.device(device)
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
@@ -59,7 +61,8 @@ def require_bytes(needed: int, device: torch.device | str, what: str) -> None:
     free = available_bytes(device)
     if needed > free:
         raise MemoryShortageError(
-            f"{what}: needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available on {device}; use fewer points (it grows as n²)"
+            f"{what}: needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available on {device}; use "
+            "fewer points (it grows as n²)"
         )
 
 
@@ -67,7 +70,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is an allocation that failed, on the CPU or on a GPU."""
     words = ("can't allocate memory", "out of memory", "not enough memory", "alloc_cpu")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and not isinstance(error, parallel.RankError) and any(w in str(error).lower() for w in words)
+        isinstance(error, RuntimeError)
+        and not isinstance(error, parallel.RankError)
+        and any(w in str(error).lower() for w in words)
     )
 
 
@@ -87,5 +92,7 @@ def with_backoff(compute: Callable[[int], Result], chunk: int) -> tuple[Result, 
             if not is_out_of_memory(error) or isinstance(error, MemoryShortageError):
                 raise
             if chunk <= MIN_CHUNK:
-                raise MemoryShortageError(f"out of memory with the smallest chunk ({MIN_CHUNK} neuron at a time): {error}") from error
+                raise MemoryShortageError(
+                    f"out of memory with the smallest chunk ({MIN_CHUNK} neuron at a time): {error}"
+                ) from error
             chunk = max(MIN_CHUNK, chunk // 2)

@@ -2,9 +2,10 @@
 
     Σ_ij Var(φ_iφ_j) = E‖φ‖⁴ − ‖K^(a)‖_F²,   E(φᵀK^(a)⁻¹φ)²,   φ = (φ(x_i; w))_i, w ~ N(0, I).
 
-By seeded Monte Carlo with a standard error. The integrands grow like |w|^{4·order}: plain sampling misses the tail, and its standard error
-does too (8.5e3 came out as 2.9e3 ± 0.6e3 for tanh). For σ homogeneous of degree p, φ(w) = |w|ᵖφ(w/|w|): the radius is integrated exactly,
-directions alone are drawn. Otherwise w ~ N(0, s²I), with weights sᴰ exp(−(1 − s⁻²)|w|²/2).
+By seeded Monte Carlo with a standard error. The integrands grow like |w|^{4·order}: plain sampling misses the tail, and
+its standard error does too (8.5e3 came out as 2.9e3 ± 0.6e3 for tanh). For σ homogeneous of degree p, φ(w) =
+|w|ᵖφ(w/|w|): the radius is integrated exactly, directions alone are drawn. Otherwise w ~ N(0, s²I), with weights sᴰ
+exp(−(1 − s⁻²)|w|²/2).
 """
 
 import math
@@ -65,7 +66,10 @@ def whitened_fourth_moment(
     """
     root, failure = torch.linalg.cholesky_ex(_checked(rows, K))
     if int(failure):
-        raise ValueError("K: got a kernel that is not positive definite to rounding (λ_S below the floor), expected K^(a) of distinct rows")
+        raise ValueError(
+            "K: got a kernel that is not positive definite to rounding (λ_S below the floor), expected K^(a) "
+            "of distinct rows"
+        )
 
     def square(Phi: Tensor) -> Tensor:
         white: Tensor = torch.linalg.solve_triangular(root, Phi, upper=False)
@@ -101,5 +105,9 @@ def _fourth_moment(
             weight = spread ** (D / 2) * torch.exp(-0.5 * (spread - 1.0) * (w * w).sum(1))
             values.append(weight * square(features(system, spread**0.5 * w)) ** 2)
     sample = torch.cat(values)
-    radial = 1.0 if sigma.degree is None else 4.0**sigma.degree * math.exp(math.lgamma(D / 2 + 2 * sigma.degree) - math.lgamma(D / 2))
+    radial = (
+        1.0
+        if sigma.degree is None
+        else 4.0**sigma.degree * math.exp(math.lgamma(D / 2 + 2 * sigma.degree) - math.lgamma(D / 2))
+    )
     return radial * float(sample.mean()), radial * float(sample.std()) / math.sqrt(samples)

@@ -17,7 +17,13 @@ _SHARED = 10**8  # multiplications below which every process does all of them
 
 
 def gram(
-    left: System, right: System | None, w: Tensor, outer: Tensor | None, weights: Tensor | float, chunk: int, form: str | None = None
+    left: System,
+    right: System | None,
+    w: Tensor,
+    outer: Tensor | None,
+    weights: Tensor | float,
+    chunk: int,
+    form: str | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """K^(a) = Σ_k ω_k φ_kφ'_kᵀ and K^(w) = Σ_k ω_k a_k² ∇φ_k·∇φ'_k for weighted neurons.
 
@@ -43,7 +49,11 @@ def gram(
     sides = [left] if right is None else [left, right]
     known = None if outer is None else chosen_directions(sides, form)
     root = torch.sqrt(weights) if isinstance(weights, Tensor) else None
-    found = _Parts(_sharing(left.points, sides[-1].points * w.shape[:-2].numel(), w.shape[-2], 1 if outer is None else 1 + w.shape[-1]))
+    found = _Parts(
+        _sharing(
+            left.points, sides[-1].points * w.shape[:-2].numel(), w.shape[-2], 1 if outer is None else 1 + w.shape[-1]
+        )
+    )
     own_neurons = parallel.spans(w.shape[-2])[parallel.rank()] if found.sharing == "neurons" else slice(0, w.shape[-2])
     for start in range(own_neurons.start, own_neurons.stop, chunk):
         part = slice(start, min(start + chunk, own_neurons.stop))
@@ -54,7 +64,8 @@ def gram(
 
 
 def kernel_chunk(points: int, width: int) -> int:
-    """Neurons held at a time in `gram`: rows × neurons that stay in a core's cache, and enough neurons for a product of matrices.
+    """Neurons held at a time in `gram`: rows × neurons that stay in a core's cache,
+    and enough neurons for a product of matrices.
 
     Args:
         points: rows, of all members.
@@ -64,7 +75,9 @@ def kernel_chunk(points: int, width: int) -> int:
 
 
 def _sharing(rows: int, columns: int, width: int, products: int) -> str:
-    """What the processes of a run share out: 'rows' where there are tiles for all, 'neurons' where there are of those, or 'nothing'."""
+    """What the processes of a run share out: 'rows' where there are tiles for all, 'neurons' where there are of those,
+    or 'nothing'.
+    """
     if parallel.size() == 1 or rows * columns * width * products < _SHARED:
         return "nothing"
     by_neurons = len(row_tiles(rows)) < min(parallel.size(), TILES) and parallel.spans(width)[0].stop > 0
@@ -105,7 +118,9 @@ class _Parts:
         return self.value.whole(factor), slope
 
 
-def _add(found: _Parts, sides: list[System], w: Tensor, carry: Tensor | None, root: Tensor | None, known: Directions | None) -> None:
+def _add(
+    found: _Parts, sides: list[System], w: Tensor, carry: Tensor | None, root: Tensor | None, known: Directions | None
+) -> None:
     """One chunk of neurons; carry is √ω a, root √ω where the neurons differ in weight."""
     terms = [[neuron_terms(r, side.activation, w, carry is not None) for r in side.rows] for side in sides]
     phi = [stacked([t.phi for t in own]) for own in terms]

@@ -1,6 +1,7 @@
 """The Gaussian in the plane of two points: E φφ' and E ∇φ·∇φ' as polynomials in u ∈ ℝ² times σ⁽ᵏ⁾(w·x) σ⁽ˡ⁾(w·x').
 
-An orthonormal basis E of span(x, x') splits w = Eu + w⊥. The factors of σ⁽ᵏ⁾ are forms wᵀAw, p·w and numbers. Given u, a form is
+An orthonormal basis E of span(x, x') splits w = Eu + w⊥. The factors of σ⁽ᵏ⁾ are forms wᵀAw, p·w and numbers. Given u,
+a form is
 
     f = m(u) + v(u)·w⊥ + (w⊥ᵀCw⊥ − tr C),   deg m ≤ 2, deg v ≤ 1, C = NAN, N = I − EEᵀ,
 
@@ -45,7 +46,9 @@ class DenseRows:
 
 
 def dense_rows(blocks: tuple[Rows, ...]) -> DenseRows:
-    """Blocks of rows joined, in float64; a single coordinate is padded by a zero one, since the plane needs two. Pairs come `unpaired`."""
+    """Blocks of rows joined, in float64; a single coordinate is padded by a zero one, since the plane needs two.
+    Pairs come `unpaired`.
+    """
     assert all(r.minus is None for r in blocks)
     blocks = tuple(r.to(torch.float64, r.x.device) for r in blocks)
     if blocks[0].x.shape[1] == 1:
@@ -162,8 +165,11 @@ def expected_product(f: Form, g: Form) -> Tensor:
     return product
 
 
-def kernel_coefficients(left: DenseRows, right: DenseRows, plane: Plane, gradient: bool) -> tuple[Coefficients, Coefficients]:
-    """The polynomials of E φφ' and, with `gradient`, of E ∇φ·∇φ', by the orders (k, l) of the derivatives of σ that they multiply.
+def kernel_coefficients(
+    left: DenseRows, right: DenseRows, plane: Plane, gradient: bool
+) -> tuple[Coefficients, Coefficients]:
+    """The polynomials of E φφ' and, with `gradient`, of E ∇φ·∇φ', by the orders (k, l)
+    of the derivatives of σ that they multiply.
 
     With ∇φ = Gx + y, y = 2Awσ'' + bσ' and G = φ with every σ⁽ᵏ⁾ moved to σ⁽ᵏ⁺¹⁾:
     ∇φ·∇φ' = GG' x·x' + G x·y' + G' x'·y + y·y'.

@@ -1,8 +1,9 @@
 """Integrals over the plane of two points: M_{kl,ab} = E_u u₁ᵃu₂ᵇ σ⁽ᵏ⁾(r u₁) σ⁽ˡ⁾(αu₁ + βu₂), u ~ N(0, I₂).
 
-For σ homogeneous of degree p on either side of 0 (ReLUᵖ), u = s(cos θ, sin θ): the radius is a Gamma function and the angle a trigonometric
-polynomial on each arc between the kinks, which Gauss–Legendre integrates to rounding. For analytic σ, the tensor trapezoid, whose error
-falls like exp(−const/step); Gauss–Hermite would be wrong in the second digit, because tanh has poles at ±iπ/2.
+For σ homogeneous of degree p on either side of 0 (ReLUᵖ), u = s(cos θ, sin θ): the radius is a Gamma function and the
+angle a trigonometric polynomial on each arc between the kinks, which Gauss–Legendre integrates to rounding. For
+analytic σ, the tensor trapezoid, whose error falls like exp(−const/step); Gauss–Hermite would be wrong in the second
+digit, because tanh has poles at ±iπ/2.
 """
 
 import math
@@ -95,14 +96,18 @@ def _contract(coefficients: Coefficients, table: Tensor) -> tuple[Tensor, float]
 
 
 def homogeneous_moments(activation: Activation) -> Moments:
-    """M for σ with σ(λz) = λᵖσ(z), λ > 0: E s^m = 2^{m/2} Γ(m/2 + 1) with m = a + b + 2p − k − l, times the integral over the angle.
+    """M for σ with σ(λz) = λᵖσ(z), λ > 0: E s^m = 2^{m/2} Γ(m/2 + 1) with m = a + b + 2p − k − l,
+    times the integral over the angle.
 
     Args:
         activation: of degree p; a σ that vanishes for z < 0 needs one arc, others four.
     """
     p = activation.degree
     if p is None:
-        raise ValueError(f"activation {activation.name!r}: got degree None, expected a homogeneous one (ReLUᵖ); use trapezoid_moments")
+        raise ValueError(
+            f"activation {activation.name!r}: got degree None, expected a homogeneous one (ReLUᵖ); use "
+            "trapezoid_moments"
+        )
     count = max(16, 2 * p + 11)
     vanishes = not any(float(d.abs().max()) for d in activation.jet(torch.tensor([-1.0, -0.5], dtype=torch.float64), p))
 
@@ -110,7 +115,9 @@ def homogeneous_moments(activation: Activation) -> Moments:
         angle, weight = _arcs(plane, count, vanishes)
         cos, sin = torch.cos(angle), torch.sin(angle)
         left = torch.stack(activation.jet(plane.r[:, None] * cos, K), 1)
-        right = torch.stack(activation.jet(plane.alpha[:, None] * cos + plane.beta[:, None] * sin, K), 1) * weight[:, None]
+        right = (
+            torch.stack(activation.jet(plane.alpha[:, None] * cos + plane.beta[:, None] * sin, K), 1) * weight[:, None]
+        )
         pairs = (left[:, :, None] * right[:, None]).flatten(1, 2)
         powers = (_powers(cos, g)[:, :, None] * _powers(sin, g)[:, None]).flatten(1, 2)
         angular = (pairs @ powers.mT).unflatten(2, (g + 1, g + 1)).unflatten(1, (K + 1, K + 1))
@@ -125,7 +132,8 @@ def homogeneous_moments(activation: Activation) -> Moments:
 def _arcs(plane: Plane, count: int, positive: bool) -> tuple[Tensor, Tensor]:
     """Gauss–Legendre angles and weights/(2π), (P, count·arcs): the arc where both z > 0, or all four between the kinks.
 
-    The half circles about x (angle 0) and x' (angle ψ) meet in an arc of length π − ψ about ψ/2; antiparallel points leave none.
+    The half circles about x (angle 0) and x' (angle ψ) meet in an arc of length π − ψ about ψ/2; antiparallel points
+    leave none.
     """
     nodes, weights = (torch.from_numpy(v).to(plane.r) for v in np.polynomial.legendre.leggauss(count))
     psi, rest = torch.atan2(plane.beta, plane.alpha), torch.atan2(plane.beta, -plane.alpha)
@@ -190,7 +198,9 @@ def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
         size = max(1, ELEMENTS // (len(u2) * len(plane.r)))
         for lines in torch.arange(len(u1)).split(size):
             u = u1[lines.to(u1.device)]
-            left = torch.stack(activation.jet(plane.r[:, None] * u, K), 2)[..., None] * rows[lines.to(u1.device)][:, None]
+            left = (
+                torch.stack(activation.jet(plane.r[:, None] * u, K), 2)[..., None] * rows[lines.to(u1.device)][:, None]
+            )
             z = (plane.alpha[:, None] * u)[..., None] + plane.beta[:, None, None] * u2
             right = torch.stack([d @ columns for d in activation.jet(z, K)], 2)
             table += left.flatten(2).mT @ right.flatten(2)

@@ -14,14 +14,18 @@ NODES_PER_PAIR = 4e6
 
 
 def truncation_radius(order: int, D: int, tolerance: float) -> float:
-    """R with E[r^m; r > R] = tolerance/100 · E r^m, m = 2·order + 2 (the features' growth) and r = |w|, w ~ N(0, I_D)."""
+    """R with E[r^m; r > R] = tolerance/100 · E r^m, m = 2·order + 2 (the features' growth) and r = |w|, w ~ N(0,
+    I_D).
+    """
     from scipy.special import gammainccinv
 
     return float((2.0 * gammainccinv((D + 2 * order + 2) / 2, tolerance / 100)) ** 0.5)
 
 
 def sample_pairs(rows: DenseRows) -> tuple[Tensor, Tensor]:
-    """All pairs, each row with itself too, among a few rows spread over the norms of the points; the longer point first."""
+    """All pairs, each row with itself too, among a few rows spread over the norms of the points;
+    the longer point first.
+    """
     picks = spread(rows.x.norm(dim=1), SAMPLE).flip(0)
     i, j = torch.triu_indices(len(picks), len(picks), device=picks.device)
     return picks[i], picks[j]
@@ -60,6 +64,7 @@ def resolve(rows: DenseRows, activation: Activation, gradient: bool, tolerance: 
             return rule, 4 * change
         rule, previous, last = Trapezoid(finer.resolution, radius, half), current, change
     raise NotAvailableError(
-        f"activation {activation.name!r} at points of norm {largest:.3g}: the trapezoid has not settled to {tolerance:g} with "
+        f"activation {activation.name!r} at points of norm {largest:.3g}: the trapezoid has not settled to "
+        f"{tolerance:g} with "
         f"{NODES_PER_PAIR:.0e} nodes per pair; scale the coordinates to the unit cube, or use a wide network's kernel"
     )

@@ -1,7 +1,7 @@
 """Spectra of tangent kernels, with the rounding floor beside every smallest eigenvalue.
 
-The eigenvalues of K̂ = JJᵀ/scale are σ(J)²/scale. Formed from JJᵀ they are noise below nε·λ_max; from singular values of J (here: of
-the triangular factor of Jᵀ, gathered chunk by chunk) they are good down to (nε)²·λ_max.
+The eigenvalues of K̂ = JJᵀ/scale are σ(J)²/scale. Formed from JJᵀ they are noise below nε·λ_max; from singular values
+of J (here: of the triangular factor of Jᵀ, gathered chunk by chunk) they are good down to (nε)²·λ_max.
 """
 
 from collections.abc import Callable, Iterable
@@ -155,7 +155,9 @@ class Triangle:
         """One more block of columns, (…, n, c)."""
         self.held.append(block.mT)
         self.count += block.shape[-1]
-        if self.count >= max(4 * self.points, _GATHERED // self.points):  # every triangle among them is work done once more
+        if self.count >= max(
+            4 * self.points, _GATHERED // self.points
+        ):  # every triangle among them is work done once more
             self.held = [self.factor()]
             self.count = self.held[0].shape[-2]
 

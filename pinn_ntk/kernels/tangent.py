@@ -1,4 +1,5 @@
-"""The tangent kernel of any network: in closed form where there is one, by automatic differentiation elsewhere. The choice is made here.
+"""The tangent kernel of any network: in closed form where there is one, by automatic differentiation elsewhere.
+The choice is made here.
 
 K̂ = JJᵀ/scale with J = ∂(S𝓛h)/∂θ; scale = s²N for two layers, 1 for modules.
 """
@@ -54,19 +55,24 @@ def tangent_factor(network: Model, problem: Problem, part: str = "total") -> Ten
     if part != "total":
         raise ValueError(f"part: got {part!r}, expected 'total': a module has no outer weights")
     size = 3 * problem.points * network.parameter_count * network.dtype.itemsize
-    require_bytes(size, network.device, f"the Jacobian of {problem.points} rows by {network.parameter_count} parameters")
+    require_bytes(
+        size, network.device, f"the Jacobian of {problem.points} rows by {network.parameter_count} parameters"
+    )
     return triangular_factor([problem.system(network).jacobian(network.weights)], problem.points)
 
 
 def tangent_kernel_and_factors(network: Model, problem: Problem) -> tuple[Kernel, dict[str, Tensor]]:
-    """K̂ and the factors R of its parts, RᵀR = JJᵀ ('total') and, of two layers, s²ΦΦᵀ ('a'): what a tracked step needs, in one pass.
+    """K̂ and the factors R of its parts, RᵀR = JJᵀ ('total') and, of two layers, s²ΦΦᵀ ('a'):
+    what a tracked step needs, in one pass.
 
     Raises:
         NonFiniteError: the Jacobian is not finite.
         MemoryShortageError: n² numbers, or the Jacobian of a module, do not fit.
     """
     if isinstance(network, TwoLayer):
-        require_bytes(8 * problem.points**2 * network.dtype.itemsize, network.device, f"the kernel of {problem.points} rows")
+        require_bytes(
+            8 * problem.points**2 * network.dtype.itemsize, network.device, f"the kernel of {problem.points} rows"
+        )
         kernel, whole, by_a = kernel_with_factors(network, problem)
         return kernel, {"total": whole, "a": by_a}
     return tangent_kernel(network, problem), {"total": tangent_factor(network, problem)}
@@ -92,7 +98,8 @@ def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> S
 
 
 def solution_tangent(network: Model, problem: Problem, x: Tensor) -> Kernel:
-    """The cross kernel of u − g at new points against the rows of the problem: what moves u(x) when the residual is reduced.
+    """The cross kernel of u − g at new points against the rows of the problem: what moves u(x)
+    when the residual is reduced.
 
     Args:
         network: two layers or a module.

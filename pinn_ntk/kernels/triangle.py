@@ -1,6 +1,7 @@
 """Sums of products XXᵀ and LRᵀ; the symmetric ones by one triangle: half of the multiplications, and exactly symmetric.
 
-The rows come in tiles, each a product of its own, so that several processes that own some of them get the same numbers to the bit.
+The rows come in tiles, each a product of its own, so that several processes that own some of them get the same numbers
+to the bit.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """The infinite-width kernel of `init=uniform`: w ~ U(−1, 1)^D, a ~ U(−1, 1), so that E a² = 1/3.
 
-Analytic σ: tensor Gauss–Legendre, refined until stable. ReLUᵖ: φφ' is homogeneous of degree m in w, so that the cube reduces to its faces,
+Analytic σ: tensor Gauss–Legendre, refined until stable. ReLUᵖ: φφ' is homogeneous of degree m in w, so that the cube
+reduces to its faces,
 
     ∫_{[−1,1]^D} F dw = 1/(m + D) Σ_faces ∫_face F dS,
 
@@ -63,12 +64,15 @@ def _tensor_limit(
             return Limit(a, w, 4 * change + 64 * torch.finfo(a.dtype).eps * size_of(a, w))
         previous = current
     raise NotAvailableError(
-        f"init 'uniform' with activation {activation.name!r} in {D} dimensions (bias counted): the product rule does not settle to "
+        f"init 'uniform' with activation {activation.name!r} in {D} dimensions (bias counted): the product rule "
+        "does not settle to "
         f"{tolerance:g} within {NODES:.0e} nodes; use init='lecture' or a wide network's kernel"
     )
 
 
-def _face_limit(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, gradient: bool) -> Limit:
+def _face_limit(
+    left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activation: Activation, gradient: bool
+) -> Limit:
     D = left[0].x.shape[1]
     if D > 3:
         raise NotAvailableError(
@@ -87,7 +91,9 @@ def _face_limit(left: tuple[Rows, ...], right: tuple[Rows, ...] | None, activati
     return Limit(a, w, 64 * torch.finfo(a.dtype).eps * max(p[2] for p in parts))
 
 
-def _face_pairs(left: DenseRows, right: DenseRows, D: int, activation: Activation, gradient: bool) -> tuple[Tensor, Tensor | None, float]:
+def _face_pairs(
+    left: DenseRows, right: DenseRows, D: int, activation: Activation, gradient: bool
+) -> tuple[Tensor, Tensor | None, float]:
     """Σ over the faces for P pairs, with the largest Σ|terms|."""
     p = activation.degree or 0
     a = w = left.x.new_zeros(len(left.x))
@@ -125,7 +131,9 @@ def pair_features(rows: DenseRows, activation: Activation, w: Tensor, gradient: 
 
 
 def _face_nodes(x: Tensor, y: Tensor, D: int, axis: int, sign: float, p: int) -> tuple[Tensor, Tensor]:
-    """Nodes (P, M, max(D, 2)) and weights (P, M) of the face w_axis = ±1, exact on the cells between w·x = 0 and w·y = 0."""
+    """Nodes (P, M, max(D, 2)) and weights (P, M) of the face w_axis = ±1,
+    exact on the cells between w·x = 0 and w·y = 0.
+    """
     free = [k for k in range(D) if k != axis]
     lines = [(sign * v[:, axis], v[:, free]) for v in (x, y)]
     if D == 1:

@@ -1,6 +1,7 @@
 """Quadrature over the weights themselves: its nodes are weighted neurons, and K^∞ is the kernel of that finite network.
 
-Positive semi-definite by construction, and with singular values of √ω Φ small eigenvalues come out right; affordable in few dimensions.
+Positive semi-definite by construction, and with singular values of √ω Φ small eigenvalues come out right; affordable in
+few dimensions.
 """
 
 import math
@@ -22,7 +23,8 @@ SLAB = 1 << 17
 
 
 def normal_nodes(extent: Tensor, rule: Trapezoid) -> Nodes:
-    """w ~ N(0, I_D): the tensor trapezoid in the ball |w| ≤ R, with its step in each coordinate fitted to the points' extent there.
+    """w ~ N(0, I_D): the tensor trapezoid in the ball |w| ≤ R, with its step in each coordinate fitted to the points'
+    extent there.
 
     Args:
         extent: max_i |x_ij| for each coordinate, (D,).
@@ -40,7 +42,9 @@ def normal_count(extent: Tensor, rule: Trapezoid) -> float:
 
 
 def uniform_nodes(D: int, count: int, half: bool, like: Tensor) -> Nodes:
-    """w ~ U(−1, 1)^D: tensor Gauss–Legendre with an even count of nodes per coordinate; w₁ > 0 doubled where every integrand is even."""
+    """w ~ U(−1, 1)^D: tensor Gauss–Legendre with an even count of nodes per coordinate;
+    w₁ > 0 doubled where every integrand is even.
+    """
     nodes, weights = (torch.from_numpy(v).to(like) for v in np.polynomial.legendre.leggauss(count))
     right = nodes > 0
     first = (nodes[right], weights[right]) if half else (nodes, weights / 2)

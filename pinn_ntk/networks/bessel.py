@@ -1,9 +1,11 @@
-"""An operator's own functions about a point: ψ = e^{g·(x−c) − s} B(|z|) Θ(θ), z = T(x − c), with Bessel functions B in place of powers.
+"""An operator's own functions about a point: ψ = e^{g·(x−c) − s} B(|z|) Θ(θ), z = T(x − c),
+with Bessel functions B in place of powers.
 
-With TATᵀ = μI, g = −½A⁻¹b and κ = c₀ − ¼bᵀA⁻¹b, v = e^{−g·x}u makes A:∇²u + b·∇u + c₀u = 0 into Δ_z v + (κ/μ)v = 0, whose solutions in m
-coordinates are r^{−h}B_{ν+h}(kr) times cos νθ or sin νθ (m = 2) or 1 (ν = 0), h = m/2 − 1, k² = |κ/μ|, with J and Y for κ/μ > 0 and the
-modified I and K for κ/μ < 0 (DLMF 10.2, 10.25, 10.47). Exponentials are put together before they are taken, so that neither side of a thin
-layer overflows, and B is 1 (K), or of size 1 (J, Y, I), where |z| = 1.
+With TATᵀ = μI, g = −½A⁻¹b and κ = c₀ − ¼bᵀA⁻¹b, v = e^{−g·x}u makes A:∇²u + b·∇u + c₀u = 0 into Δ_z v + (κ/μ)v = 0,
+whose solutions in m coordinates are r^{−h}B_{ν+h}(kr) times cos νθ or sin νθ (m = 2) or 1 (ν = 0), h = m/2 − 1, k² =
+|κ/μ|, with J and Y for κ/μ > 0 and the modified I and K for κ/μ < 0 (DLMF 10.2, 10.25, 10.47). Exponentials are put
+together before they are taken, so that neither side of a thin layer overflows, and B is 1 (K), or of size 1 (J, Y, I),
+where |z| = 1.
 """
 
 import math
@@ -79,7 +81,9 @@ def _slope(r: Tensor, family: str, order: float, k: float) -> Tensor:
 
 @dataclass(frozen=True)
 class _Bessel:
-    """One function, from numbers: m, c (m), T (m·m), g (m), s, the number of a family, ν, k, 0 (cos νθ) or 1 (sin νθ)."""
+    """One function, from numbers: m, c (m), T (m·m), g (m), s, the number of a family, ν, k, 0 (cos νθ)
+    or 1 (sin νθ).
+    """
 
     center: Tensor
     T: Tensor
@@ -93,7 +97,11 @@ class _Bessel:
     @classmethod
     def read(cls, x: Tensor, numbers: Sequence[float]) -> "_Bessel":
         m = int(numbers[0])
-        c, T, g = x.new_tensor(numbers[1 : 1 + m]), x.new_tensor(numbers[1 + m : 1 + m + m * m]), x.new_tensor(numbers[-m - 5 : -5])
+        c, T, g = (
+            x.new_tensor(numbers[1 : 1 + m]),
+            x.new_tensor(numbers[1 + m : 1 + m + m * m]),
+            x.new_tensor(numbers[-m - 5 : -5]),
+        )
         peak, family, order, k, part = numbers[-5:]
         return cls(c, T.reshape(m, m), g, peak, FAMILIES[int(family)], order, k, part)
 
@@ -115,7 +123,9 @@ class _Bessel:
     def radial(self, r: Tensor, share: int) -> Tensor:
         """r^{−h}B_{ν+h+share}(kr), without its exponential."""
         half = 0.5 * self.center.numel() - 1.0
-        return _scaled(r, self.family, self.order + half + share, self.k) / (r**half * size_at(self.family, self.order + half, self.k))
+        return _scaled(r, self.family, self.order + half + share, self.k) / (
+            r**half * size_at(self.family, self.order + half, self.k)
+        )
 
     def jet(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """By polar coordinates of z, then T, then the drift; B'' is from Bessel's equation."""
@@ -141,7 +151,11 @@ class _Bessel:
         """The derivatives of e^{g·x}v, from those of v that carry e^{g·x} already."""
         g = self.drift
         cross = slope[:, :, None] * g
-        return value, slope + value[:, None] * g, curvature + cross + cross.mT + value[:, None, None] * torch.outer(g, g)
+        return (
+            value,
+            slope + value[:, None] * g,
+            curvature + cross + cross.mT + value[:, None, None] * torch.outer(g, g),
+        )
 
 
 def bessel_value(x: Tensor, parameters: Sequence[float]) -> Tensor:
@@ -162,7 +176,14 @@ def bessel_jet(x: Tensor, parameters: Sequence[float]) -> tuple[Tensor, Tensor, 
 
 
 def bessel_numbers(
-    center: Sequence[float], T: Tensor, drift: Sequence[float], peak: float, family: str, order: float, k: float, part: float
+    center: Sequence[float],
+    T: Tensor,
+    drift: Sequence[float],
+    peak: float,
+    family: str,
+    order: float,
+    k: float,
+    part: float,
 ) -> tuple[float, ...]:
     """As the kind reads them.
 
@@ -181,5 +202,17 @@ def bessel_numbers(
     """
     half = 0.5 * len(center) - 1.0
     if not (k > 0.0 and 0.0 < size_at(family, order + half, k) < math.inf):
-        raise ValueError(f"bessel: got {family}_{order:g} at k = {k:g}, expected k > 0 and a value there that is a number and not 0")
-    return (float(len(center)), *center, *T.flatten().tolist(), *drift, peak, float(FAMILIES.index(family)), order, k, part)
+        raise ValueError(
+            f"bessel: got {family}_{order:g} at k = {k:g}, expected k > 0 and a value there that is a number and not 0"
+        )
+    return (
+        float(len(center)),
+        *center,
+        *T.flatten().tolist(),
+        *drift,
+        peak,
+        float(FAMILIES.index(family)),
+        order,
+        k,
+        part,
+    )

@@ -1,12 +1,13 @@
 """sup |σ⁽ᵏ⁾| over intervals, for every k: what a closed-form Lipschitz constant of the Jacobian is made of.
 
-On an interval |σ⁽ᵏ⁾| is largest at an end or at a zero of σ⁽ᵏ⁺¹⁾ inside it. Every smooth activation here is, from its first few derivatives
-on, a polynomial times an envelope,
+On an interval |σ⁽ᵏ⁾| is largest at an end or at a zero of σ⁽ᵏ⁺¹⁾ inside it. Every smooth activation here is, from its
+first few derivatives on, a polynomial times an envelope,
 
-    tanh: (1−t²)Q_k(t), t = tanh z;   softplus: the same in tanh(z/2);   gaussian, gelu: Q_k(z)e^{−z²/2};   erf: Q_k(z)e^{−z²},
+    tanh: (1−t²)Q_k(t), t = tanh z;   softplus: the same in tanh(z/2);   gaussian, gelu: Q_k(z)e^{−z²/2};   erf:
+    Q_k(z)e^{−z²},
 
-so Q_k follows by recurrence and the zeros are roots of Q_{k+1}. ReLUᵖ is monotone. The value is exact up to rounding, which `OUTWARD`
-covers: it is never below the supremum.
+so Q_k follows by recurrence and the zeros are roots of Q_{k+1}. ReLUᵖ is monotone. The value is exact up to rounding,
+which `OUTWARD` covers: it is never below the supremum.
 """
 
 import math
@@ -70,7 +71,9 @@ def _inverse_tanh(t: float) -> float | None:
 
 
 _SMOOTH: dict[str, _Smooth] = {
-    "tanh": _Smooth(1, Polynomial([1.0]), lambda q: q.deriv() * _BELL - 2.0 * _T * q, _square_sech, torch.tanh, _inverse_tanh, {}),
+    "tanh": _Smooth(
+        1, Polynomial([1.0]), lambda q: q.deriv() * _BELL - 2.0 * _T * q, _square_sech, torch.tanh, _inverse_tanh, {}
+    ),
     "softplus": _Smooth(
         2,
         Polynomial([0.25]),
@@ -146,7 +149,13 @@ def derivative(activation: Activation, z: Tensor, k: int) -> Tensor:
     if activation != ACTIVATIONS.get(name):  # equal, not identical: networks are copied
         raise ValueError(f"activation: got {name!r}, expected a built-in one: {', '.join(ACTIVATIONS)}")
     if p is not None:
-        return torch.zeros_like(z) if k > p else (z > 0).to(z) if k == p else z.clamp_min(0.0) ** (p - k) / math.factorial(p - k)
+        return (
+            torch.zeros_like(z)
+            if k > p
+            else (z > 0).to(z)
+            if k == p
+            else z.clamp_min(0.0) ** (p - k) / math.factorial(p - k)
+        )
     if name == "sin":
         return torch.sin(z + 0.5 * math.pi * (k % 4))
     family = _SMOOTH[name]
@@ -191,7 +200,8 @@ def derivative_sup(activation: Activation, low: Tensor, high: Tensor, k: int) ->
 
 
 def reachable_sup(activation: Activation, reach: float, k: int) -> Callable[[Tensor], Tensor]:
-    """z ↦ sup |σ⁽ᵏ⁾| over [z − r, z + r] for many z and one r: never below it, and at most the supremum over r + `CELL`.
+    """z ↦ sup |σ⁽ᵏ⁾| over [z − r, z + r] for many z and one r: never below it,
+    and at most the supremum over r + `CELL`.
 
     `derivative_sup` is tabulated on cells of z, so that each z costs a look-up.
 
@@ -220,7 +230,10 @@ def unbounded(activation: Activation, order: int) -> str:
     ∇_wφ holds σ⁽ᵒ⁺¹⁾, so the Jacobian is Lipschitz where σ⁽ᵒ⁺²⁾ is bounded: smooth σ, or ReLUᵖ with p ≥ o + 2.
     """
     if activation != ACTIVATIONS.get(activation.name):
-        return f"no bounds on the derivatives of the activation {activation.name} are known: expected one of {', '.join(ACTIVATIONS)}"
+        return (
+            f"no bounds on the derivatives of the activation {activation.name} are known: expected one of "
+            f"{', '.join(ACTIVATIONS)}"
+        )
     p = activation.degree
     if p is None or p >= order + 2:
         return ""

@@ -1,9 +1,10 @@
-"""Extra functions: fixed columns beside the neurons, for what geometry makes singular, as records that can be saved and read back.
+"""Extra functions: fixed columns beside the neurons, for what geometry makes singular,
+as records that can be saved and read back.
 
-In the plane, with z = T(x − c) as a complex number, they are real and imaginary parts of |z|^{2j} z^p and of |z|^{2j} z^p log z:
-r^{−m} cos mθ and log r about a hole, r^{π/ω} sin(πθ/ω) at a re-entrant corner, with j > 0 what variable coefficients make of them, and
-Bessel functions, which constant ones do. In time they are the similarity functions of diffusion. Values, gradients and Hessians are in
-closed form. Any function times t^k serves evolution problems.
+In the plane, with z = T(x − c) as a complex number, they are real and imaginary parts of |z|^{2j} z^p and of |z|^{2j}
+z^p log z: r^{−m} cos mθ and log r about a hole, r^{π/ω} sin(πθ/ω) at a re-entrant corner, with j > 0 what variable
+coefficients make of them, and Bessel functions, which constant ones do. In time they are the similarity functions of
+diffusion. Values, gradients and Hessians are in closed form. Any function times t^k serves evolution problems.
 """
 
 import math

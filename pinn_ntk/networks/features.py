@@ -4,7 +4,8 @@ With z = w·x, Q = wᵀA(x)w and ℓ = b(x)·w,
 
     φ = Qσ'' + ℓσ' + cσ,   ∇_wφ = 2Awσ'' + bσ' + Gx,   G = Qσ''' + ℓσ'' + cσ'.
 
-Everything takes leading batch dimensions in w, so an ensemble of networks is one call. Of paired rows φ is a difference, φ(x;w) − φ'(x';w).
+Everything takes leading batch dimensions in w, so an ensemble of networks is one call. Of paired rows φ is a
+difference, φ(x;w) − φ'(x';w).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +74,8 @@ class NeuronTerms:
         first: σ', needed where b ≠ 0.
         second: σ'', needed where A ≠ 0.
         G: the factor of x in ∇_wφ; None when only φ was asked for.
-        minus: of paired rows, the terms of what is subtracted; φ above is the difference, σ', σ'' and G are those of 𝓛 alone.
+        minus: of paired rows, the terms of what is subtracted; φ above is the difference, σ', σ'' and G are those of 𝓛
+            alone.
     """
 
     phi: Tensor
@@ -102,7 +104,9 @@ def matrix_product(x: Tensor, w: Tensor) -> Tensor:
     return x @ w.mT
 
 
-def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool, product: Product = matrix_product) -> NeuronTerms:
+def neuron_terms(
+    rows: Rows, activation: Activation, w: Tensor, gradient: bool, product: Product = matrix_product
+) -> NeuronTerms:
     """φ = Qσ'' + ℓσ' + cσ and, with `gradient`, G = Qσ''' + ℓσ'' + cσ' and what else ∇_wφ needs.
 
     Args:
@@ -124,7 +128,12 @@ def neuron_terms(rows: Rows, activation: Activation, w: Tensor, gradient: bool, 
     phi = _combine(factors, jet)
     if not gradient:
         return NeuronTerms(phi, None, None, None)
-    return NeuronTerms(phi, jet[1] if rows.b is not None else None, jet[2] if rows.alpha is not None else None, _combine(factors, jet[1:]))
+    return NeuronTerms(
+        phi,
+        jet[1] if rows.b is not None else None,
+        jet[2] if rows.alpha is not None else None,
+        _combine(factors, jet[1:]),
+    )
 
 
 def _combine(factors: list[Tensor | None], jet: tuple[Tensor, ...]) -> Tensor:
@@ -177,7 +186,9 @@ Moments = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 def contracted_gradient(rows: Rows, terms: NeuronTerms, w: Tensor, e: Tensor, moments: Moments) -> Tensor:
     """Σ_i e_i ∇_wφ_k(x_i), shape (…, N, D), by sums over points."""
     if rows.minus is not None and terms.minus is not None:
-        return contracted_gradient(rows.plus, terms, w, e, moments) - contracted_gradient(rows.minus, terms.minus, w, e, moments)
+        return contracted_gradient(rows.plus, terms, w, e, moments) - contracted_gradient(
+            rows.minus, terms.minus, w, e, moments
+        )
     total = moments(e, rows.x, terms.G)
     if terms.first is not None and rows.b is not None:
         total = total + moments(e, rows.b, terms.first)
@@ -220,7 +231,9 @@ def jacobian_columns(system: System, w: Tensor, outer: Tensor | None) -> Iterato
 def gradient_columns(system: System, terms: list[NeuronTerms], w: Tensor, outer: Tensor) -> Iterator[Tensor]:
     """a_k(∇_wφ_k)_β over all rows for β = 1…D in turn, each (…, n, N), from the terms of each block."""
     few = w.shape[-1] <= 2  # fewer components than terms of each
-    streams = [feature_gradients(rows, t if few else t.times(outer), w) for rows, t in zip(system.rows, terms, strict=True)]
+    streams = [
+        feature_gradients(rows, t if few else t.times(outer), w) for rows, t in zip(system.rows, terms, strict=True)
+    ]
     for components in zip(*streams, strict=True):
         yield stacked(components).mul_(outer[..., None, :]) if few else stacked(components)
 

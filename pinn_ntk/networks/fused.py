@@ -1,10 +1,12 @@
-"""Compiled sums: one pass forward and one backward over rows × neurons, which recompute σ⁽ᵏ⁾ instead of storing n×N arrays.
+"""Compiled sums: one pass forward and one backward over rows × neurons,
+which recompute σ⁽ᵏ⁾ instead of storing n×N arrays.
 
     forward:   Σ_k a_kφ_k(x_i) for every row,     backward:   Σ_i e_iφ_k(x_i) and Σ_i e_i∇_wφ_k(x_i) for every neuron.
 
-The formulas are those of `features` and `sums`. Only x·w and the sums over rows are written out coordinate by coordinate, so that
-torch.compile makes one vectorised loop of all of it, in C++ on a CPU and in Triton on a GPU. Sizes are symbols: one compilation serves all
-n and N of a structure. Where there is no compiler, or not work enough to pay for one, `sums` does the same by products of matrices.
+The formulas are those of `features` and `sums`. Only x·w and the sums over rows are written out coordinate by
+coordinate, so that torch.compile makes one vectorised loop of all of it, in C++ on a CPU and in Triton on a GPU. Sizes
+are symbols: one compilation serves all n and N of a structure. Where there is no compiler, or not work enough to pay
+for one, `sums` does the same by products of matrices.
 """
 
 import logging
@@ -32,7 +34,9 @@ _SAVED = {"cpu": 15e-9, "cuda": 0.4e-9}  # seconds for each row × neuron of a s
 _CALLS = {"cpu": 0.0, "cuda": 2e-4}  # seconds for each step
 _COMPILATION = 10.0  # seconds that a compilation may take: less is not worth one
 # everything into one loop: by default a value that is used twice, such as tanh, is stored in between
-_OPTIONS: dict[str, Any] = dict.fromkeys(("realize_reads_threshold", "realize_opcount_threshold", "realize_acc_reads_threshold"), 10**6)
+_OPTIONS: dict[str, Any] = dict.fromkeys(
+    ("realize_reads_threshold", "realize_opcount_threshold", "realize_acc_reads_threshold"), 10**6
+)
 _log = logging.getLogger(__name__)
 _preference = "auto"
 _failed: set[object] = set()
@@ -41,7 +45,9 @@ _orphaned = False
 
 
 def _after_fork() -> None:
-    """A child of a process that has compiled has its compiler's queues without the threads that serve them, and would wait for ever."""
+    """A child of a process that has compiled has its compiler's queues without the threads that serve them,
+    and would wait for ever.
+    """
     global _orphaned
     _orphaned = "torch._inductor" in sys.modules
 
@@ -62,13 +68,18 @@ def compiling(preference: str) -> Iterator[set[str]]:
 
     Examples:
         >>> from pinn_ntk import TwoLayer, box, compiling, gradient_descent, laplacian, pose
+        >>> problem, net = pose(laplacian(1), box(0, 1), exact="x**2", points=8), TwoLayer(1, width=8)
         >>> with compiling("never") as used:
-        ...     states = list(gradient_descent(TwoLayer(1, width=8), pose(laplacian(1), box(0, 1), exact="x**2", points=8), steps=2))
+        ...     states = list(gradient_descent(net, problem, steps=2))
         >>> used, len(states)
         (set(), 3)
     """
     global _preference, _used
-    before, _preference, _used = (_preference, _used), choose("compile", preference, {name: name for name in PREFERENCES}), set()
+    before, _preference, _used = (
+        (_preference, _used),
+        choose("compile", preference, {name: name for name in PREFERENCES}),
+        set(),
+    )
     try:
         yield _used
     finally:
@@ -91,7 +102,8 @@ def accelerated(system: Any, network: Any, steps: int, members: int = 1) -> Any:
 
 
 def pays(elements: int, inputs: int, steps: int, device: torch.device) -> bool:
-    """Whether steps are compiled: as preferred, under 'auto' where steps × rows × neurons are worth a compiler's seconds.
+    """Whether steps are compiled: as preferred, under 'auto' where steps × rows × neurons are worth a compiler's
+    seconds.
 
     Args:
         elements: rows × neurons of one step.
@@ -146,7 +158,11 @@ def _called(way: str, system: System, vector: Tensor, w: Tensor) -> Any:
     except Exception as error:
         _failed.add(key)
         words = str(error).strip().splitlines()
-        _log.warning("compile: no compiled step (%s: %s); going on without", type(error).__name__, words[0] if words else "no message")
+        _log.warning(
+            "compile: no compiled step (%s: %s); going on without",
+            type(error).__name__,
+            words[0] if words else "no message",
+        )
         return None
     _used.add(way)
     return found
@@ -170,14 +186,19 @@ def _compiled(way: str, activation: Activation, structures: tuple[Any, ...]) -> 
             own = e[..., start : start + rows.x.shape[0]]
             start = start + rows.x.shape[0]
             terms = neuron_terms(rows, activation, w, True, written_out)
-            by_phi, by_slope = (terms.phi * own[..., None]).sum(-2), contracted_gradient(rows, terms, w, own, summed_moments)
+            by_phi, by_slope = (
+                (terms.phi * own[..., None]).sum(-2),
+                contracted_gradient(rows, terms, w, own, summed_moments),
+            )
             by_a, by_w = (by_phi, by_slope) if by_a is None or by_w is None else (by_a + by_phi, by_w + by_slope)
         assert by_a is not None and by_w is not None
         return by_a, by_w
 
     chosen = forward if way == "forward" else backward
     # a code object of its own: torch counts recompilations by code, and gives up after eight structures
-    own = types.FunctionType(chosen.__code__.replace(), chosen.__globals__, chosen.__name__, chosen.__defaults__, chosen.__closure__)
+    own = types.FunctionType(
+        chosen.__code__.replace(), chosen.__globals__, chosen.__name__, chosen.__defaults__, chosen.__closure__
+    )
     return torch.compile(own, dynamic=True, options=_OPTIONS)
 
 

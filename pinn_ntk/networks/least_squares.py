@@ -1,7 +1,8 @@
-"""Outer weights by linear least squares: min_c ‖Mc − y‖² + τ²‖Dc‖², D the column norms of M, so that every unknown counts alike.
+"""Outer weights by linear least squares: min_c ‖Mc − y‖² + τ²‖Dc‖², D the column norms of M,
+so that every unknown counts alike.
 
-Features of random neurons are dependent to rounding. Householder QR of [MD⁻¹; τI] with τ near ε then loses fewer digits than singular
-values with a cut-off: it never has to say which directions count.
+Features of random neurons are dependent to rounding. Householder QR of [MD⁻¹; τI] with τ near ε then loses fewer digits
+than singular values with a cut-off: it never has to say which directions count.
 """
 
 from dataclasses import dataclass
@@ -116,7 +117,9 @@ class OuterFactor:
 
     @property
     def rank(self) -> int:
-        """How many columns (rows, where M is wide) are farther than max(100ε, 10τ) of the farthest from the span of those before them."""
+        """How many columns (rows, where M is wide) are farther than max(100ε, 10τ)
+        of the farthest from the span of those before them.
+        """
         pivots = self._factor.reflectors.diagonal().abs()
         least = max(_NEGLIGIBLE * torch.finfo(pivots.dtype).eps, 10.0 * self.tau) * pivots.max()
         return int((pivots > least).sum())
@@ -172,10 +175,13 @@ def outer_matrix(system: System, w: Tensor) -> Tensor:
     return matrix
 
 
-def solve_outer(matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None) -> OuterSolution:
+def solve_outer(
+    matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None
+) -> OuterSolution:
     """c = argmin ‖Mc − y‖² + τ²‖Dc‖², D = diag ‖m_j‖, by QR of [MD⁻¹; τI], or of its transpose where M is wide.
 
-    One step of refinement follows: it takes the residual from rounding in Q down to rounding in y. Two copies of M are alive at a time.
+    One step of refinement follows: it takes the residual from rounding in Q down to rounding in y. Two copies of M are
+    alive at a time.
 
     Args:
         matrix: M, (n, N), tall or wide; columns that are zero get the coefficient 0.

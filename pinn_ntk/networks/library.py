@@ -1,4 +1,6 @@
-"""The networks by name: functions of (dim, …, activation, seed) whose further arguments are the keys that a person may set."""
+"""The networks by name: functions of (dim, …, activation, seed) whose further arguments are the keys that a person may
+set.
+"""
 
 from collections.abc import Callable
 

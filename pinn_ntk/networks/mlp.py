@@ -2,7 +2,8 @@
 
     z⁽¹⁾ = W⁽¹⁾x̃,   z⁽ˡ⁺¹⁾ = s_σ W⁽ˡ⁺¹⁾x⁽ˡ⁾ + b⁽ˡ⁺¹⁾,   x̃ = (x, 1) with bias.
 
-Both scalings are one function at the start, with z⁽ˡ⁾ of variance one in each entry for |x̃| = 1; they train differently.
+Both scalings are one function at the start, with z⁽ˡ⁾ of variance one in each entry for |x̃| = 1; they train
+differently.
 """
 
 import math
@@ -28,8 +29,9 @@ def second_moment(activation: Activation) -> float:
 class MLP(nn.Module):
     """h(x) = s a·σ(z⁽ᴸ⁾), z⁽ˡ⁺¹⁾ = s_σ W⁽ˡ⁺¹⁾σ(z⁽ˡ⁾) + b⁽ˡ⁺¹⁾, z⁽¹⁾ = W⁽¹⁾x̃.
 
-    'ntk': a, W ~ N(0, 1), s = 1/√N, s_σ = 1/√(N E σ²); 'standard': s = s_σ = 1, a ~ N(0, 1/N), W⁽ˡ⁺¹⁾ ~ N(0, 1/(N E σ²)).
-    W⁽¹⁾ ~ N(0, 1) in both, b = 0. L = 1 is `TwoLayer` with scaling 'ntk' and γ = 1, or 'sum' and γ = 1/√N, of the same seed.
+    'ntk': a, W ~ N(0, 1), s = 1/√N, s_σ = 1/√(N E σ²); 'standard': s = s_σ = 1, a ~ N(0, 1/N), W⁽ˡ⁺¹⁾ ~ N(0, 1/(N E
+    σ²)). W⁽¹⁾ ~ N(0, 1) in both, b = 0. L = 1 is `TwoLayer` with scaling 'ntk' and γ = 1, or 'sum' and γ = 1/√N, of the
+    same seed.
 
     Args:
         dim: d, coordinates of x.
@@ -107,19 +109,27 @@ class MLP(nn.Module):
             if depth > 2
             else layers.replace("l−1", "1").replace("(l)", "(2)").replace("_l", "_2")
         ]
-        chain = [f"h(x) = {'N^{−1/2} ' if ntk else ''}a·x^{{({depth})}}", *(between if depth > 1 else []), f"x^{{(1)}} = σ(W_1 {lifted})"]
+        chain = [
+            f"h(x) = {'N^{−1/2} ' if ntk else ''}a·x^{{({depth})}}",
+            *(between if depth > 1 else []),
+            f"x^{{(1)}} = σ(W_1 {lifted})",
+        ]
         return About(
             "mlp",
             f"a {sigma.name} network with {depth} hidden layer{'' if depth == 1 else 's'}",
             f"{', '.join(chain)}; σ(z) = {sigma.formula or sigma.name}",
-            f"independent normal weights in the {'NTK' if ntk else 'standard'} scaling, biases of the layers between 0, seed {self.seed}",
+            f"independent normal weights in the {'NTK' if ntk else 'standard'} scaling, biases of the layers "
+            f"between 0, seed {self.seed}",
             self.width,
             {**facts, "init": "normal", "seed": self.seed},
         )
 
     def extra_repr(self) -> str:
         """One line with the sizes."""
-        return f"dim={self.dim}, width={self.width}, depth={self.depth}, activation={self.activation.name!r}, scaling={self.scaling!r}"
+        return (
+            f"dim={self.dim}, width={self.width}, depth={self.depth}, activation={self.activation.name!r}, "
+            f"scaling={self.scaling!r}"
+        )
 
 
 def _normal(width: int, seed: Sequence[int]) -> Tensor:

@@ -1,4 +1,6 @@
-"""Any torch module as a network with parameters that are a value; `TwoLayer`, with its closed forms, is the special case."""
+"""Any torch module as a network with parameters that are a value; `TwoLayer`, with its closed forms,
+is the special case.
+"""
 
 import copy
 from dataclasses import dataclass
@@ -18,7 +20,8 @@ from pinn_ntk.operators.rows import Rows
 class AnyModule:
     """h: (n, d) → (n,) from any module whose values are (n,) or (n, 1), each depending on its own point only.
 
-    The module is copied and evaluated in its `eval` mode: dropout is off, batch normalisation keeps its running statistics.
+    The module is copied and evaluated in its `eval` mode: dropout is off, batch normalisation keeps its running
+    statistics.
 
     Args:
         module: h; its parameters with requires_grad are θ.
@@ -45,13 +48,19 @@ class AnyModule:
     weights: ModuleWeights
     about: About
 
-    def __init__(self, module: nn.Module, dim: int, weights: ModuleWeights | None = None, about: About | None = None) -> None:
+    def __init__(
+        self, module: nn.Module, dim: int, weights: ModuleWeights | None = None, about: About | None = None
+    ) -> None:
         own = _copied(module)
         parameters = {name: p for name, p in own.named_parameters() if p.requires_grad and p.numel()}
         if not parameters:
-            raise ValueError(f"network: got {_name(module)} without trainable parameters, expected at least one with requires_grad")
+            raise ValueError(
+                f"network: got {_name(module)} without trainable parameters, expected at least one with requires_grad"
+            )
         if not all(p.is_floating_point() for p in parameters.values()):
-            raise ValueError(f"network: got parameters of {_name(module)} that are not real, expected float32 or float64")
+            raise ValueError(
+                f"network: got parameters of {_name(module)} that are not real, expected float32 or float64"
+            )
         with torch.no_grad():
             for name, moved in ({} if weights is None else weights.values).items():
                 parameters[name].copy_(moved)
@@ -97,7 +106,9 @@ class AnyModule:
 
     def to(self, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "AnyModule":
         """The network on that device in that precision."""
-        return AnyModule(_copied(self.module).to(device=device, dtype=dtype), self.dim, self.weights.to(dtype, device), self.about)
+        return AnyModule(
+            _copied(self.module).to(device=device, dtype=dtype), self.dim, self.weights.to(dtype, device), self.about
+        )
 
     def system(self, rows: tuple[Rows, ...], target: Tensor) -> ModuleSystem:
         """S𝓛h = Sf for this module.
@@ -106,15 +117,18 @@ class AnyModule:
             ValueError: rows of another dimension.
         """
         if rows[0].x.shape[1] != self.dim:
-            raise ValueError(f"network: got dim={self.dim}, expected {rows[0].x.shape[1]}, the number of coordinates of the problem")
+            raise ValueError(
+                f"network: got dim={self.dim}, expected {rows[0].x.shape[1]}, the number of coordinates of the problem"
+            )
         return ModuleSystem(rows, target, self.module, self.width)
 
     def check(self, rows: tuple[Rows, ...]) -> list[str]:
-        """Warnings about this module under these rows, from a look at a few points; in the rows' precision, whatever its own is.
+        """Warnings about this module under these rows, from a look at a few points; in the rows' precision,
+        whatever its own is.
 
         Raises:
-            ValueError: values of another shape, values that depend on other points or are not finite, an error in `forward`, or derivatives
-                that are not there.
+            ValueError: values of another shape, values that depend on other points or are not finite, an error in
+                `forward`, or derivatives that are not there.
         """
         few = tuple(r.select(slice(0, 4)) for r in rows)
         network = self.to(device=few[0].x.device, dtype=few[0].x.dtype)
@@ -122,7 +136,9 @@ class AnyModule:
             _check_values(network, torch.cat([r.x for r in few]))
             network.system(few, torch.cat([r.x[:, 0] for r in few])).residual_and_gradient(network.weights)
         except (RuntimeError, TypeError, IndexError, AttributeError, NotImplementedError) as error:
-            raise ValueError(f"network: {_name(self.module)} failed at points of shape (n, {self.dim}): {_first_line(error)}") from error
+            raise ValueError(
+                f"network: {_name(self.module)} failed at points of shape (n, {self.dim}): {_first_line(error)}"
+            ) from error
         activation = getattr(self.module, "activation", None)
         if isinstance(activation, Activation):
             return activation_notes(activation, max(r.order for r in rows))
@@ -139,13 +155,17 @@ def _check_values(network: AnyModule, x: Tensor) -> None:
             got = tuple(values.shape) if isinstance(values, Tensor) else f"a {type(values).__name__}"
             raise ValueError(f"network: got values {got} from {name} for {n} points, expected ({n},) or ({n}, 1)")
         if values.dtype != x.dtype:
-            raise ValueError(f"network: got {values.dtype} from {name} at points of {x.dtype}, expected the same; make tensors like x")
+            raise ValueError(
+                f"network: got {values.dtype} from {name} at points of {x.dtype}, expected the same; make "
+                "tensors like x"
+            )
         if not bool(torch.isfinite(values).all()):
             raise ValueError(f"network: got values of {name} that are not finite, expected finite ones at the points")
         alone = torch.cat([network(point[None]) for point in x])
     if not torch.allclose(alone, values.reshape(-1), rtol=1e-4, atol=1e-6 * float(values.abs().max())):
         raise ValueError(
-            f"network: the value of {name} at a point changes with the other points or from call to call; expected h(x_i) alone "
+            f"network: the value of {name} at a point changes with the other points or from call to call; "
+            "expected h(x_i) alone "
             "(no normalisation over the batch, no randomness)"
         )
 
@@ -167,7 +187,9 @@ def _about(module: nn.Module, seed: int | None = None) -> About:
     if isinstance(own, About):
         return own
     start = "as given" if seed is None else f"as its builder made it, torch's seed being {seed}"
-    return About(name, f"the network {name}", f"h(x;θ) = {name}(x), differentiated automatically", start, None, {"seed": seed})
+    return About(
+        name, f"the network {name}", f"h(x;θ) = {name}(x), differentiated automatically", start, None, {"seed": seed}
+    )
 
 
 def _first_line(error: Exception) -> str:

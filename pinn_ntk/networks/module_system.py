@@ -14,7 +14,9 @@ from pinn_ntk.networks.features import CHUNK_ELEMENTS
 from pinn_ntk.operators.rows import Rows
 
 ROWS_AT_ONCE = 16
-"""Rows whose Jacobian is taken in one go: each is pulled back through the graph of all of them, which costs their number squared."""
+"""Rows whose Jacobian is taken in one go: each is pulled back through the graph of all of them,
+which costs their number squared.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,15 @@ def _parts(rows: Rows, size: int) -> Iterator[Rows]:
 def _values(module: nn.Module, theta: Mapping[str, Tensor], rows: Rows) -> Tensor:
     """(𝓛h(x_i;θ))_i."""
     replaced = _everywhere(module, theta)
-    return rows.apply(lambda x: torch.func.functional_call(module, replaced, (x,), tie_weights=False).reshape(x.shape[0]))
+    return rows.apply(
+        lambda x: torch.func.functional_call(module, replaced, (x,), tie_weights=False).reshape(x.shape[0])
+    )
 
 
 def _everywhere(module: nn.Module, theta: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """θ at every place that holds it, a layer used twice counted once: `tie_weights` would leave such a module changed."""
+    """θ at every place that holds it, a layer used twice counted once:
+    `tie_weights` would leave such a module changed.
+    """
     names = {id(p): name for name, p in module.named_parameters()}
     own = [(path, m.named_parameters(recurse=False, remove_duplicate=False)) for path, m in module.named_modules()]
     places = ((f"{path}.{key}".lstrip("."), p) for path, parameters in own for key, p in parameters)
@@ -127,7 +133,7 @@ class ModuleSystem:
         theta, found, start = weights.values, [], 0
         total = [torch.zeros_like(value) for value in theta.values()]
         for rows in self._chunks():
-            value, pull = torch.func.vjp(lambda t, rows=rows: _values(self.module, t, rows), theta)  # type: ignore[misc] # without aux
+            value, pull = torch.func.vjp(lambda t, r=rows: _values(self.module, t, r), theta)  # type: ignore[misc]
             found.append(value.detach() - self.target[start : start + len(rows)])
             start += len(rows)
             gradient = pull(found[-1] / self.points)[0]

@@ -1,8 +1,10 @@
 """Sums over neurons for rows, and sums over rows for neurons, shared out to the processes of a run.
 
-    Σ_k t_k(x_i): each process does its own rows, or where they are few its own chunks of neurons;   Σ_i t_i(w_k): its own neurons.
+    Σ_k t_k(x_i): each process does its own rows, or where they are few its own chunks of neurons;   Σ_i t_i(w_k): its
+    own neurons.
 
-Each row, chunk and neuron is summed as one process sums it, and chunks are added in one order: the numbers are the same to the bit.
+Each row, chunk and neuron is summed as one process sums it, and chunks are added in one order: the numbers are the same
+to the bit.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +17,9 @@ from pinn_ntk.networks.features import System
 _UNIT = 64  # rows of a block: with fewer, or at other places, BLAS adds in another order
 
 
-def over_neurons(system: System, like: Tensor, parts: Sequence[slice], one: Callable[[System, slice], Tensor], sharing: bool) -> Tensor:
+def over_neurons(
+    system: System, like: Tensor, parts: Sequence[slice], one: Callable[[System, slice], Tensor], sharing: bool
+) -> Tensor:
     """Σ over chunks of neurons of one(rows, chunk), (…, n).
 
     Args:
@@ -45,7 +49,9 @@ def over_neurons(system: System, like: Tensor, parts: Sequence[slice], one: Call
     return total
 
 
-def over_rows(totals: Sequence[Tensor], parts: Sequence[slice], one: Callable[[slice], Sequence[Tensor]], sharing: bool) -> None:
+def over_rows(
+    totals: Sequence[Tensor], parts: Sequence[slice], one: Callable[[slice], Sequence[Tensor]], sharing: bool
+) -> None:
     """Fill arrays (…, N, ·) with one(neurons), chunk by chunk.
 
     Args:

@@ -1,8 +1,8 @@
 """Similarity functions of diffusion: what u is like where, at the start, a boundary value is reached with a jump.
 
-ψ(x, t) = ((x_j − a)/L)^p (s/T)^{k/2} iᵏerfc(η)/iᵏerfc(0), s = t − t₀, η = σ(x_j − a)/√(4κs), is a solution of ψ_t = κψ_jj for p = 0
-(Carslaw and Jaeger, Conduction of Heat in Solids, §2.5 and appendix II), 1 on the face x_j = a for k = 0 and 0 at the start.
-Products of several, on axes of their own, are solutions, too. The last coordinate is time.
+ψ(x, t) = ((x_j − a)/L)^p (s/T)^{k/2} iᵏerfc(η)/iᵏerfc(0), s = t − t₀, η = σ(x_j − a)/√(4κs), is a solution of ψ_t =
+κψ_jj for p = 0 (Carslaw and Jaeger, Conduction of Heat in Solids, §2.5 and appendix II), 1 on the face x_j = a for k =
+0 and 0 at the start. Products of several, on axes of their own, are solutions, too. The last coordinate is time.
 """
 
 import math
@@ -17,7 +17,9 @@ _NUMBERS = 9  # of a factor
 
 
 def _repeated(eta: Tensor, k: int) -> list[Tensor]:
-    """i^m erfc(η) for m = k − 4 … k: 2m i^m erfc = i^{m−2}erfc − 2η i^{m−1}erfc, and i^{−m}erfc = 2/√π H_{m−1}(η) e^{−η²}."""
+    """i^m erfc(η) for m = k − 4 … k: 2m i^m erfc = i^{m−2}erfc − 2η i^{m−1}erfc, and i^{−m}erfc = 2/√π H_{m−1}(η)
+    e^{−η²}.
+    """
     lowest = min(k - 4, -2)
     hermite = [2.0 / math.sqrt(math.pi) * torch.exp(-(eta**2))]
     for m in range(1, -lowest):
@@ -61,7 +63,9 @@ class Similarity:
         return tuple(float(v) for v in astuple(self))
 
     def along(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
-        """(∂_y^m of the part without y^p for m = 0 … 4; y^p and its first two derivatives), y = x_j − a; ∂_s = κ∂_y² on the former."""
+        """(∂_y^m of the part without y^p for m = 0 … 4; y^p and its first two derivatives), y = x_j − a;
+        ∂_s = κ∂_y² on the former.
+        """
         y, s = x[:, self.axis] - self.place, (x[:, -1] - self.start).clamp_min(_EARLIEST * self.duration)
         k, p, L = self.half, self.power, self.length
         g = [torch.ones_like(y), *[torch.zeros_like(y)] * 4]

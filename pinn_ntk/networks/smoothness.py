@@ -1,4 +1,6 @@
-"""Whether a network can be differentiated as often as the rows ask: ReLUᵖ by its power, an unknown module by a look at its derivatives."""
+"""Whether a network can be differentiated as often as the rows ask: ReLUᵖ by its power,
+an unknown module by a look at its derivatives.
+"""
 
 from collections.abc import Callable
 
@@ -21,17 +23,22 @@ def activation_notes(activation: Activation, order: int) -> list[str]:
     verdict = smoothness_verdict(activation, order)
     if verdict == "refused":
         good = ", ".join(name for name, a in ACTIVATIONS.items() if smoothness_verdict(a, order) == "true")
-        raise ValueError(f"activation: got {activation.name!r}, not smooth enough for an operator of order {order}; expected one of {good}")
+        raise ValueError(
+            f"activation: got {activation.name!r}, not smooth enough for an operator of order {order}; expected "
+            f"one of {good}"
+        )
     if verdict == "almost_everywhere":
         return [
-            f"activation {activation.name} with an operator of order {order}: the gradient drops a delta term (autograd drops the same); "
+            f"activation {activation.name} with an operator of order {order}: the gradient drops a delta term "
+            "(autograd drops the same); "
             "the kernel is that of the remaining part"
         ]
     return []
 
 
 def require_curvature(h: Callable[[Tensor], Tensor], rows: tuple[Rows, ...]) -> None:
-    """Refuse a piecewise linear h under second-order rows: ∇²h = 0 at every point although ∇h is not the same everywhere.
+    """Refuse a piecewise linear h under second-order rows: ∇²h = 0 at every point although ∇h is not the same
+    everywhere.
 
     Args:
         h: (n, d) → (n,).
@@ -51,6 +58,7 @@ def require_curvature(h: Callable[[Tensor], Tensor], rows: tuple[Rows, ...]) -> 
     bent = float(slope.max() - slope.min()) > 1e3 * torch.finfo(x.dtype).eps * float(slope.abs().max())
     if bent and not bool(curvature.any()):
         raise ValueError(
-            "network: its second derivatives vanish at every point, as those of piecewise linear activations (nn.ReLU) do; "
+            "network: its second derivatives vanish at every point, as those of piecewise linear activations "
+            "(nn.ReLU) do; "
             "expected a smooth one such as nn.Tanh for an operator of order 2"
         )

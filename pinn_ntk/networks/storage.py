@@ -1,6 +1,8 @@
-"""A network on disk: its tensors bit for bit in one safetensors file, and what they belong to as JSON in the header; no code is stored.
+"""A network on disk: its tensors bit for bit in one safetensors file, and what they belong to as JSON in the header;
+no code is stored.
 
-A two-layer network is h(x;θ) = s Σ_k (a₀ + Δa)_k σ((w₀ + Δw)_k·x̃) + Σ_j β_j ψ_j(x): four tensors and β, the name of σ, and ψ_j as records.
+A two-layer network is h(x;θ) = s Σ_k (a₀ + Δa)_k σ((w₀ + Δw)_k·x̃) + Σ_j β_j ψ_j(x): four tensors and β, the name of σ,
+and ψ_j as records.
 """
 
 import json
@@ -55,7 +57,9 @@ def _two_layer(network: TwoLayer) -> dict[str, Any]:
     foreign = [psi for psi in network.extra if not isinstance(psi, ExtraFunction)]
     if foreign:
         name = getattr(foreign[0], "__name__", type(foreign[0]).__name__)
-        raise ValueError(f"extra functions: got {name}, which is code and cannot be stored; expected records of networks.extra")
+        raise ValueError(
+            f"extra functions: got {name}, which is code and cannot be stored; expected records of networks.extra"
+        )
     return {
         "kind": "two_layer",
         "dim": network.dim,
@@ -86,7 +90,9 @@ def _probed(activation: Activation) -> list[float]:
     return values
 
 
-def load_network(path: str | Path, activations: Mapping[str, Activation] = ACTIVATIONS, template: Model | nn.Module | None = None) -> Model:
+def load_network(
+    path: str | Path, activations: Mapping[str, Activation] = ACTIVATIONS, template: Model | nn.Module | None = None
+) -> Model:
     """The network of a file that `save_network` wrote.
 
     Args:
@@ -95,7 +101,8 @@ def load_network(path: str | Path, activations: Mapping[str, Activation] = ACTIV
         template: a module of the same class, for one that is neither a `TwoLayer` nor an `MLP`; it is not changed.
 
     Raises:
-        ValueError: no such file, a truncated or foreign one, one of a later version, or names in it that are not known here.
+        ValueError: no such file, a truncated or foreign one, one of a later version, or names in it that are not known
+            here.
     """
     about, tensors = read_tensors(Path(path))
     try:
@@ -109,7 +116,9 @@ def load_network(path: str | Path, activations: Mapping[str, Activation] = ACTIV
             raise ValueError(f"got the kind {kind!r}, expected two_layer, mlp or module")
         return _loaded_module(about, tensors, template)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"network: {path} is damaged ({type(error).__name__}: {str(error).splitlines()[0]})") from error
+        raise ValueError(
+            f"network: {path} is damaged ({type(error).__name__}: {str(error).splitlines()[0]})"
+        ) from error
     except ValueError as error:
         raise ValueError(f"network: {path}: {error}") from error
 
@@ -131,10 +140,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"network: {path} is truncated or no safetensors file ({error})") from error
     if header.get("format") != FORMAT:
-        raise ValueError(f"network: {path} holds other tensors (format {header.get('format')!r}), expected a network of pinn_ntk")
+        raise ValueError(
+            f"network: {path} holds other tensors (format {header.get('format')!r}), expected a network of pinn_ntk"
+        )
     if header.get("version") != str(VERSION):
         raise ValueError(
-            f"network: {path} is of version {header.get('version')!r}, expected {VERSION}; read it with the package it came from"
+            f"network: {path} is of version {header.get('version')!r}, expected {VERSION}; read it with the "
+            "package it came from"
         )
     try:
         about = json.loads(header["about"])
@@ -145,7 +157,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return about, tensors
 
 
-def _loaded_two_layer(about: Mapping[str, Any], tensors: Mapping[str, Tensor], activations: Mapping[str, Activation]) -> TwoLayer:
+def _loaded_two_layer(
+    about: Mapping[str, Any], tensors: Mapping[str, Tensor], activations: Mapping[str, Activation]
+) -> TwoLayer:
     extra = [extra_function(**entry) for entry in about["extra"]]
     N, D = about["width"], about["dim"] + about["bias"]
     for name, expected in zip(_TENSORS, ((N,), (N, D), (N,), (N, D), (len(extra),)), strict=True):
@@ -158,7 +172,9 @@ def _loaded_two_layer(about: Mapping[str, Any], tensors: Mapping[str, Tensor], a
     return network.with_weights(Weights(*(tensors[name] for name in _TENSORS)))
 
 
-def _loaded_module(about: Mapping[str, Any], tensors: Mapping[str, Tensor], template: Model | nn.Module | None) -> Model:
+def _loaded_module(
+    about: Mapping[str, Any], tensors: Mapping[str, Tensor], template: Model | nn.Module | None
+) -> Model:
     module = template.module if isinstance(template, AnyModule) else template
     if type(module).__name__ != about["class"] or not isinstance(module, nn.Module):
         got = "no module" if module is None else f"a {type(module).__name__}"
@@ -176,7 +192,9 @@ def _filled(module: nn.Module, tensors: Mapping[str, Tensor], dim: int) -> Model
 def _known(about: Mapping[str, Any], activations: Mapping[str, Activation]) -> Activation:
     name = about["activation"]
     if name not in activations:
-        raise ValueError(f"got the activation {name!r}, expected one of {', '.join(activations)}; give the file that defines it")
+        raise ValueError(
+            f"got the activation {name!r}, expected one of {', '.join(activations)}; give the file that defines it"
+        )
     now, then = _probed(activations[name]), about["probes"]
     if not torch.allclose(torch.tensor(now), torch.tensor(then), rtol=1e-6, atol=1e-9, equal_nan=True):
         raise ValueError(f"the activation {name!r} has changed: σ({_PROBES[0]}) was {then[0]:.6g} and is {now[0]:.6g}")

@@ -2,8 +2,8 @@
 
     ∇_a R = (s/n) Φᵀe,   ∇_{w_k} R = (s a_k/n) Σ_i e_i ∇_wφ_k(x_i),   ∇_β R = (1/n) Ψᵀe.
 
-Neurons go in chunks, so memory is n·chunk whatever the width; gradients contract over points by matrix products and never form n×N×D.
-Several processes share them as `shares` says.
+Neurons go in chunks, so memory is n·chunk whatever the width; gradients contract over points by matrix products and
+never form n×N×D. Several processes share them as `shares` says.
 """
 
 from dataclasses import replace
@@ -30,7 +30,9 @@ from pinn_ntk.networks.shares import added, over_neurons, over_rows
 from pinn_ntk.networks.two_layer import Weights
 
 CACHED_ELEMENTS: Final = 1 << 16
-"""Rows × neurons at a time where there are several chunks on a CPU: the few arrays alive, 512 KiB each, then stay in a core's cache."""
+"""Rows × neurons at a time where there are several chunks on a CPU: the few arrays alive, 512 KiB each,
+then stay in a core's cache.
+"""
 _SHARED = 1 << 20  # rows × neurons below which every process sums all of them
 _FEWEST = 64  # neurons in a chunk, however many rows: a product with fewer columns is no matrix product
 
@@ -68,10 +70,13 @@ def residual_and_gradient(system, weights):  # type: ignore[no-untyped-def]
     """e and ∇R of R_S = ‖e‖²/(2n), in the order of `weights.displacement`.
 
     Returns:
-        e and the gradients: (…, n) and (∇_aR, ∇_wR, ∇_βR) of shapes (…, N), (…, N, D), (…, m) for neurons; (n,) and a tensor for each
+        e and the gradients: (…, n) and (∇_aR, ∇_wR, ∇_βR) of shapes (…, N), (…, N, D), (…, m) for neurons; (n,) and a
+            tensor for each
         parameter of a module.
     """
-    return system.residual_and_gradient(weights) if isinstance(system, ModuleSystem) else _neuron_gradient(system, weights)
+    return (
+        system.residual_and_gradient(weights) if isinstance(system, ModuleSystem) else _neuron_gradient(system, weights)
+    )
 
 
 def _neuron_gradient(system: System, weights: Weights) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
@@ -137,17 +142,25 @@ def pushforward(system: System, weights: Weights, delta: tuple[Tensor, Tensor, T
         return torch.cat([(t.phi @ along[..., None]).squeeze(-1) + directional(r, t, w, moved) for r, t in both], -1)
 
     chunks = _chunks(system, weights)
-    total = system.scale * over_neurons(system, weights.a0, chunks, one, _sharing(replace(system, compiled=False), weights, chunks))
+    total = system.scale * over_neurons(
+        system, weights.a0, chunks, one, _sharing(replace(system, compiled=False), weights, chunks)
+    )
     return total if system.extra is None else total + by_extra @ system.extra.mT
 
 
 def _sharing(system: System, weights: Weights, chunks: list[slice]) -> bool:
-    """Whether the processes of this run share the sums of one evaluation: where there are several, and work enough for them."""
-    return parallel.size() > 1 and system.points * weights.a0.numel() >= _SHARED and (system.compiled or len(chunks) > 1)
+    """Whether the processes of this run share the sums of one evaluation: where there are several,
+    and work enough for them.
+    """
+    return (
+        parallel.size() > 1 and system.points * weights.a0.numel() >= _SHARED and (system.compiled or len(chunks) > 1)
+    )
 
 
 def _chunks(system: System, weights: Weights) -> list[slice]:
-    """All neurons at once where they are few, so that e and ∇R share their features; else as many as a core's cache holds."""
+    """All neurons at once where they are few, so that e and ∇R share their features;
+    else as many as a core's cache holds.
+    """
     rows, width = system.points * weights.w0.shape[:-2].numel(), weights.w0.shape[-2]
     if rows * width <= CHUNK_ELEMENTS or weights.w0.device.type != "cpu":
         return list(neuron_chunks(rows, width))

@@ -20,7 +20,10 @@ from pinn_ntk.operators.rows import Rows
 Function = Callable[[Tensor], Tensor]
 Init = Literal["lecture", "uniform", "centred"]
 Scaling = Literal["sum", "ntk", "mean_field"] | float
-GAMMAS: dict[str, Callable[[int], float]] = {"inv_sqrt_width": lambda n: 1.0 / math.sqrt(n), "inv_width": lambda n: 1.0 / n}
+GAMMAS: dict[str, Callable[[int], float]] = {
+    "inv_sqrt_width": lambda n: 1.0 / math.sqrt(n),
+    "inv_width": lambda n: 1.0 / n,
+}
 SCALINGS: dict[str, float] = {"sum": 0.0, "ntk": 0.5, "mean_field": 1.0}
 """p of s = N^{−p}: from lazy training at ½ to feature learning at 1."""
 INITS = ("lecture", "uniform", "centred")
@@ -28,7 +31,8 @@ INITS = ("lecture", "uniform", "centred")
 
 @dataclass(frozen=True)
 class Weights:
-    """θ = θ₀ + Δ, displacements kept apart: at theorem widths Δ is 1e-8…1e-18 beside weights of order one and would be rounded away.
+    """θ = θ₀ + Δ, displacements kept apart: at theorem widths Δ is 1e-8…1e-18 beside weights of order one and would be
+    rounded away.
 
     Attributes:
         a0: initial outer weights (…, N).
@@ -71,7 +75,10 @@ class Weights:
 
     def movement(self, start: "Weights") -> Mapping[str, float]:
         """max_k |a_k − a_k(0)| and max_kj |w_kj − w_kj(0)|."""
-        return {"max_delta_a": float((self.da - start.da).abs().max()), "max_delta_w": float((self.dw - start.dw).abs().max())}
+        return {
+            "max_delta_a": float((self.da - start.da).abs().max()),
+            "max_delta_w": float((self.dw - start.dw).abs().max()),
+        }
 
 
 def gamma_value(gamma: float | str, width: int) -> float:
@@ -90,22 +97,27 @@ def gamma_value(gamma: float | str, width: int) -> float:
 
 
 def scaling_value(scaling: str | float, width: int) -> tuple[str | float, float]:
-    """(name, s), s = N^{−p}: p is 0 for 'sum', ½ for 'ntk', 1 for 'mean_field', or another number from 0 to 1, whose name is p itself.
+    """(name, s), s = N^{−p}: p is 0 for 'sum', ½ for 'ntk', 1 for 'mean_field', or another number from 0 to 1,
+    whose name is p itself.
 
     Raises:
         ValueError: an unknown name or a number outside [0, 1].
     """
     p = SCALINGS.get(scaling, math.nan) if isinstance(scaling, str) else float(scaling)
     if isinstance(scaling, bool) or not 0.0 <= p <= 1.0:
-        raise ValueError(f"scaling: got {scaling!r}, expected one of {', '.join(SCALINGS)} or a number p from 0 to 1, for s = N^(-p)")
+        raise ValueError(
+            f"scaling: got {scaling!r}, expected one of {', '.join(SCALINGS)} or a number p from 0 to 1, for s = N^(-p)"
+        )
     names = {value: name for name, value in SCALINGS.items()}
     return names.get(p, p), 1.0 / math.sqrt(width) if p == 0.5 else 1.0 / width**p
 
 
 def draw(width: int, inputs: int, gamma: float, init: str, seed: int) -> tuple[Tensor, Tensor]:
-    """(a, w) at initialisation, float64 on the CPU, neuron after neuron: a wider network of the same seed begins with the same neurons.
+    """(a, w) at initialisation, float64 on the CPU, neuron after neuron:
+    a wider network of the same seed begins with the same neurons.
 
-    'lecture': a ~ N(0,γ²), w ~ N(0,I). 'uniform': a ~ γU(−1,1), w ~ U(−1,1)ᴰ. 'centred': the lecture's in pairs (a,w), (−a,w): h = 0.
+    'lecture': a ~ N(0,γ²), w ~ N(0,I). 'uniform': a ~ γU(−1,1), w ~ U(−1,1)ᴰ. 'centred': the lecture's in pairs (a,w),
+    (−a,w): h = 0.
     """
     if init not in INITS:
         raise ValueError(f"init: got {init!r}, expected one of {', '.join(INITS)}")
@@ -210,12 +222,15 @@ class TwoLayer(nn.Module):
         """The network in words."""
         sigma = self.activation
         facts: dict[str, Fact] = {"activation": sigma.name, "depth": 1}
-        factor = {"sum": "", "ntk": "N^{−1/2} ", "mean_field": "N^{−1} "}.get(str(self.scaling), f"N^{{−{self.scaling}}} ")
+        factor = {"sum": "", "ntk": "N^{−1/2} ", "mean_field": "N^{−1} "}.get(
+            str(self.scaling), f"N^{{−{self.scaling}}} "
+        )
         extra = f" + {len(self.extra)} fixed functions" if self.extra else ""
         return About(
             "two_layer",
             f"a two-layer {sigma.name} network",
-            f"h(x) = {factor}Σ_k a_k σ(w_k·{'(x, 1)' if self.bias else 'x'}){extra}, σ(z) = {sigma.formula or sigma.name}",
+            f"h(x) = {factor}Σ_k a_k σ(w_k·{'(x, 1)' if self.bias else 'x'}){extra}, σ(z) = "
+            f"{sigma.formula or sigma.name}",
             f"{self.init} initialisation with γ = {self.gamma:.3g} (size of the a_k), seed {self.seed}",
             self.width,
             facts | {key: getattr(self, key) for key in ("scaling", "gamma", "bias", "init", "seed")},
@@ -252,7 +267,10 @@ class TwoLayer(nn.Module):
     def with_weights(self, weights: Weights) -> "TwoLayer":
         """The same network with those weights; this one is left as it is."""
         other = copy.copy(self)
-        other._buffers, other._parameters = dict(self._buffers), dict(self._parameters)  # θ itself is not copied to be replaced
+        other._buffers, other._parameters = (
+            dict(self._buffers),
+            dict(self._parameters),
+        )  # θ itself is not copied to be replaced
         other.a0, other.w0 = weights.a0, weights.w0
         other.delta_a, other.delta_w = nn.Parameter(weights.da.clone()), nn.Parameter(weights.dw.clone())
         other.extra_weights = nn.Parameter(weights.extra.clone())
@@ -269,7 +287,9 @@ class TwoLayer(nn.Module):
             ValueError: rows of another dimension.
         """
         if rows[0].x.shape[1] != self.dim:
-            raise ValueError(f"network: got dim={self.dim}, expected {rows[0].x.shape[1]}, the number of coordinates of the problem")
+            raise ValueError(
+                f"network: got dim={self.dim}, expected {rows[0].x.shape[1]}, the number of coordinates of the problem"
+            )
         columns = [torch.cat([extra_rows(r, psi) for r in rows]) for psi in self.extra]
         lifted = tuple(r.lifted() if self.bias else r for r in rows)
         return System(lifted, target, self.activation, self.scale, torch.stack(columns, 1) if columns else None)
@@ -284,7 +304,10 @@ class TwoLayer(nn.Module):
 
     def extra_repr(self) -> str:
         """One line with the sizes."""
-        return f"dim={self.dim}, width={self.width}, activation={self.activation.name!r}, bias={self.bias}, scaling={self.scaling!r}"
+        return (
+            f"dim={self.dim}, width={self.width}, activation={self.activation.name!r}, bias={self.bias}, "
+            f"scaling={self.scaling!r}"
+        )
 
 
 def require_two_layer(network: object, what: str) -> TwoLayer:

@@ -1,7 +1,8 @@
 """Coefficients as sums of separable terms: C(x) = Σ_m f_m(x)·C_m, C_m a constant pattern.
 
-Zero is the empty sum, a constant has no field, a function of x is a field; a field that returns the whole matrix is spread over the
-patterns of its entries when it is evaluated. This form is closed under +, scalar ×, multiplication by a function and bias lifting.
+Zero is the empty sum, a constant has no field, a function of x is a field; a field that returns the whole matrix is
+spread over the patterns of its entries when it is evaluated. This form is closed under +, scalar ×, multiplication by a
+function and bias lifting.
 """
 
 import math
@@ -49,7 +50,9 @@ def multiply(terms: tuple[Term, ...], factor: float | Field) -> tuple[Term, ...]
     if callable(factor):
         return tuple(replace(t, factors=(*t.factors, factor)) for t in terms)
     scaled = (
-        replace(t, pattern=t.pattern * factor) if t.pattern is not None else replace(t, factors=(*t.factors, _number(factor)))
+        replace(t, pattern=t.pattern * factor)
+        if t.pattern is not None
+        else replace(t, factors=(*t.factors, _number(factor)))
         for t in terms
     )
     return constant_part(tuple(scaled)) if factor != 0.0 else ()
@@ -60,7 +63,8 @@ def _number(value: float) -> Field:
 
 
 def parse(value: Coefficient, dim: int, rank: int, what: str) -> tuple[Term, ...]:
-    """Read a coefficient as a person writes it: a number, a tensor, a function of points, or a nested list of numbers and functions.
+    """Read a coefficient as a person writes it: a number, a tensor, a function of points,
+    or a nested list of numbers and functions.
 
     Raises:
         ValueError: wrong shape, or a number that is not finite.
@@ -81,7 +85,9 @@ def parse(value: Coefficient, dim: int, rank: int, what: str) -> tuple[Term, ...
     elif tensor.ndim == 0 and rank == 1 and (dim == 1 or float(tensor) == 0.0):
         tensor = tensor.expand(dim).clone()
     if tuple(tensor.shape) != shape:
-        raise ValueError(f"{what}: got shape {tuple(tensor.shape)}, expected {shape} for an operator on {dim} coordinates")
+        raise ValueError(
+            f"{what}: got shape {tuple(tensor.shape)}, expected {shape} for an operator on {dim} coordinates"
+        )
     if not bool(torch.isfinite(tensor).all()):
         raise ValueError(f"{what}: got {value!r}, expected finite numbers")
     return constant_part((Term(tensor),))
@@ -92,10 +98,16 @@ def _leaves(value: Any) -> list[Any]:
 
 
 def _entrywise(value: Sequence[Any], shape: tuple[int, ...], what: str) -> tuple[Term, ...]:
-    """Terms of a nested list in which some entries are functions: each such entry is a field on its own unit pattern."""
+    """Terms of a nested list in which some entries are functions:
+    each such entry is a field on its own unit pattern.
+    """
     leaves = _leaves(value)
     nested = [len(row) for row in value if isinstance(row, (list, tuple))]
-    if len(value) != shape[0] or (len(shape) == 2 and nested != [shape[1]] * shape[0]) or len(leaves) != math.prod(shape):
+    if (
+        len(value) != shape[0]
+        or (len(shape) == 2 and nested != [shape[1]] * shape[0])
+        or len(leaves) != math.prod(shape)
+    ):
         raise ValueError(f"{what}: got a list of {len(value)} rows with {len(leaves)} entries, expected shape {shape}")
     index = torch.arange(math.prod(shape)).reshape(shape)
     terms = []
@@ -106,7 +118,9 @@ def _entrywise(value: Sequence[Any], shape: tuple[int, ...], what: str) -> tuple
 
 
 def lift(terms: tuple[Term, ...], dim: int, rank: int) -> tuple[Term, ...]:
-    """The same coefficient on (x, 1): zero rows for the bias coordinate, functions read the first `dim` coordinates only."""
+    """The same coefficient on (x, 1): zero rows for the bias coordinate,
+    functions read the first `dim` coordinates only.
+    """
     return tuple(_lift_term(t, dim, rank) for t in terms)
 
 
@@ -135,9 +149,14 @@ def call(function: Field, x: Tensor, rank: int, dim: int, what: str) -> Tensor:
     try:
         values = function(x)
     except Exception as error:
-        raise ValueError(f"{what}: the function raised {type(error).__name__}: {error}; {expected} for {n} points") from error
+        raise ValueError(
+            f"{what}: the function raised {type(error).__name__}: {error}; {expected} for {n} points"
+        ) from error
     if not isinstance(values, Tensor):
-        raise ValueError(f"{what}: the function returned {type(values).__name__}, {expected}; write a constant as a number, not a function")
+        raise ValueError(
+            f"{what}: the function returned {type(values).__name__}, {expected}; write a constant as a number, "
+            "not a function"
+        )
     if tuple(values.shape) not in allowed or values.dtype != x.dtype:
         raise ValueError(f"{what}: the function returned shape {tuple(values.shape)} of {values.dtype}, {expected}")
     return values
@@ -166,7 +185,9 @@ def evaluate(terms: tuple[Term, ...], x: Tensor, rank: int, what: str) -> list[t
 
 
 def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """A whole coefficient as scalar fields on unit patterns; for matrices, the symmetric patterns of the upper triangle."""
+    """A whole coefficient as scalar fields on unit patterns; for matrices,
+    the symmetric patterns of the upper triangle.
+    """
     if rank < 2:
         units = torch.eye(dim).to(x) if rank == 1 else x.new_ones(1)
         return [(values[:, j], units[j]) for j in range(dim)] if rank == 1 else [(values, x.new_ones(()))]
@@ -177,7 +198,8 @@ def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[t
         i = int(gap.argmax())
         raise ValueError(
             f"{what}: not symmetric at x = {x[i].tolist()}: got {values[i].tolist()}; "
-            "expected a symmetric matrix. Write A_ij = A_ji, or pass symmetrise=True in Python for (A + Aᵀ)/2, the same operator"
+            "expected a symmetric matrix. Write A_ij = A_ji, or pass symmetrise=True in Python for (A + Aᵀ)/2, "
+            "the same operator"
         )
     pairs = []
     for i in range(dim):
@@ -193,4 +215,7 @@ def check_finite(values: Tensor, x: Tensor, what: str) -> None:
     bad = ~torch.isfinite(values)
     if bool(bad.any()):
         i = int(bad.int().argmax())
-        raise ValueError(f"{what}: the value at x = {[round(v, 6) for v in x[i].tolist()]} is {float(values[i])}, expected a finite number")
+        raise ValueError(
+            f"{what}: the value at x = {[round(v, 6) for v in x[i].tolist()]} is {float(values[i])}, expected a "
+            "finite number"
+        )

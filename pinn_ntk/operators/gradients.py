@@ -1,7 +1,8 @@
-"""Derivatives of torch functions of points, one value per point, by reverse mode: ∇f(x_i) is the gradient of Σ_k f(x_k).
+"""Derivatives of torch functions of points, one value per point, by reverse mode: ∇f(x_i)
+is the gradient of Σ_k f(x_k).
 
-Under a transform of `torch.func` they are its own; elsewhere plain autograd gives the same without torch's compiler, which the first use
-of `torch.func` imports.
+Under a transform of `torch.func` they are its own; elsewhere plain autograd gives the same without torch's compiler,
+which the first use of `torch.func` imports.
 """
 
 from collections.abc import Callable
@@ -38,7 +39,8 @@ def twice(f: Function, x: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Te
         ValueError: not one value per point.
     """
     if _transformed():
-        slope, pull, value = torch.func.vjp(torch.func.grad(lambda p: _summed(f, p), has_aux=True), x, has_aux=True)  # type: ignore[misc] # with aux
+        both = torch.func.grad(lambda p: _summed(f, p), has_aux=True)
+        slope, pull, value = torch.func.vjp(both, x, has_aux=True)  # type: ignore[misc]
         return value, slope, lambda v: pull(v)[0]
     kept = _kept(f, x)
     value, slope, points = _recorded(f, x, create=True)
@@ -47,7 +49,9 @@ def twice(f: Function, x: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Te
         if not slope.requires_grad:
             return torch.zeros_like(points)
         with torch.enable_grad():
-            found = torch.autograd.grad(slope, points, v, retain_graph=True, create_graph=kept, allow_unused=True, materialize_grads=True)
+            found = torch.autograd.grad(
+                slope, points, v, retain_graph=True, create_graph=kept, allow_unused=True, materialize_grads=True
+            )
         return found[0]
 
     return (value, slope, pulled) if kept else (value.detach(), slope.detach(), pulled)
@@ -77,7 +81,9 @@ def one_each(f: Function, x: Tensor) -> Tensor:
     """
     values = f(x)
     if values.shape != x.shape[:1]:
-        raise ValueError(f"u: got values of shape {tuple(values.shape)} for {x.shape[0]} points, expected ({x.shape[0]},)")
+        raise ValueError(
+            f"u: got values of shape {tuple(values.shape)} for {x.shape[0]} points, expected ({x.shape[0]},)"
+        )
     return values
 
 

@@ -131,7 +131,8 @@ def black_scholes(volatility: float = 0.2, rate: float = 0.05) -> SecondOrderOpe
     Examples:
         >>> import torch
         >>> from pinn_ntk import black_scholes
-        >>> bond = black_scholes(rate=0.05).apply(lambda p: torch.exp(0.05 * p[:, 1]), torch.rand(5, 2))  # points (S, t)
+        >>> points = torch.rand(5, 2)  # (S, t)
+        >>> bond = black_scholes(rate=0.05).apply(lambda p: torch.exp(0.05 * p[:, 1]), points)
         >>> bool(bond.abs().max() < 1e-6)
         True
     """
@@ -143,7 +144,9 @@ def black_scholes(volatility: float = 0.2, rate: float = 0.05) -> SecondOrderOpe
     def growth(x: Tensor) -> Tensor:
         return rate * x[:, 0]
 
-    return SecondOrderOperator(2, A=[[diffusion, 0.0], [0.0, 0.0]], b=[growth, 1.0], c=-rate, name="V_t + ½ς²S²V_SS + rSV_S − rV")
+    return SecondOrderOperator(
+        2, A=[[diffusion, 0.0], [0.0, 0.0]], b=[growth, 1.0], c=-rate, name="V_t + ½ς²S²V_SS + rSV_S − rV"
+    )
 
 
 def time_derivative(space_dim: int) -> SecondOrderOperator:

@@ -1,4 +1,6 @@
-"""Rows: an operator evaluated at points, ready to act on neurons; the row i is the functional u ↦ 𝓛u(x_i), or u ↦ 𝓛u(x_i) − 𝓜u(x'_i)."""
+"""Rows: an operator evaluated at points, ready to act on neurons; the row i is the functional u ↦ 𝓛u(x_i),
+or u ↦ 𝓛u(x_i) − 𝓜u(x'_i).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,8 +15,8 @@ from pinn_ntk.operators.gradients import one_each, twice, value_and_gradient
 class Rows:
     """Row i is u ↦ Σ_m α_im A_m:∇²u(x_i) + b_i·∇u(x_i) + c_i u(x_i).
 
-    A leading size of 1 in α, b or c means "the same for every row": that, and None for zero, is the fast path. Paired rows are a difference
-    of two such functionals, as periodic and interface conditions are.
+    A leading size of 1 in α, b or c means "the same for every row": that, and None for zero, is the fast path. Paired
+    rows are a difference of two such functionals, as periodic and interface conditions are.
 
     Attributes:
         x: points (n, D).
@@ -56,7 +58,8 @@ class Rows:
     def apply(self, u: Callable[[Tensor], Tensor]) -> Tensor:
         """(𝓛u(x_i))_i by automatic differentiation of a torch function u: (n, D) → (n,), one value per point.
 
-        Only the derivatives that occur are taken: 𝓛u itself, one gradient, and one Hessian column per coordinate that A involves.
+        Only the derivatives that occur are taken: 𝓛u itself, one gradient, and one Hessian column per coordinate that A
+        involves.
         """
         if self.minus is not None:
             return self.plus.apply(u) - self.minus.apply(u)
@@ -65,7 +68,8 @@ class Rows:
             return torch.zeros_like(value) if self.c is None else self.c * value
         if self.alpha is None or self.patterns is None:
             return self._first_order(*value_and_gradient(u, self.x))
-        # reverse over reverse, one pull through ∇u per column: forward mode would load torch's decompositions, seconds at the first call
+        # reverse over reverse, one pull through ∇u per column: forward mode would load torch's decompositions, seconds
+        # at the first call
         value, slope, pull = twice(u, self.x)
         result = self._first_order(value, slope)
         matrices = torch.einsum("nm,mij->nij", self.alpha, self.patterns)
@@ -122,7 +126,9 @@ class Rows:
         return Rows(x, move(self.alpha), move(self.patterns), move(self.b), move(self.c), minus)
 
     def bound(self) -> float:
-        """M = max over rows of |A|, |b|, |c| entrywise; of paired rows M + M', so that what M bounds of φ and ∇φ it bounds of φ − φ'."""
+        """M = max over rows of |A|, |b|, |c| entrywise; of paired rows M + M',
+        so that what M bounds of φ and ∇φ it bounds of φ − φ'.
+        """
         parts = [self.second_order() if self.alpha is not None else None, self.b, self.c]
         own = max((float(p.abs().max()) for p in parts if p is not None and p.numel()), default=0.0)
         return own if self.minus is None else own + self.minus.bound()

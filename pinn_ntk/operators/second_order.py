@@ -5,7 +5,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pinn_ntk.operators.coefficients import Coefficient, Field, Term, call, check_finite, constant_part, evaluate, lift, multiply, parse
+from pinn_ntk.operators.coefficients import (
+    Coefficient,
+    Field,
+    Term,
+    call,
+    check_finite,
+    constant_part,
+    evaluate,
+    lift,
+    multiply,
+    parse,
+)
 from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.rows import Rows
 
@@ -15,12 +26,13 @@ Function = Callable[[Tensor], Tensor]
 class SecondOrderOperator:
     """𝓛u = Σ_ab A_ab(x) u_{x_a x_b} + Σ_a b_a(x) u_{x_a} + c(x) u.
 
-    Operators form a vector space (`+`, `−`, scalar `×`); `lift_bias`, `hard_constraint` and multiplication by a function stay in it.
+    Operators form a vector space (`+`, `−`, scalar `×`); `lift_bias`, `hard_constraint` and multiplication by a
+    function stay in it.
 
     Args:
         dim: number of coordinates d (time counts as one).
-        A: symmetric matrix: a number a (a·I), a (d, d) tensor, a function (n, d) → (n,) (isotropic) or (n, d, d), or a nested list of
-            numbers and functions (n, d) → (n,).
+        A: symmetric matrix: a number a (a·I), a (d, d) tensor, a function (n, d) → (n,) (isotropic) or (n, d, d), or a
+            nested list of numbers and functions (n, d) → (n,).
         b: vector: a (d,) tensor, a function (n, d) → (n, d), a list of numbers and functions, or 0.
         c: a number or a function (n, d) → (n,).
         name: what errors and reports call it.
@@ -58,7 +70,9 @@ class SecondOrderOperator:
         self._c = parse(c, dim, 0, f"c of {name!r}")
 
     @classmethod
-    def _from_terms(cls, dim: int, A: tuple[Term, ...], b: tuple[Term, ...], c: tuple[Term, ...], name: str) -> "SecondOrderOperator":
+    def _from_terms(
+        cls, dim: int, A: tuple[Term, ...], b: tuple[Term, ...], c: tuple[Term, ...], name: str
+    ) -> "SecondOrderOperator":
         made = cls(dim, name=name)
         made._A, made._b, made._c = constant_part(A), constant_part(b), constant_part(c)
         return made
@@ -81,7 +95,8 @@ class SecondOrderOperator:
             return NotImplemented
         if other.dim != self.dim:
             raise ValueError(
-                f"{self.name} + {other.name}: got operators on {self.dim} and {other.dim} coordinates, expected the same number"
+                f"{self.name} + {other.name}: got operators on {self.dim} and {other.dim} coordinates, expected "
+                "the same number"
             )
         terms = (self._A + other._A, self._b + other._b, self._c + other._c)
         return self._from_terms(self.dim, *terms, f"{self.name} + {other.name}")
@@ -90,7 +105,9 @@ class SecondOrderOperator:
         if not callable(factor) and not isinstance(factor, (int, float)):
             return NotImplemented
         name = f"f·({self.name})" if callable(factor) else self.name if factor == 1 else f"{factor:g}·({self.name})"
-        return self._from_terms(self.dim, multiply(self._A, factor), multiply(self._b, factor), multiply(self._c, factor), name)
+        return self._from_terms(
+            self.dim, multiply(self._A, factor), multiply(self._b, factor), multiply(self._c, factor), name
+        )
 
     __rmul__ = __mul__
 
@@ -143,7 +160,9 @@ class SecondOrderOperator:
         return rows.second_order(), b, c
 
     def bound(self, x: Tensor) -> float:
-        """M = max_i max(|A_ab(x_i)|, |b_a(x_i)|, |c(x_i)|): the coefficient bound of the PDE theorem on given points."""
+        """M = max_i max(|A_ab(x_i)|, |b_a(x_i)|, |c(x_i)|): the coefficient bound of the PDE theorem on given
+        points.
+        """
         return self.rows(x).bound()
 
 
@@ -152,7 +171,9 @@ def _total(values: list[Tensor]) -> Tensor | None:
 
 
 def _symmetric(terms: tuple[Term, ...], dim: int, name: str, symmetrise: bool) -> tuple[Term, ...]:
-    """Check (or make) the constant and entrywise patterns symmetric; fields that return whole matrices are checked at their points."""
+    """Check (or make) the constant and entrywise patterns symmetric;
+    fields that return whole matrices are checked at their points.
+    """
     if symmetrise:
         return tuple(
             Term(None, _symmetrised(t.whole, dim, f"A of {name!r}"), t.factors)
@@ -194,7 +215,8 @@ def _assembled(entries: tuple[Term, ...], dim: int, name: str) -> Field:
 
 
 def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:
-    """The operator on (x, x_{d+1}) that reads coefficients from x and has zero rows for the last coordinate (the bias, held at 1).
+    """The operator on (x, x_{d+1}) that reads coefficients from x and has zero rows for the last coordinate (the bias,
+    held at 1).
 
     Examples:
         >>> import torch
@@ -208,7 +230,9 @@ def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:
     return SecondOrderOperator._from_terms(d + 1, *terms, operator.name)
 
 
-def hard_constraint(operator: SecondOrderOperator, phi: Function, g: Function | None = None) -> tuple[SecondOrderOperator, Function]:
+def hard_constraint(
+    operator: SecondOrderOperator, phi: Function, g: Function | None = None
+) -> tuple[SecondOrderOperator, Function]:
     """u = g + ϕh turns 𝓛u = f into 𝓛̃h = f − 𝓛g with Ã = ϕA, b̃ = 2A∇ϕ + ϕb, c̃ = 𝓛ϕ: again an operator of the class.
 
     Args:
@@ -239,12 +263,15 @@ def hard_constraint(operator: SecondOrderOperator, phi: Function, g: Function | 
         return torch.zeros_like(x[:, 0]) if g is None else operator.apply(g, x)
 
     b = multiply(operator._b, phi) + ((Term(None, drift),) if operator._A else ())
-    constrained = SecondOrderOperator._from_terms(operator.dim, multiply(operator._A, phi), b, (Term(None, reaction),), operator.name)
+    constrained = SecondOrderOperator._from_terms(
+        operator.dim, multiply(operator._A, phi), b, (Term(None, reaction),), operator.name
+    )
     return constrained, shift
 
 
 def check_operator(operator: SecondOrderOperator, x: Tensor) -> None:
-    """Evaluate an operator on three points and differentiate a quadratic with it, so that a faulty one is named before any work.
+    """Evaluate an operator on three points and differentiate a quadratic with it,
+    so that a faulty one is named before any work.
 
     Raises:
         ValueError: a coefficient raises, has a wrong shape or dtype, is not finite or not symmetric there.

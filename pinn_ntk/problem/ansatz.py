@@ -1,4 +1,6 @@
-"""Hard conditions on a box: u = g + ϕh with ϕ = 0 where u is given and g a transfinite interpolation of what is given there."""
+"""Hard conditions on a box: u = g + ϕh with ϕ = 0 where u is given and g a transfinite interpolation of what is given
+there.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -18,18 +20,20 @@ _COMPATIBLE = 1e-8  # relative: data typed by people agree at t = t₀ to roundi
 def dirichlet_box(domain: Box, data: Function | None = None) -> Ansatz:
     """u(x) = g + ϕh, ϕ = Π_j 4(x_j − lo_j)(hi_j − x_j)/len_j², g = [I − Π_j (I − P_j)] u.
 
-    P_j u = (1 − s_j) u|_{x_j = lo_j} + s_j u|_{x_j = hi_j}, s_j = (x_j − lo_j)/len_j: g reads the data on the faces only.
+    P_j u = (1 − s_j) u|_{x_j = lo_j} + s_j u|_{x_j = hi_j}, s_j = (x_j − lo_j)/len_j: g reads the data on the faces
+    only.
 
     Args:
         domain: Ω.
-        data: the values on ∂Ω, a torch function (n, d) → (n,) of boundary points that torch can differentiate along the boundary;
-            None for 0.
+        data: the values on ∂Ω, a torch function (n, d) → (n,) of boundary points that torch can differentiate along the
+            boundary; None for 0.
 
     Raises:
         ValueError: data in more than `MAX_BLENDED` dimensions (see `check_blendable`).
 
     References:
-        W. J. Gordon, "Blending-function methods of bivariate and multivariate interpolation", SIAM J. Numer. Anal. 8 (1971).
+        W. J. Gordon, "Blending-function methods of bivariate and multivariate interpolation", SIAM J. Numer. Anal. 8
+        (1971).
     """
     axes = range(domain.dim)
     check_blendable(len(axes), data)
@@ -41,8 +45,8 @@ def dirichlet_box(domain: Box, data: Function | None = None) -> Ansatz:
 def evolution_box(domain: Box, data: Function | None, initial: Function, velocity: Function | None = None) -> Ansatz:
     """u(x, t) = g + ϕh, ϕ = t' Π_j 4(x_j − lo_j)(hi_j − x_j)/len_j², g = [I − Π_j (I − P_j)(I − P_t)] u.
 
-    With t' = (t − t₀)/len_t, or its square when a velocity is given, P_t u = u₀(x) + (t − t₀) v₀(x), and P_j as in `dirichlet_box` on
-    the space axes. Time is the last coordinate.
+    With t' = (t − t₀)/len_t, or its square when a velocity is given, P_t u = u₀(x) + (t − t₀) v₀(x), and P_j as in
+    `dirichlet_box` on the space axes. Time is the last coordinate.
 
     Args:
         domain: Ω × [t₀, T].
@@ -51,8 +55,8 @@ def evolution_box(domain: Box, data: Function | None, initial: Function, velocit
         velocity: v₀ = u_t(·, t₀), for equations of second order in time.
 
     Raises:
-        ValueError: boundary and initial data that disagree where they meet: no continuous function satisfies both; or boundary data
-            in more than `MAX_BLENDED` space dimensions (see `check_blendable`).
+        ValueError: boundary and initial data that disagree where they meet: no continuous function satisfies both; or
+            boundary data in more than `MAX_BLENDED` space dimensions (see `check_blendable`).
     """
     axes, time, start = range(domain.dim - 1), domain.dim - 1, domain.low[-1]
     check_blendable(len(axes), data)
@@ -84,7 +88,8 @@ def taylor_of(initial: Function, velocity: Function | None, start: float) -> Fun
 
 
 def check_blendable(axes: int, data: Function | None) -> None:
-    """3^d − 1 calls of the data make one value of g: one for each face, edge, …, corner of the box. Zero data need none.
+    """3^d − 1 calls of the data make one value of g: one for each face, edge, …, corner of the box.
+    Zero data need none.
 
     Args:
         axes: d, the coordinates in which the data are given at both ends.
@@ -95,14 +100,17 @@ def check_blendable(axes: int, data: Function | None) -> None:
     """
     if data is not None and axes > MAX_BLENDED:
         raise ValueError(
-            f"boundary: got hard conditions with data on the sides of {axes} coordinates, expected at most {MAX_BLENDED} or zero data: "
+            f"boundary: got hard conditions with data on the sides of {axes} coordinates, expected at most "
+            f"{MAX_BLENDED} or zero data: "
             f"interpolating between all faces takes 3^{axes} − 1 evaluations for every value; write boundary: soft, "
             "or boundary_value: 0 where the data vanish"
         )
 
 
 def _put(x: Tensor, axis: int, value: float) -> Tensor:
-    """The points with one coordinate replaced, without an in-place write, which `torch.func` transforms would refuse."""
+    """The points with one coordinate replaced, without an in-place write,
+    which `torch.func` transforms would refuse.
+    """
     return torch.cat([x[:, :axis], torch.full_like(x[:, :1], value), x[:, axis + 1 :]], 1)
 
 
@@ -158,7 +166,8 @@ def _compare(what: str, given: Callable[[Tensor], Tensor], boundary: Callable[[T
     if not bool((gap <= _COMPATIBLE * (1.0 + a.abs().max())).all()):
         i = int(gap.nan_to_num(torch.inf).argmax())
         raise ValueError(
-            f"{what}: got {float(a[i]):.6g} at (x, t) = {x[i].tolist()} where the boundary data give {float(b[i]):.6g}, expected the same; "
+            f"{what}: got {float(a[i]):.6g} at (x, t) = {x[i].tolist()} where the boundary data give "
+            f"{float(b[i]):.6g}, expected the same; "
             "hard conditions need data that agree: correct one of them, or use boundary='soft'"
         )
 
@@ -169,7 +178,13 @@ def _text(domain: Box, axes: Sequence[int], time: int | None, order: int, lift: 
     factors = []
     for j in axes:
         lo, hi, length = (f"{v:g}" for v in (domain.low[j], domain.high[j], domain.lengths[j]))
-        start = names[j] if lo == "0" else f"({names[j]} − {lo})" if domain.low[j] > 0 else f"({names[j]} + {-domain.low[j]:g})"
+        start = (
+            names[j]
+            if lo == "0"
+            else f"({names[j]} − {lo})"
+            if domain.low[j] > 0
+            else f"({names[j]} + {-domain.low[j]:g})"
+        )
         factors.append(f"4{start}({hi} − {names[j]})" + ("" if length == "1" else f"/{length}²"))
     if time is not None:
         factors.append(since(domain.low[time], domain.lengths[time], order))

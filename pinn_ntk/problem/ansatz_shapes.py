@@ -18,8 +18,8 @@ from pinn_ntk.problem.residual import Ansatz, Function
 def dirichlet_shape(domain: Domain, data: Function | None = None) -> Ansatz:
     """u(x) = g + ϕh, g the data themselves.
 
-    ϕ = 1 − |x − c|²/r² on a ball, 1 − Σ(y_j/r_j)² on an ellipse, 4(b² − ρ²)(ρ² − a²)/(b² − a²)² on an annulus, ρ = |x − c|, else the
-    approximate distance of `geometry.distance`, which is smooth in Ω but at re-entrant corners.
+    ϕ = 1 − |x − c|²/r² on a ball, 1 − Σ(y_j/r_j)² on an ellipse, 4(b² − ρ²)(ρ² − a²)/(b² − a²)² on an annulus, ρ = |x −
+    c|, else the approximate distance of `geometry.distance`, which is smooth in Ω but at re-entrant corners.
 
     Args:
         domain: Ω.
@@ -29,11 +29,13 @@ def dirichlet_shape(domain: Domain, data: Function | None = None) -> Ansatz:
     return Ansatz(phi, data, f"u = g + ϕh, {words}, g = {_lift(data)}")
 
 
-def evolution_shape(domain: OverTime, data: Function | None, initial: Function, velocity: Function | None = None) -> Ansatz:
+def evolution_shape(
+    domain: OverTime, data: Function | None, initial: Function, velocity: Function | None = None
+) -> Ansatz:
     """u(x, t) = g + ϕ(x) t' h, g = u_∂ + (u₀ − u_∂(·, t₀)), t' = (t − t₀)/(T − t₀).
 
-    With a velocity, t'² in place of t' and g = u_∂ + (u₀ − u_∂(·, t₀)) + (t − t₀)(v₀ − ∂_t u_∂(·, t₀)): where the data agree, g is u_∂ on
-    ∂Ω and has the initial value and velocity at t₀.
+    With a velocity, t'² in place of t' and g = u_∂ + (u₀ − u_∂(·, t₀)) + (t − t₀)(v₀ − ∂_t u_∂(·, t₀)): where the data
+    agree, g is u_∂ on ∂Ω and has the initial value and velocity at t₀.
 
     Args:
         domain: Ω × [t₀, T].
@@ -67,7 +69,9 @@ def vanishing(domain: Domain) -> tuple[Function, str]:
     space = domain.space if isinstance(domain, OverTime) else domain
     match space:
         case Ball(center, radius):
-            return _of_space(lambda y: 1 - ((y - y.new_tensor(center)) / radius).square().sum(1), space.dim), "ϕ = 1 − |x − c|²/r²"
+            return _of_space(
+                lambda y: 1 - ((y - y.new_tensor(center)) / radius).square().sum(1), space.dim
+            ), "ϕ = 1 − |x − c|²/r²"
         case Ellipse(_, radii):
             made = _of_space(lambda y: 1 - (space.to_axes(y) / y.new_tensor(radii)).square().sum(1), space.dim)
             return made, "ϕ = 1 − Σ(y_j/r_j)² in the coordinates of its axes"

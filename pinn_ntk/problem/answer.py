@@ -22,19 +22,21 @@ _FEWEST = 256  # points: very wide networks go through their neurons in chunks t
 
 @dataclass(frozen=True)
 class Answer:
-    """u = h, or u = g + ϕh under hard conditions; of a `TwoLayer` every derivative is 𝓛σ(w·x) in closed form, of a module autograd's.
+    """u = h, or u = g + ϕh under hard conditions; of a `TwoLayer` every derivative is 𝓛σ(w·x) in closed form,
+    of a module autograd's.
 
     Args:
         problem: what was solved.
         network: h, trained; any module is wrapped as `run` wraps it.
-        source: f of the interior equation, a function of points or a number, for a problem that knows it only at its own points.
+        source: f of the interior equation, a function of points or a number, for a problem that knows it only at its
+            own points.
 
     Raises:
         ValueError: a network of another dimension.
 
     Examples:
         >>> from pinn_ntk import Answer, TwoLayer, box, laplacian, pose
-        >>> problem = pose(laplacian(1), box(0, 1), exact="1 + x**2")  # on a box u = g + ϕh holds at both ends for every h
+        >>> problem = pose(laplacian(1), box(0, 1), exact="1 + x**2")  # u = g + ϕh holds at both ends for every h
         >>> [round(value, 4) for value in Answer(problem, TwoLayer(1, width=8)).u([[0.0], [1.0]]).tolist()]
         [1.0, 2.0]
     """
@@ -46,7 +48,9 @@ class Answer:
     def __init__(self, problem: Problem, network: Model | nn.Module, source: Function | float | None = None) -> None:
         model = model_of(network, problem.dim)
         if model.dim != problem.dim:
-            raise ValueError(f"network: got dim={model.dim}, expected {problem.dim}, the coordinates of problem {problem.name!r}")
+            raise ValueError(
+                f"network: got dim={model.dim}, expected {problem.dim}, the coordinates of problem {problem.name!r}"
+            )
         for key, value in {"problem": problem, "network": model, "source": source}.items():
             object.__setattr__(self, key, value)
 
@@ -73,7 +77,9 @@ class Answer:
     def gradient(self, x: Points, *, outside: bool = False) -> Tensor:
         """∇u(x) as (n, d), column j from the rows of ∂/∂x_j; arguments and errors as in `u`."""
         along = [SecondOrderOperator(self.dim, b=row, name="∂u") for row in torch.eye(self.dim, dtype=torch.float64)]
-        return self._evaluated(lambda points: torch.stack([self._of_u(operator, points) for operator in along], 1), x, outside)
+        return self._evaluated(
+            lambda points: torch.stack([self._of_u(operator, points) for operator in along], 1), x, outside
+        )
 
     def apply(self, operator: SecondOrderOperator, x: Points, *, outside: bool = False) -> Tensor:
         """𝓛u(x) of any operator as (n,); arguments and errors as in `u`."""
@@ -83,7 +89,8 @@ class Answer:
         """𝓛u − f of the interior equation as (n,), without weights; arguments and errors as in `u`.
 
         Raises:
-            ValueError: besides, an equation that is known only for h, or a source that is known only at the points of the problem.
+            ValueError: besides, an equation that is known only for h, or a source that is known only at the points of
+                the problem.
         """
         operator, source = self.equation()
 
@@ -104,7 +111,9 @@ class Answer:
         name, hidden = self.problem.name, posed is None and self.problem.ansatz is not None
         if where is None or hidden:
             why = "has no interior equation" if where is None else "has it for h of the ansatz only"
-            raise ValueError(f"residual: problem {name!r} {why}; expected a Condition of kind 'interior' in Problem(posed=…)")
+            raise ValueError(
+                f"residual: problem {name!r} {why}; expected a Condition of kind 'interior' in Problem(posed=…)"
+            )
         known = posed.target if posed is not None and self.source is None else self.source
         if known is None or isinstance(known, Tensor):
             raise ValueError(
@@ -183,6 +192,7 @@ def check_inside(problem: Problem, points: Tensor) -> None:
     if bool(out.any()):
         i, many = int(out.int().argmax()), int(out.sum())
         raise ValueError(
-            f"points: got {points[i].tolist()} in row {i}{f' and {many - 1} more' if many > 1 else ''} outside the domain "
+            f"points: got {points[i].tolist()} in row {i}{f' and {many - 1} more' if many > 1 else ''} outside "
+            "the domain "
             f"{problem.domain}, expected points inside; outside=True evaluates the network there, too"
         )

@@ -1,4 +1,6 @@
-"""From an equation with its conditions to a `Problem`: points are drawn, conditions become an ansatz (hard) or blocks (soft)."""
+"""From an equation with its conditions to a `Problem`: points are drawn, conditions become an ansatz (hard)
+or blocks (soft).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -103,7 +105,9 @@ def ready(
     initial: Function | None = None,
     velocity: Function | None = None,
 ) -> Equation:
-    """𝓛u = f with u = data on the whole boundary, and u = initial, u_t = velocity at the start where these are given."""
+    """𝓛u = f with u = data on the whole boundary, and u = initial,
+    u_t = velocity at the start where these are given.
+    """
     given = conditions_of(usual(data, initial, velocity), domain, initial is not None, exact)
     return Equation(name, operator, domain, source, exact, given, initial is not None, equation, words)
 
@@ -126,7 +130,9 @@ def weighted(blocks: Sequence[Block], weights: Mapping[str, float] | None) -> tu
     names = [b.name for b in blocks]
     for name in weights or {}:
         if name not in names:
-            raise ValueError(f"weights: got one for {name!r}{nearest(name, names)}; this problem has the blocks {', '.join(names)}")
+            raise ValueError(
+                f"weights: got one for {name!r}{nearest(name, names)}; this problem has the blocks {', '.join(names)}"
+            )
     return tuple(replace(b, weight=(weights or {}).get(b.name, b.weight)) for b in blocks)
 
 

@@ -1,4 +1,6 @@
-"""What a person gives of u beside the equation, and the conditions that it says: Dirichlet, Neumann, Robin, periodic, initial, data."""
+"""What a person gives of u beside the equation, and the conditions that it says: Dirichlet, Neumann, Robin, periodic,
+initial, data.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ NAMES = {"dirichlet": "boundary"}  # of a kind's block, where it is not the kind
 
 @dataclass(frozen=True)
 class Given:
-    """What a person gives of u; made by `dirichlet`, `neumann`, `robin_condition`, `periodic`, `initial_value`, … and `measured`.
+    """What a person gives of u; made by `dirichlet`, `neumann`, `robin_condition`, `periodic`, `initial_value`,
+    … and `measured`.
 
     Attributes:
         kind: as of a `Condition`.
@@ -61,11 +64,14 @@ class Given:
             count("points", self.points)
 
 
-def dirichlet(value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
+def dirichlet(
+    value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
+) -> Given:
     """u = value on Γ ⊂ ∂Ω.
 
     Args:
-        value: a function of points, text in x, y, z or x1 … xd, and t, a number, or None for that of the exact solution.
+        value: a function of points, text in x, y, z or x1 … xd, and t, a number, or None for that of the exact
+            solution.
         on: the piece of ∂Ω that Γ is, such as "x=0" or "outer", a list of pieces, or all (without the ends of time).
         name: of the block.
         points: n of the block; None takes `boundary_points` of the problem.
@@ -79,7 +85,9 @@ def dirichlet(value: Value = None, on: On = "all", *, name: str = "", points: in
     return Given("dirichlet", value, on, name=name, points=points, weight=weight)
 
 
-def neumann(value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
+def neumann(
+    value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
+) -> Given:
     """∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal. Arguments as in `dirichlet`.
 
     Examples:
@@ -100,7 +108,8 @@ def robin_condition(
     points: int | None = None,
     weight: float | None = None,
 ) -> Given:
-    """αu + β∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal; α and β numbers, texts or functions of points. The rest as in `dirichlet`.
+    """αu + β∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal; α and β numbers, texts or functions of points.
+    The rest as in `dirichlet`.
 
     Examples:
         >>> from pinn_ntk import box, laplacian, pose, robin_condition
@@ -111,7 +120,8 @@ def robin_condition(
 
 
 def periodic(axis: int | str, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
-    """u(x) = u(x + Le_j) and ∂_ju(x) = ∂_ju(x + Le_j) on the face x_j = low_j of a box (over time), L its length; two blocks.
+    """u(x) = u(x + Le_j) and ∂_ju(x) = ∂_ju(x + Le_j) on the face x_j = low_j of a box (over time), L its length;
+    two blocks.
 
     Args:
         axis: j, by its name such as x, or its number from 0.
@@ -127,7 +137,9 @@ def periodic(axis: int | str, *, name: str = "", points: int | None = None, weig
     return Given("periodic", axis=axis, name=name, points=points, weight=weight)
 
 
-def initial_value(value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
+def initial_value(
+    value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
+) -> Given:
     """u(·, t₀) = value, a function of (x, t) points at t = t₀. Arguments as in `dirichlet`.
 
     Examples:
@@ -138,7 +150,9 @@ def initial_value(value: Value = None, *, name: str = "", points: int | None = N
     return Given("initial", value, name=name, points=points, weight=weight)
 
 
-def initial_velocity(value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
+def initial_velocity(
+    value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
+) -> Given:
     """u_t(·, t₀) = value, for equations of second order in time. Arguments as in `dirichlet`.
 
     Examples:
@@ -165,7 +179,9 @@ def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None 
     """
     points, numbers = torch.as_tensor(x, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64)
     if points.ndim != 2 or not len(points) or numbers.shape != points.shape[:1]:
-        raise ValueError(f"measured: got points {tuple(points.shape)} and values {tuple(numbers.shape)}, expected (n, d) and (n,)")
+        raise ValueError(
+            f"measured: got points {tuple(points.shape)} and values {tuple(numbers.shape)}, expected (n, d) and (n,)"
+        )
     return Given("data", x=points, measured=numbers, name=name, weight=weight)
 
 
@@ -179,7 +195,8 @@ def conditions_of(given: Sequence[Given], domain: Domain, time: bool, exact: Fun
         exact: u, from which values follow that are left out.
 
     Raises:
-        ValueError: an unknown piece, points outside the domain, time where there is none, no value and no exact solution, or a name twice.
+        ValueError: an unknown piece, points outside the domain, time where there is none, no value and no exact
+            solution, or a name twice.
     """
     return counted_conditions(given, domain, time, exact)[0]
 
@@ -197,13 +214,18 @@ def counted_conditions(
         for condition in more:
             taken = [c.name for c in found]
             if condition.name in (*taken, "interior"):
-                raise ValueError(f"name: got {condition.name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}")
+                raise ValueError(
+                    f"name: got {condition.name!r}, expected a name of its own; taken are "
+                    f"{', '.join(['interior', *taken])}"
+                )
             found.append(condition)
             counts |= {} if one.points is None else {condition.name: one.points}
     return tuple(found), counts
 
 
-def _conditions(given: Given, domain: Domain, time: bool, exact: Function | None, taken: Sequence[str]) -> tuple[Condition, ...]:
+def _conditions(
+    given: Given, domain: Domain, time: bool, exact: Function | None, taken: Sequence[str]
+) -> tuple[Condition, ...]:
     """What one of them says; `taken` are the names of those before it."""
     if given.kind == "periodic":
         return periodic_conditions(domain, given.axis, given.name, time=time, weight=given.weight or 1.0)
@@ -227,7 +249,9 @@ _LEFT = {"dirichlet": "u", "neumann": "∂u/∂ν", "robin": "αu + β∂u/∂ν
 
 
 def _read(value: Value, dim: int, time: bool) -> Function | float | None:
-    """Text as the function that it says; a formula without coordinates as its number, so that zero is seen to be zero."""
+    """Text as the function that it says; a formula without coordinates as its number,
+    so that zero is seen to be zero.
+    """
     formula = parse(value, dim, time) if isinstance(value, str) else value
     return formula.value if isinstance(formula, Expression) and formula.is_constant else formula
 
@@ -236,7 +260,13 @@ def _said(value: Value) -> str:
     """The value in words."""
     if value is None:
         return "the exact solution's"
-    return str(getattr(value, "text", "a given function")) if callable(value) else value if isinstance(value, str) else f"{value:g}"
+    return (
+        str(getattr(value, "text", "a given function"))
+        if callable(value)
+        else value
+        if isinstance(value, str)
+        else f"{value:g}"
+    )
 
 
 def _data(given: Given, name: str, domain: Domain) -> Condition:
@@ -251,14 +281,18 @@ def _data(given: Given, name: str, domain: Domain) -> Condition:
 def _region(given: Given, domain: Domain, time: bool) -> Region:
     if given.kind in ("initial", "velocity"):
         if not time:
-            raise ValueError(f"type: got {given.kind} in a problem without time; write time: true, the last coordinate being t")
+            raise ValueError(
+                f"type: got {given.kind} in a problem without time; write time: true, the last coordinate being t"
+            )
         return at_start(domain)
     pieces = named_pieces(given.on, domain, time)
     where = given.on if isinstance(given.on, str) else ", ".join(given.on)
     return on_pieces(domain, pieces, "on ∂Ω" if given.on == "all" else f"on {where}")
 
 
-def _operator(kind: str, domain: Domain, alpha: Function | float | None, beta: Function | float | None) -> SecondOrderOperator:
+def _operator(
+    kind: str, domain: Domain, alpha: Function | float | None, beta: Function | float | None
+) -> SecondOrderOperator:
     if kind == "neumann":
         return normal_derivative(domain.dim, domain.normal)
     if kind == "velocity":
@@ -276,7 +310,9 @@ def _from_exact(kind: str, operator: SecondOrderOperator, exact: Function) -> Fu
 
 
 def usual(data: Value = 0.0, initial: Value = None, velocity: Value = None) -> tuple[Given, ...]:
-    """u = data on the whole boundary, and of an evolution problem the initial value and the velocity where they are given."""
+    """u = data on the whole boundary, and of an evolution problem the initial value and the velocity where they are
+    given.
+    """
     start = [] if initial is None else [initial_value(initial)]
     speed = [] if velocity is None else [initial_velocity(velocity)]
     return (dirichlet(data), *start, *speed)

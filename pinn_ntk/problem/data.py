@@ -11,7 +11,8 @@ from pinn_ntk.arguments import require_file
 
 
 def read_points(path: str | Path, dim: int | None = None) -> tuple[Tensor, Tensor]:
-    """(x_i, y_i), i = 1…n, from a CSV file with the header x1,…,xd,value (x, y, z and t name coordinates, too, in this order).
+    """(x_i, y_i), i = 1…n, from a CSV file with the header x1,…,xd,value (x, y, z and t name coordinates, too,
+    in this order).
 
     Args:
         path: the file, UTF-8.
@@ -44,9 +45,15 @@ def _lines(path: str | Path) -> list[tuple[int, list[str]]]:
     """The rows that are not empty, with their line numbers."""
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            return [(i, [cell.strip() for cell in row]) for i, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
+            return [
+                (i, [cell.strip() for cell in row])
+                for i, row in enumerate(csv.reader(file), 1)
+                if any(cell.strip() for cell in row)
+            ]
     except (OSError, UnicodeError, csv.Error) as error:
-        raise ValueError(f"csv: {path} cannot be read ({error}); expected a UTF-8 text file with the columns x1, …, xd, value") from error
+        raise ValueError(
+            f"csv: {path} cannot be read ({error}); expected a UTF-8 text file with the columns x1, …, xd, value"
+        ) from error
 
 
 def _table(path: str | Path, lines: list[tuple[int, list[str]]]) -> Tensor:
@@ -68,7 +75,9 @@ def _numbers(path: str | Path, line: int, cells: list[str], columns: int) -> lis
     try:
         values = [float(cell) for cell in cells]
     except ValueError as error:
-        raise ValueError(f"csv: {path}, line {line}: {error}; expected numbers with a point as the decimal mark") from error
+        raise ValueError(
+            f"csv: {path}, line {line}: {error}; expected numbers with a point as the decimal mark"
+        ) from error
     if len(values) != columns or not all(math.isfinite(v) for v in values):
         raise ValueError(f"csv: {path}, line {line}: got {cells}, expected {columns} finite numbers")
     return values

@@ -15,7 +15,13 @@ from pinn_ntk.geometry.over_time import over_time
 from pinn_ntk.geometry.polygon import l_shape, polygon
 from pinn_ntk.problem.formulas import Faults, constant
 
-SHAPES: dict[str, Callable[..., Domain]] = {"ball": ball, "ellipse": ellipse, "annulus": annulus, "polygon": polygon, "l_shape": l_shape}
+SHAPES: dict[str, Callable[..., Domain]] = {
+    "ball": ball,
+    "ellipse": ellipse,
+    "annulus": annulus,
+    "polygon": polygon,
+    "l_shape": l_shape,
+}
 COMBINED: dict[str, Callable[..., Domain]] = {"union": union, "difference": difference, "intersection": intersection}
 KINDS = ("box", *SHAPES, *COMBINED)
 MAX_DIM = 100  # every coordinate has two faces and a Hessian column of ϕ: seconds here, a quarter of an hour at 1000
@@ -44,7 +50,9 @@ def read_domain(spec: Mapping[str, Any], time: bool, faults: Faults) -> Domain |
     if domain is None:
         return None
     if time and times is None:
-        faults.add("time_span", f"missing; {described['kind']} is a domain of space: write for example time_span: [0, 1]")
+        faults.add(
+            "time_span", f"missing; {described['kind']} is a domain of space: write for example time_span: [0, 1]"
+        )
         return None
     made = domain if times is None else faults.attempt("time_span", lambda: over_time(domain, *times))
     if made is not None and dim is not None and dim != made.dim:
@@ -64,7 +72,10 @@ def _finite(described: Mapping[str, Any], faults: Faults) -> bool:
         level = [part for of in inner if isinstance(of, (list, tuple)) for part in of if isinstance(part, Mapping)]
         if not level:
             return True
-    faults.add("domain", f"got more than {MAX_PARTS} parts or {MAX_DEPTH} levels of them, expected fewer; leave out what matters least")
+    faults.add(
+        "domain",
+        f"got more than {MAX_PARTS} parts or {MAX_DEPTH} levels of them, expected fewer; leave out what matters least",
+    )
     return False
 
 
@@ -91,15 +102,25 @@ def _checked_box(
     """The box of space with its times, or the box that has time as its last coordinate."""
     space = None if dim is None else dim - (times is not None)
     if space == 0 or (time and times is None and (dim or 2) < 2):
-        faults.add("dim", "got 1 coordinate with time: true, expected space coordinates and time as the last one; dim counts time")
+        faults.add(
+            "dim",
+            "got 1 coordinate with time: true, expected space coordinates and time as the last one; dim counts time",
+        )
         return None
     made = _box("domain", described, space, faults)
     if made is None:
         return None
     if time and times is None and made.dim < 2:
-        faults.add("dim", "got 1 coordinate with time: true, expected space coordinates and time as the last one; dim counts time")
+        faults.add(
+            "dim",
+            "got 1 coordinate with time: true, expected space coordinates and time as the last one; dim counts time",
+        )
         return None
-    return made if times is None else faults.attempt("time_span", lambda: box([*made.low, times[0]], [*made.high, times[1]]))
+    return (
+        made
+        if times is None
+        else faults.attempt("time_span", lambda: box([*made.low, times[0]], [*made.high, times[1]]))
+    )
 
 
 def _box(key: str, described: Mapping[str, Any], dim: int | None, faults: Faults) -> Box | None:
@@ -115,7 +136,9 @@ def _box(key: str, described: Mapping[str, Any], dim: int | None, faults: Faults
         faults.add(key, f"got {d} coordinates, expected at most {MAX_DIM}")
         return None
     if len(low) != d or len(high) != d:
-        faults.add(key, f"got {len(low)} lower and {len(high)} upper ends for {d} coordinates, expected one of each for each")
+        faults.add(
+            key, f"got {len(low)} lower and {len(high)} upper ends for {d} coordinates, expected one of each for each"
+        )
         return None
     return faults.attempt(key, lambda: box(low, high))
 
@@ -132,7 +155,9 @@ def _domain(key: str, described: object, dim: int | None, faults: Faults) -> Dom
     if not isinstance(described, Mapping):
         faults.add(key, f"got {described!r}, expected a mapping such as {_EXAMPLE}")
         return None
-    kind = faults.attempt(f"{key}.kind", lambda: choose(f"{key}.kind", described.get("kind", "box"), {name: name for name in KINDS}))
+    kind = faults.attempt(
+        f"{key}.kind", lambda: choose(f"{key}.kind", described.get("kind", "box"), {name: name for name in KINDS})
+    )
     if kind is None:
         return None
     if kind == "box":
@@ -145,7 +170,9 @@ def _combination(key: str, kind: str, described: Mapping[str, Any], faults: Faul
     parts = described.get("of")
     if not isinstance(parts, (list, tuple)) or not parts:
         faults.add(
-            f"{key}.of", f"got {parts!r}, expected a list of domains such as [{_EXAMPLE}, {{kind: ball, center: [0, 0], radius: 1}}]"
+            f"{key}.of",
+            f"got {parts!r}, expected a list of domains such as [{_EXAMPLE}, "
+            f"{{kind: ball, center: [0, 0], radius: 1}}]",
         )
         return None
     made = [_domain(f"{key}.of[{i}]", part, None, faults) for i, part in enumerate(parts)]

@@ -132,7 +132,8 @@ def black_scholes(
 ) -> Problem:
     """−V_τ + ½ς²S²V_SS + rSV_S − rV = 0 on (0, 1) × (0, T), V(S, 0) = S²; V = S² e^{(r + ς²)τ}.
 
-    The power claim S², with S in units of its largest price and τ = T − t the time to maturity, so that the payoff is an initial value.
+    The power claim S², with S in units of its largest price and τ = T − t the time to maturity, so that the payoff is
+    an initial value.
 
     Args:
         volatility: ς > 0.
@@ -182,9 +183,11 @@ def fokker_planck_1d(
     test_points: int = 4096,
     sampling: str = "sobol",
 ) -> Problem:
-    """p_t − (θ(x − ½)p)_x − Dp_xx = 0 on (0, 1) × (0, T): the density of the Ornstein–Uhlenbeck process dX = −θ(X − ½)dt + √(2D) dW.
+    """p_t − (θ(x − ½)p)_x − Dp_xx = 0 on (0, 1) × (0, T): the density of the Ornstein–Uhlenbeck process dX = −θ(X −
+    ½)dt + √(2D) dW.
 
-    p = N(x; ½ + μ(t), s²(t)) with μ = −e^{−θt}/5 and s² = D/θ + (s₀² − D/θ)e^{−2θt}; its values are given at both ends and at t = 0.
+    p = N(x; ½ + μ(t), s²(t)) with μ = −e^{−θt}/5 and s² = D/θ + (s₀² − D/θ)e^{−2θt}; its values are given at both ends
+    and at t = 0.
 
     Args:
         attraction: θ > 0.

@@ -1,4 +1,6 @@
-"""What a person writes in a specification: numbers, formulas, coefficients and operators, with every fault kept under its key."""
+"""What a person writes in a specification: numbers, formulas, coefficients and operators,
+with every fault kept under its key.
+"""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,7 +102,9 @@ class Formulas:
 
     @cached_property
     def sample(self) -> Tensor:
-        """Points inside, on every piece, and (of boxes in few dimensions) the corners and midpoints, where formulas like to fail."""
+        """Points inside, on every piece, and (of boxes in few dimensions) the corners and midpoints,
+        where formulas like to fail.
+        """
         domain = self.domain
         parts = [domain.interior(256), domain.boundary(max(16 * domain.dim, 8 * len(domain.pieces)))]
         return torch.cat([*parts, domain.lattice(3)] if isinstance(domain, Box) and domain.dim <= 6 else parts)
@@ -129,10 +133,14 @@ class Formulas:
         return read
 
     def coefficient(self, key: str, value: object, rank: int = 2) -> Any:
-        """A number, a formula, a field from a file, or a nested list of these; numbers stay numbers, constants constant."""
+        """A number, a formula, a field from a file, or a nested list of these; numbers stay numbers,
+        constants constant.
+        """
         if isinstance(value, (list, tuple)):
             if rank == 0 or len(value) > self.domain.dim:
-                expected = "a number or a formula" if rank == 0 else f"at most {self.domain.dim}, one for each coordinate"
+                expected = (
+                    "a number or a formula" if rank == 0 else f"at most {self.domain.dim}, one for each coordinate"
+                )
                 self.faults.add(key, f"got a list of {len(value)} entries, expected {expected}")
                 return 0.0
             return [self.coefficient(f"{key}[{i}]", v, rank - 1) for i, v in enumerate(value)]
@@ -161,7 +169,9 @@ class Formulas:
 
     def _term(self, key: str, value: object, table: OperatorTable) -> SecondOrderOperator | None:
         if not isinstance(value, Mapping):
-            self.faults.add(key, f"got {value!r}, expected a mapping such as {{kind: laplacian}} or {{A: 1, b: [0, 1], c: 0}}")
+            self.faults.add(
+                key, f"got {value!r}, expected a mapping such as {{kind: laplacian}} or {{A: 1, b: [0, 1], c: 0}}"
+            )
             return None
         factor = self.faults.attempt(f"{key}.factor", lambda: constant(f"{key}.factor", value.get("factor", 1.0)))
         rest = {k: v for k, v in value.items() if k != "factor"}
@@ -196,15 +206,24 @@ class Formulas:
         parameters = inspect.signature(preset).parameters
         own = [name for name in parameters if name not in ("dim", "space_dim", "name")]
         self.faults.unknown(f"{key}.", value, ["kind", "factor", *own])
-        arguments = {name: self._argument(f"{key}.{name}", value[name], parameters[name]) for name in own if name in value}
+        arguments = {
+            name: self._argument(f"{key}.{name}", value[name], parameters[name]) for name in own if name in value
+        }
         if "space_dim" in parameters and not self.time:
-            self.faults.add(f"{key}.kind", f"{value['kind']} needs time: got time: false, expected time: true, the last coordinate being t")
+            self.faults.add(
+                f"{key}.kind",
+                f"{value['kind']} needs time: got time: false, expected time: true, the last coordinate being t",
+            )
         for name in own:
             if name not in value and parameters[name].default is inspect.Parameter.empty:
                 self.faults.add(f"{key}.{name}", f"missing; {value['kind']} needs it")
         sizes = {"dim": self.domain.dim, "space_dim": self.domain.dim - 1}
         arguments |= {name: size for name, size in sizes.items() if name in parameters}
-        return None if len(self.faults.found) > before else self.faults.attempt(key, lambda: _made(preset, arguments, self.domain.dim))
+        return (
+            None
+            if len(self.faults.found) > before
+            else self.faults.attempt(key, lambda: _made(preset, arguments, self.domain.dim))
+        )
 
     def _argument(self, key: str, value: object, parameter: inspect.Parameter) -> Any:
         """A parameter of a preset: a number where the preset says float, else a coefficient."""

@@ -1,7 +1,10 @@
-"""A person's own problem from a plain mapping, as YAML gives it: formulas are read against a whitelist, nothing of it is executed."""
+"""A person's own problem from a plain mapping, as YAML gives it: formulas are read against a whitelist,
+nothing of it is executed.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pinn_ntk.arguments import is_line
@@ -33,31 +36,38 @@ KEYS = ("name", "dim", "domain", "time", "time_span", "operator", *_FORMULAS, "c
 def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERATORS) -> Problem:
     """𝓛u = f in Ω with its conditions, from a mapping of numbers, texts and lists.
 
-    A manufactured problem needs only `operator` and `exact`: source, boundary and initial data follow by applying the operators to it.
+    A manufactured problem needs only `operator` and `exact`: source, boundary and initial data follow by applying the
+    operators to it.
 
     Args:
         spec: the keys are
-            name, dim (default 1; time counts) or domain {kind: box, low, high}, another of `domains.KINDS` with what its factory takes, or
-            {kind: union | difference | intersection, of: [domains]}; time (the last coordinate is t), time_span: [start, end], which
-            makes the domain one of space;
-            operator: {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a list of these for their sum; `factor`;
-            source, exact, boundary_value, initial_value, initial_velocity: formulas in x, y, z or x1 … xd, and t; in place of any of them
+            name, dim (default 1; time counts) or domain {kind: box, low, high}, another of `domains.KINDS` with what
+            its factory takes, or {kind: union | difference | intersection, of: [domains]}; time (the last coordinate is
+            t), time_span: [start, end], which makes the domain one of space;
+            operator: {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a list of these for
+                their sum; `factor`;
+            source, exact, boundary_value, initial_value, initial_velocity: formulas in x, y, z or x1 … xd, and t; in
+                place of any of them
             but `exact`, and of a coefficient, {grid: FILE.nc or .csv, variable, interpolation: linear | cubic};
-            conditions: a list of {type: dirichlet | neumann | robin | periodic | initial | initial_velocity | data, on: all | piece | a
-            list of them, value, alpha, beta, axis (of periodic, such as x), csv, points, name, weight}, each a block (periodic two), in
-            place of boundary and initial values (data come beside them);
+            conditions: a list of {type: dirichlet | neumann | robin | periodic | initial | initial_velocity | data, on:
+                all | piece | a
+            list of them, value, alpha, beta, axis (of periodic, such as x), csv, points, name, weight}, each a block
+            (periodic two), in place of boundary and initial values (data come beside them);
             boundary: hard | soft, points, boundary_points, weights, seed, test_points, sampling: see `Collocation`.
         operators: what `kind` may name.
 
     Returns:
-        the problem; without a word about `boundary`, conditions are an ansatz on boxes without a list of them that has a map, else blocks.
+        the problem; without a word about `boundary`, conditions are an ansatz on boxes without a list of them that has
+        a map, else blocks.
 
     Raises:
-        SpecError: everything that is wrong, at once, each with its key. An exact solution that is none is for `check_problem` to find.
+        SpecError: everything that is wrong, at once, each with its key. An exact solution that is none is for
+            `check_problem` to find.
 
     Examples:
         >>> from pinn_ntk import problem_from_text
-        >>> problem = problem_from_text({"operator": {"kind": "laplacian"}, "exact": "x**2", "points": 8, "boundary": "soft"})
+        >>> text = {"operator": {"kind": "laplacian"}, "exact": "x**2", "points": 8, "boundary": "soft"}
+        >>> problem = problem_from_text(text)
         >>> problem.equation, [block.target[0].item() for block in problem.blocks]
         ('Δu = 𝓛(x**2)', [2.0, 0.0])
     """
@@ -98,7 +108,7 @@ def _collocation(spec: Mapping[str, Any], faults: Faults) -> Collocation:
     for key in _COLLOCATION:
         if spec.get(key) is not None:
             before = how
-            how = faults.attempt(key, lambda key=key, before=before: replace(before, **{key: spec[key]})) or how  # type: ignore[misc]
+            how = faults.attempt(key, lambda k=key, b=before: replace(b, **{k: spec[k]})) or how  # type: ignore[misc]
     kinds = [c.get("type") for c in _listed(spec) if isinstance(c, Mapping)]
     return replace(how, boundary="soft") if "boundary" not in spec and any(kind != "data" for kind in kinds) else how
 
@@ -116,12 +126,20 @@ def _time(spec: Mapping[str, Any], faults: Faults) -> bool:
 
 
 def _check_choice(
-    spec: Mapping[str, Any], time: bool, operator: SecondOrderOperator | None, conditions: list[Given], domain: Domain, faults: Faults
+    spec: Mapping[str, Any],
+    time: bool,
+    operator: SecondOrderOperator | None,
+    conditions: list[Given],
+    domain: Domain,
+    faults: Faults,
 ) -> None:
     """What must and must not be given together."""
     listed = [c.name for c in conditions if c.kind != "data"]
     if spec.get("boundary") == "hard" and (soft := [c.name for c in conditions if c.kind not in (*IMPOSED, "data")]):
-        faults.add("boundary", f"got hard beside the conditions {', '.join(soft)}, which are soft blocks; write soft, or drop them")
+        faults.add(
+            "boundary",
+            f"got hard beside the conditions {', '.join(soft)}, which are soft blocks; write soft, or drop them",
+        )
     for key in ("boundary_value", "initial_value", "initial_velocity"):
         if spec.get(key) is not None and listed:
             faults.add(key, "given beside `conditions`, which replace it; write it as a condition there")
@@ -129,11 +147,17 @@ def _check_choice(
             faults.add(key, "given in a problem without time; write time: true, the last coordinate being t")
     exact = spec.get("exact") is not None
     if not exact and not _listed(spec) and all(spec.get(key) is None for key in _FORMULAS):
-        faults.add("source", "missing; give a source, an exact solution, or boundary or initial values: all of them are zero otherwise")
+        faults.add(
+            "source",
+            "missing; give a source, an exact solution, or boundary or initial values: all of them are zero otherwise",
+        )
     if time and operator is not None and not listed:
         second = second_order_in_time(operator, domain)
         if spec.get("initial_velocity") is not None and not second:
-            faults.add("initial_velocity", "given for an equation of first order in time, where it follows from the equation; leave it out")
+            faults.add(
+                "initial_velocity",
+                "given for an equation of first order in time, where it follows from the equation; leave it out",
+            )
         for key in ("initial_value", *(["initial_velocity"] if second else [])):
             if spec.get(key) is None and not exact:
                 faults.add(key, "missing; an evolution problem needs it, or `exact`, or `conditions`")
@@ -143,7 +167,10 @@ def _check_weights(conditions: list[Given], how: Collocation, faults: Faults) ->
     """λ_b of a condition is given in one place."""
     for condition in conditions:
         if condition.weight is not None and condition.name in (how.weights or {}):
-            faults.add("weights", f"got one for {condition.name!r}, whose condition has a weight of its own; give one of the two")
+            faults.add(
+                "weights",
+                f"got one for {condition.name!r}, whose condition has a weight of its own; give one of the two",
+            )
 
 
 def _build(
@@ -204,7 +231,8 @@ def _collocated(equation: Equation, how: Collocation, faults: Faults, sourced: b
     for i, condition in enumerate(equation.given):
         if ansatz is None or condition.kind not in IMPOSED:
             key = "conditions" if listed or condition.kind == "data" else "boundary_points"
-            faults.attempt(key, lambda i=i: blocks.append(condition_block(equation.given, i, ansatz, how)))  # type: ignore[misc]
+            block = faults.attempt(key, partial(condition_block, equation.given, i, ansatz, how))
+            blocks += [] if block is None else [block]
     faults.stop()
     faults.attempt("weights", lambda: weighted(blocks, how.weights))
     faults.stop()
@@ -221,19 +249,29 @@ def _imposed(equation: Equation, faults: Faults) -> Ansatz | None:
 
 def _rests_on(error: ValueError, otherwise: str) -> tuple[str, str]:
     """The key that an error is about, and the rest of it."""
-    about, words = ("boundary", str(error).removeprefix("boundary: ")) if str(error).startswith("boundary: ") else (otherwise, str(error))
+    about, words = (
+        ("boundary", str(error).removeprefix("boundary: "))
+        if str(error).startswith("boundary: ")
+        else (otherwise, str(error))
+    )
     return about, words
 
 
 def _usual(exact: Expression | None, texts: dict[str, Text], time: bool, second: bool) -> list[Given]:
-    """The conditions of boundary_value, initial_value and initial_velocity; those that are missing follow from `exact` or are zero."""
+    """The conditions of boundary_value, initial_value and initial_velocity;
+    those that are missing follow from `exact` or are zero.
+    """
 
     def value(key: str) -> Text | float:
         formula = texts[key]
         return 0.0 if formula is None and exact is None else formula
 
     first = [initial_value(value("initial_value"))] if time else []
-    return [dirichlet(value("boundary_value")), *first, *([initial_velocity(value("initial_velocity"))] if second else [])]
+    return [
+        dirichlet(value("boundary_value")),
+        *first,
+        *([initial_velocity(value("initial_velocity"))] if second else []),
+    ]
 
 
 def _words(exact: Expression | None, texts: dict[str, Text], time: bool, second: bool) -> tuple[str, ...]:
@@ -242,4 +280,6 @@ def _words(exact: Expression | None, texts: dict[str, Text], time: bool, second:
     rows += [("u", "initial_value", "at the start")] if time else []
     rows += [("u_t", "initial_velocity", "at the start")] if second else []
     otherwise = "0" if exact is None else f"that of {exact.text}"
-    return tuple(f"{left} = {formula.text if (formula := texts[key]) else otherwise} {place}" for left, key, place in rows)
+    return tuple(
+        f"{left} = {formula.text if (formula := texts[key]) else otherwise} {place}" for left, key, place in rows
+    )

@@ -24,7 +24,8 @@ _SLACK = 1e-9  # of the grid's length: rounding of end points
 class Gridded:
     """x ↦ a(x), between the values a(g_i) on a tensor grid: multilinear, or a cubic spline along each axis.
 
-    Its derivative is refused, since that of an interpolation says nothing about the field: 𝓛 = ∇·(a∇u) has to be given by its ∇a.
+    Its derivative is refused, since that of an interpolation says nothing about the field: 𝓛 = ∇·(a∇u) has to be given
+    by its ∇a.
 
     Attributes:
         text: the field in words.
@@ -72,7 +73,9 @@ class Gridded:
         outside = ((points < low - _SLACK * (high - low)) | (points > high + _SLACK * (high - low))).any(1)
         if outside.any():
             grid = " × ".join(f"[{lo:g}, {hi:g}]" for lo, hi in zip(low, high, strict=True))
-            raise ValueError(f"{self.text}: got the point {x[int(outside.argmax())].tolist()}, expected points of the grid {grid}")
+            raise ValueError(
+                f"{self.text}: got the point {x[int(outside.argmax())].tolist()}, expected points of the grid {grid}"
+            )
         return torch.from_numpy(self._interpolate(np.clip(points, low, high))).to(x)
 
 
@@ -84,12 +87,15 @@ class _Interpolated(torch.autograd.Function):
         return field.at(x)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Gridded], output: Tensor) -> None:  # noqa: ARG004  torch's signature
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Gridded], output: Tensor) -> None:  # noqa: ARG004
         ctx.text = inputs[1].text
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:  # noqa: ARG004  torch's signature
-        raise ValueError(f"{ctx.text}: got asked for its derivative, expected use by value only: a field on a grid is never differentiated")
+    def backward(ctx: Any, *gradients: Tensor) -> Any:  # noqa: ARG004
+        raise ValueError(
+            f"{ctx.text}: got asked for its derivative, expected use by value only: a field on a grid is never "
+            "differentiated"
+        )
 
 
 def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
@@ -101,16 +107,21 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
         time: whether the last is t.
 
     Raises:
-        ValueError: a file that cannot be read, names that are no coordinates, points that are no tensor grid, values that are not finite.
+        ValueError: a file that cannot be read, names that are no coordinates, points that are no tensor grid, values
+            that are not finite.
     """
     path, method = given.get("grid"), given.get("interpolation", "linear")
     if not isinstance(path, (str, Path)) or not str(path):
-        raise ValueError(f"got {path!r}, expected the path of a NetCDF file (.nc) or a CSV file with the columns x, …, value")
+        raise ValueError(
+            f"got {path!r}, expected the path of a NetCDF file (.nc) or a CSV file with the columns x, …, value"
+        )
     choose("interpolation", method, METHODS)
     require_file("grid", path)
     names = variable_names(dim, time)
     known = {name: j for j, name in enumerate(names)} | {f"x{j + 1}": j for j in range(dim - time)}
-    found, axes, values = (_from_netcdf if str(path).endswith((".nc", ".nc4", ".h5")) else _from_csv)(str(path), given.get("variable"))
+    found, axes, values = (_from_netcdf if str(path).endswith((".nc", ".nc4", ".h5")) else _from_csv)(
+        str(path), given.get("variable")
+    )
     if strange := [name for name in found if name not in known]:
         raise ValueError(f"{path}: got the coordinate {strange[0]}, expected some of {', '.join(names)}")
     _check(path, found, axes, values, METHODS[method] + 1)
@@ -127,7 +138,9 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
 def _check(path: object, names: Sequence[str], axes: Sequence[np.ndarray], values: np.ndarray, least: int) -> None:
     for name, axis in zip(names, axes, strict=True):
         if len(axis) < least or not np.isfinite(axis).all() or not (np.diff(axis) > 0).all():
-            raise ValueError(f"{path}: got {len(axis)} values of {name}, expected at least {least}, finite and increasing")
+            raise ValueError(
+                f"{path}: got {len(axis)} values of {name}, expected at least {least}, finite and increasing"
+            )
     if not np.isfinite(values).all():
         place = np.unravel_index(int(np.argmin(np.isfinite(values))), values.shape)
         point = ", ".join(f"{n} = {a[i]:g}" for n, a, i in zip(names, axes, place, strict=True))
@@ -147,7 +160,9 @@ def _from_csv(path: str, variable: object) -> tuple[list[str], tuple[np.ndarray,
     shape = tuple(len(axis) for axis in axes)
     flat = np.ravel_multi_index(places, shape)
     if len(rows) != math.prod(shape) or len(np.unique(flat)) != len(rows):
-        raise ValueError(f"{path}: got {len(rows)} rows for {' · '.join(map(str, shape))} grid points, expected each of them once")
+        raise ValueError(
+            f"{path}: got {len(rows)} rows for {' · '.join(map(str, shape))} grid points, expected each of them once"
+        )
     grid = np.empty(shape)
     grid.flat[flat] = value
     return [names[j] for j in coordinates], axes, grid
@@ -168,7 +183,9 @@ def _from_netcdf(path: str, variable: object) -> tuple[list[str], tuple[np.ndarr
     array = choose("variable", variable, variables) if variable is not None else next(iter(variables.values()))
     names = [str(name) for name in array.dims]
     if missing := [name for name in names if name not in data.coords]:
-        raise ValueError(f"{path}: got no coordinate for the dimension {missing[0]} of {array.name}, expected its points")
+        raise ValueError(
+            f"{path}: got no coordinate for the dimension {missing[0]} of {array.name}, expected its points"
+        )
     sorted_array = array.sortby(names)
     axes = tuple(np.asarray(sorted_array[name], dtype=np.float64) for name in names)
     return names, axes, np.asarray(sorted_array, dtype=np.float64)

@@ -1,4 +1,6 @@
-"""More ready problems on (x, t) that carry waves: transport (first order) and Klein–Gordon (dispersive), each with its exact solution."""
+"""More ready problems on (x, t) that carry waves: transport (first order) and Klein–Gordon (dispersive),
+each with its exact solution.
+"""
 
 import math
 from collections.abc import Mapping
@@ -30,7 +32,8 @@ def transport_1d(
     test_points: int = 4096,
     sampling: str = "sobol",
 ) -> Problem:
-    """u_t + vu_x = 0 on (0, 1) × (0, T), u = sin 2πx at t = 0 and u = −sin 2πvt at the inflow x = 0; u = sin 2π(x − vt).
+    """u_t + vu_x = 0 on (0, 1) × (0, T), u = sin 2πx at t = 0 and u = −sin 2πvt at the inflow x = 0;
+    u = sin 2π(x − vt).
 
     Nothing is prescribed at the outflow x = 1. Hard conditions: u = g + ϕh with ϕ = xt/T and g = sin 2πx − sin 2πvt.
 
@@ -50,7 +53,10 @@ def transport_1d(
     """
     v, end = number("speed", speed, positive=True), number("final_time", final_time, positive=True)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
-    domain, operator = box([0.0, 0.0], [1.0, end]), SecondOrderOperator(2, b=torch.tensor([v, 1.0], dtype=torch.float64), name="u_t + vu_x")
+    domain, operator = (
+        box([0.0, 0.0], [1.0, end]),
+        SecondOrderOperator(2, b=torch.tensor([v, 1.0], dtype=torch.float64), name="u_t + vu_x"),
+    )
 
     def exact(x: Tensor) -> Tensor:
         return torch.sin(2 * math.pi * (x[:, 0] - v * x[:, 1]))

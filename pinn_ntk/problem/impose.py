@@ -35,7 +35,11 @@ def impose(given: Sequence[Condition], domain: Domain, time: bool, exact: Functi
     if isinstance(domain, OverTime) and isinstance(domain.space, Box):
         domain = box(domain.low, domain.high)
     if isinstance(domain, Box):
-        return evolution_box(domain, data, values["initial"], values.get("velocity")) if time else dirichlet_box(domain, data)
+        return (
+            evolution_box(domain, data, values["initial"], values.get("velocity"))
+            if time
+            else dirichlet_box(domain, data)
+        )
     data = _extended(data, domain, time, exact)
     if isinstance(domain, OverTime):
         return evolution_shape(domain, data, values["initial"], values.get("velocity"))
@@ -55,7 +59,8 @@ def _extended(data: Function | None, domain: Domain, time: bool, exact: Function
     if float(values) <= _VANISHES * (1.0 + float(exact(domain.interior(64)).abs().max())):
         return None
     raise ValueError(
-        f"boundary: got hard on the {domain} with the exact solution as the boundary data: read inside, g would be the answer itself; "
+        f"boundary: got hard on the {domain} with the exact solution as the boundary data: read inside, g would "
+        "be the answer itself; "
         "give the boundary value by a formula of its own, or write soft"
     )
 
@@ -68,13 +73,16 @@ def imposed_values(given: Sequence[Condition], domain: Domain, time: bool) -> di
     """
     asked = [c for c in given if c.kind != "data"]
     if others := [c.name for c in asked if c.kind not in IMPOSED]:
-        raise ValueError(f"boundary: got hard beside {', '.join(others)}, which no map u = g + ϕh builds in; write soft")
+        raise ValueError(
+            f"boundary: got hard beside {', '.join(others)}, which no map u = g + ϕh builds in; write soft"
+        )
     kinds = sorted(c.kind for c in asked)
     allowed = (["dirichlet", "initial"], ["dirichlet", "initial", "velocity"]) if time else (["dirichlet"],)
     whole = set(on_sides(domain, time).pieces)
     if kinds not in allowed or any(set(c.region.pieces) != whole for c in asked if c.kind == "dirichlet"):
         raise ValueError(
-            f"boundary: got hard with the conditions {', '.join(c.words for c in asked) or '(none)'}, expected one Dirichlet condition on "
+            f"boundary: got hard with the conditions {', '.join(c.words for c in asked) or '(none)'}, expected "
+            "one Dirichlet condition on "
             f"the whole boundary{' and the initial value (and velocity)' if time else ''}; write soft"
         )
     return {c.kind: function for c in asked if (function := _function(c.target, c.kind)) is not None}

@@ -79,7 +79,9 @@ def poisson_3d(
     test_points: int = 4096,
     sampling: str = "sobol",
 ) -> Problem:
-    """−Δu = 3π² sin πx sin πy sin πz on (0, 1)³, u = 0 on the boundary; u = sin πx sin πy sin πz. Arguments as in `poisson_1d`."""
+    """−Δu = 3π² sin πx sin πy sin πz on (0, 1)³, u = 0 on the boundary; u = sin πx sin πy sin πz.
+    Arguments as in `poisson_1d`.
+    """
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     return _poisson(3, "−Δu = 3π² sin πx sin πy sin πz", how)
 
@@ -123,7 +125,9 @@ def helmholtz_2d(
     k2 = number("wavenumber", wavenumber) ** 2
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     if _resonant(k2 / math.pi**2):
-        raise ValueError(f"wavenumber: got {wavenumber}, expected k² ≠ π²(l² + m²): the square resonates there and u is not unique")
+        raise ValueError(
+            f"wavenumber: got {wavenumber}, expected k² ≠ π²(l² + m²): the square resonates there and u is not unique"
+        )
 
     def exact(x: Tensor) -> Tensor:
         return sines(x, [1, 2])
@@ -154,7 +158,8 @@ def advection_diffusion_2d(
     test_points: int = 4096,
     sampling: str = "sobol",
 ) -> Problem:
-    """−κΔu + v·∇u = f on (0, 1)² with u = e^{v·(x − (1,1))/κ} + sin πx sin πy: a layer at the outflow, which the boundary data carry.
+    """−κΔu + v·∇u = f on (0, 1)² with u = e^{v·(x − (1,1))/κ} + sin πx sin πy: a layer at the outflow,
+    which the boundary data carry.
 
     f = 2π²κ sin πx sin πy + π(v₁ cos πx sin πy + v₂ sin πx cos πy), since the layer solves the homogeneous equation.
 
@@ -188,7 +193,9 @@ def advection_diffusion_2d(
     operator = advection_diffusion(2, kappa, torch.tensor([v1, v2], dtype=torch.float64))
     equation = f"−κΔu + v·∇u = f, κ = {kappa:g}, v = ({v1:g}, {v2:g})"
     words = ("u = e^{v·(x − (1,1))/κ} on ∂Ω",)
-    return collocate(ready("advection_diffusion_2d", operator, unit_box(2), source, exact, equation, words, data=exact), how)
+    return collocate(
+        ready("advection_diffusion_2d", operator, unit_box(2), source, exact, equation, words, data=exact), how
+    )
 
 
 def elliptic(
@@ -201,9 +208,11 @@ def elliptic(
     test_points: int = 4096,
     sampling: str = "sobol",
 ) -> Problem:
-    """A:∇²u + b·∇u + cu = f on (0, 1)² with every coefficient variable; f from u = e^{x−y} sin πx sin πy, which vanishes on the boundary.
+    """A:∇²u + b·∇u + cu = f on (0, 1)² with every coefficient variable; f from u = e^{x−y} sin πx sin πy,
+    which vanishes on the boundary.
 
-    A = [[1 + x², xy/2], [xy/2, 1 + y²]] (positive definite), b = (y, −x), c = −(1 + xy) ≤ 0. Arguments as in `poisson_1d`.
+    A = [[1 + x², xy/2], [xy/2, 1 + y²]] (positive definite), b = (y, −x), c = −(1 + xy) ≤ 0. Arguments as in
+    `poisson_1d`.
     """
 
     def exact(x: Tensor) -> Tensor:

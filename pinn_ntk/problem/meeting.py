@@ -20,7 +20,9 @@ _CORNERS = 6  # coordinates up to which all corners of a box are taken
 
 
 def meeting_points(first: Region, second: Region, domain: Domain) -> Tensor:
-    """Points on the closures of both, (m, d); none where they do not meet, or where nothing is known of how curved pieces do."""
+    """Points on the closures of both, (m, d); none where they do not meet,
+    or where nothing is known of how curved pieces do.
+    """
     cuboid = _as_box(domain)
     if cuboid is not None:
         return _edges_of_box(first, second, domain, cuboid)
@@ -36,7 +38,9 @@ def _as_box(domain: Domain) -> Box | None:
 
 def _edges_of_box(first: Region, second: Region, domain: Domain, cuboid: Box) -> Tensor:
     place = {piece.name: k for k, piece in enumerate(domain.pieces)}
-    pairs = [(divmod(place[a], 2), divmod(place[b], 2)) for a, b in islice(product(first.pieces, second.pieces), _PAIRS)]
+    pairs = [
+        (divmod(place[a], 2), divmod(place[b], 2)) for a, b in islice(product(first.pieces, second.pieces), _PAIRS)
+    ]
     crossed = [(one, other) for one, other in pairs if one[0] != other[0]]
     if not crossed:
         return torch.zeros(0, cuboid.dim, dtype=torch.float64)

@@ -1,4 +1,6 @@
-"""Periodic conditions on boxes: u and its normal derivative are the same on opposite faces, a paired condition for each."""
+"""Periodic conditions on boxes: u and its normal derivative are the same on opposite faces,
+a paired condition for each.
+"""
 
 import torch
 from torch import Tensor

@@ -32,11 +32,12 @@ def given_points(
     """𝓛u(x_i) = f_i at given x_i: what the theorems are about, with no boundary between the points and the network.
 
     Args:
-        operator: a name of `OPERATORS`, {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a list of these
-            for their sum.
-        points: x_i as lists of d numbers, or numbers alone for d = 1; texts such as "1/3" and "sqrt(2)/2" are numbers too.
-        target: f: one number or formula in x, y, z or x1 … xd, or a list of n numbers; 𝓛 applied to `exact` when it is left out, and
-            the numbers ±√½ in turn when both are, whose mean square is ½.
+        operator: a name of `OPERATORS`, {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a
+            list of these for their sum.
+        points: x_i as lists of d numbers, or numbers alone for d = 1; texts such as "1/3" and "sqrt(2)/2" are numbers
+            too.
+        target: f: one number or formula in x, y, z or x1 … xd, or a list of n numbers; 𝓛 applied to `exact` when it is
+            left out, and the numbers ±√½ in turn when both are, whose mean square is ½.
         exact: u as a formula, where it is known: errors are measured against it.
         low: lower ends of the box that holds the points, a number for all.
         high: upper ends.
@@ -45,13 +46,16 @@ def given_points(
         test_points: how many points of the box errors are measured at, where `exact` is given.
 
     Raises:
-        ValueError: a faulty operator, formula, point or weight, a point outside the box, or a list of another length than n.
+        ValueError: a faulty operator, formula, point or weight, a point outside the box, or a list of another length
+            than n.
     """
     x = _table(points)
     domain = _box(x, low, high)
     outside = ~domain.contains(x)
     if bool(outside.any()):
-        raise ValueError(f"points: got {x[int(outside.int().argmax())].tolist()}, expected points in {domain}; set low and high")
+        raise ValueError(
+            f"points: got {x[int(outside.int().argmax())].tolist()}, expected points in {domain}; set low and high"
+        )
     faults = Faults()
     reader = Formulas(domain, time, faults)
     made = reader.operator("operator", {"kind": operator} if isinstance(operator, str) else operator, OPERATORS)
@@ -59,7 +63,9 @@ def given_points(
     faults.stop()
     if made is None:
         raise SpecError([("operator", "missing")])
-    values, words = (made.apply(u, x), f"𝓛({u.text})") if target is None and u is not None else _target(target, x, reader)
+    values, words = (
+        (made.apply(u, x), f"𝓛({u.text})") if target is None and u is not None else _target(target, x, reader)
+    )
     faults.stop()
     return Problem(
         weighted([Block(made, x, values, "interior")], weights),
@@ -81,14 +87,19 @@ def _table(points: Sequence[Any] | Tensor) -> Tensor:
     rows = [list(p) if isinstance(p, (list, tuple)) else [p] for p in points]
     sizes = sorted({len(row) for row in rows})
     if len(sizes) > 1 or not 1 <= sizes[0] <= MAX_DIM:
-        raise ValueError(f"points: got points with {', '.join(map(str, sizes))} coordinates, expected as many in each, from 1 to {MAX_DIM}")
+        raise ValueError(
+            f"points: got points with {', '.join(map(str, sizes))} coordinates, expected as many in each, from "
+            f"1 to {MAX_DIM}"
+        )
     return torch.tensor([[constant(f"points[{i}]", v) for v in row] for i, row in enumerate(rows)], dtype=torch.float64)
 
 
 def _box(x: Tensor, low: float | Sequence[float], high: float | Sequence[float]) -> Box:
     ends = [list(v) if isinstance(v, Sequence) else [v] * x.shape[1] for v in (low, high)]
     if any(len(end) != x.shape[1] for end in ends):
-        raise ValueError(f"points: got low = {low}, high = {high} and points of {x.shape[1]} coordinates, expected one end for each")
+        raise ValueError(
+            f"points: got low = {low}, high = {high} and points of {x.shape[1]} coordinates, expected one end for each"
+        )
     return box(*ends)
 
 

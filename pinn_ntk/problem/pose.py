@@ -31,18 +31,23 @@ def pose(
     test_points: int = 4096,
     sampling: str = "sobol",
 ) -> Problem:
-    """𝓛u = f in Ω with what is given of u. Of a manufactured problem `exact` is enough: f and all values follow from it.
+    """𝓛u = f in Ω with what is given of u. Of a manufactured problem `exact` is enough:
+    f and all values follow from it.
 
     Args:
         operator: 𝓛, on as many coordinates as the domain has.
         domain: Ω, or Ω × [t₀, T].
-        source: f as a function of points, text in x, y, z or x1 … xd, and t, or a number; None: 𝓛 applied to `exact`, else 0.
-        given: `dirichlet`, `neumann`, `robin_condition`, `periodic`, `initial_value`, `initial_velocity`, `measured`; None: the values
-            of `exact` on the boundary, and with time at the start (and the velocity, where 𝓛 is of second order in time).
+        source: f as a function of points, text in x, y, z or x1 … xd, and t, or a number; None: 𝓛 applied to `exact`,
+            else 0.
+        given: `dirichlet`, `neumann`, `robin_condition`, `periodic`, `initial_value`, `initial_velocity`, `measured`;
+            None: the values of `exact` on the boundary, and with time at the start (and the velocity, where 𝓛 is of
+            second order in time).
         exact: u, where it is known, as a function, text or number.
-        time: whether the last coordinate is time; None: where something is given at the start, or the domain is one over time.
+        time: whether the last coordinate is time; None: where something is given at the start, or the domain is one
+            over time.
         name: of the problem.
-        boundary: 'hard' builds the conditions into u = g + ϕh, 'soft' makes each a block; None: hard where `given` is None and Ω a box.
+        boundary: 'hard' builds the conditions into u = g + ϕh, 'soft' makes each a block; None: hard where `given` is
+            None and Ω a box.
         points: collocation points inside.
         boundary_points: of each condition that does not say how many; None: 64, and at least one on each piece of ∂Ω.
         weights: λ_b by block name, over those that conditions have of their own.
@@ -61,7 +66,10 @@ def pose(
         ['interior', 'boundary', 'initial']
     """
     if operator.dim != domain.dim:
-        raise ValueError(f"operator: got one on {operator.dim} coordinates, expected {domain.dim}, as many as {domain} has (time counts)")
+        raise ValueError(
+            f"operator: got one on {operator.dim} coordinates, expected {domain.dim}, as many as {domain} has "
+            "(time counts)"
+        )
     start = any(getattr(one, "kind", "") in ("initial", "velocity") for one in given or ())
     timed = isinstance(domain, OverTime) or start if time is None else time
     u = _function(exact, domain.dim, timed)
@@ -106,7 +114,9 @@ def _function(value: Formula | None, dim: int, time: bool) -> Function | None:
 def _words(source: Formula | None, exact: Formula | None) -> str:
     """f in words."""
     if source is None:
-        return "0" if exact is None else f"𝓛({_said(exact)})" if isinstance(exact, (str, Expression)) else "𝓛(u), u given"
+        return (
+            "0" if exact is None else f"𝓛({_said(exact)})" if isinstance(exact, (str, Expression)) else "𝓛(u), u given"
+        )
     return _said(source)
 
 

@@ -1,6 +1,7 @@
 """Conditions before points are drawn: 𝓛_b u = f_b on a region, which a solver may sample as densely as it likes.
 
-A paired condition is about two points in one row, 𝓛u(x) − 𝓜u(x') = f with x' = m(x): periodic solutions, jumps across an interface.
+A paired condition is about two points in one row, 𝓛u(x) − 𝓜u(x') = f with x' = m(x): periodic solutions, jumps across
+an interface.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,8 @@ class Region:
     """Where a condition holds.
 
     Attributes:
-        sample: (n, seed) → (m, d) points spread by measure; m < n where the region has fewer points, such as an interval's end or data.
+        sample: (n, seed) → (m, d) points spread by measure; m < n where the region has fewer points, such as an
+            interval's end or data.
         measure: of the region in its own dimension; the number of points where they are finitely many.
         dim: its dimension: d inside, d − 1 on the boundary, 0 for points.
         words: for a report, such as "on x = 0".

@@ -37,7 +37,9 @@ def on_pieces(domain: Domain, names: Sequence[str], words: str = "") -> Region:
     def sample(n: int, seed: int) -> Tensor:
         return domain.boundary(n, seed, chosen)
 
-    return Region(sample, sum(measures[name] for name in chosen), domain.dim - 1, words or f"on {', '.join(chosen)}", chosen)
+    return Region(
+        sample, sum(measures[name] for name in chosen), domain.dim - 1, words or f"on {', '.join(chosen)}", chosen
+    )
 
 
 def on_sides(domain: Domain, time: bool) -> Region:
@@ -79,11 +81,15 @@ def named_pieces(on: object, domain: Domain, time: bool) -> tuple[str, ...]:
 
 
 def person_names(domain: Domain, time: bool) -> dict[str, str]:
-    """What a person calls each piece, and what the domain does: a box does not know that its last coordinate is called t."""
+    """What a person calls each piece, and what the domain does: a box does not know that its last coordinate is called
+    t.
+    """
     if not isinstance(domain, Box):
         return {piece.name: piece.name for piece in domain.pieces}
     names = variable_names(domain.dim, time)
-    called = (f"{name}={end}" for name, *ends in zip(names, domain.low, domain.high, strict=True) for end in written(*ends))
+    called = (
+        f"{name}={end}" for name, *ends in zip(names, domain.low, domain.high, strict=True) for end in written(*ends)
+    )
     return dict(zip(called, (piece.name for piece in domain.pieces), strict=True))
 
 
@@ -107,5 +113,7 @@ def contained(x: Tensor, domain: Domain, what: str) -> Tensor:
     """
     outside = ~domain.contains(x)
     if bool(outside.any()):
-        raise ValueError(f"{what}: got the point {x[int(outside.int().argmax())].tolist()}, expected points in {domain}")
+        raise ValueError(
+            f"{what}: got the point {x[int(outside.int().argmax())].tolist()}, expected points in {domain}"
+        )
     return x

@@ -36,20 +36,22 @@ def regression(
     """u(x_i) = f(x_i), i = 1…n: the identity operator, one block named interior.
 
     Args:
-        target: f, as text in x, y, z or x1 … xd, or as a function (n, d) → (n,); sin 2πx₁ when neither it nor `csv` is given. Beside `csv`
-            it is the exact solution that errors are measured against.
+        target: f, as text in x, y, z or x1 … xd, or as a function (n, d) → (n,); sin 2πx₁ when neither it nor `csv` is
+            given. Beside `csv` it is the exact solution that errors are measured against.
         csv: a file of points and values, columns x1 … xd and value; their bounding box is the domain.
         dim: d; None reads it off the points or the ends of the box, else 1.
         low: lower ends of the box, a number for all.
         high: upper ends.
         points: how many, or the points themselves (n, d).
-        sampling: sobol, halton, uniform, grid (i/(m+1)), or equispaced: m^d points (i−1)/(m−1) with the ends of the box.
+        sampling: sobol, halton, uniform, grid (i/(m+1)), or equispaced: m^d points (i−1)/(m−1) with the ends of the
+            box.
         weights: λ_b by block name.
         seed: of the points.
         test_points: how many points errors are measured at.
 
     Raises:
-        ValueError: a target or file that cannot be read, values that are not finite, points outside the box, counts or seeds out of range.
+        ValueError: a target or file that cannot be read, values that are not finite, points outside the box, counts or
+            seeds out of range.
     """
     count("test_points", test_points)
     count("seed", seed, 0, MAX_SEED)
@@ -92,26 +94,36 @@ def _box(dim: int | None, low: float | Sequence[float], high: float | Sequence[f
         sizes.append(torch.as_tensor(points).shape[-1] if len(points) else 1)
     d = count("dim", dim if dim is not None else sizes[0] if sizes else 1, most=MAX_DIM)
     if any(size != d for size in sizes):
-        raise ValueError(f"regression: got low = {low}, high = {high}, dim = {dim}, expected them and the points to agree on d ({d})")
+        raise ValueError(
+            f"regression: got low = {low}, high = {high}, dim = {dim}, expected them and the points to agree on d ({d})"
+        )
     return box(*(list(v) if isinstance(v, Sequence) else [v] * d for v in (low, high)))
 
 
-def _points(points: int | Sequence[Sequence[float]] | Tensor, domain: Box, sampling: str, seed: int) -> tuple[Tensor, Box]:
+def _points(
+    points: int | Sequence[Sequence[float]] | Tensor, domain: Box, sampling: str, seed: int
+) -> tuple[Tensor, Box]:
     if isinstance(points, (Sequence, Tensor)):
         x = torch.as_tensor(points, dtype=torch.float64)
         outside = ~domain.contains(x)
         if bool(outside.any()):
-            raise ValueError(f"points: got {x[int(outside.int().argmax())].tolist()}, expected points in {domain}; set low and high")
+            raise ValueError(
+                f"points: got {x[int(outside.int().argmax())].tolist()}, expected points in {domain}; set low and high"
+            )
         return x, domain
     count("points", points)
     choose("sampling", sampling, {**SAMPLINGS, "equispaced": None})
-    return (_equispaced(domain, points) if sampling == "equispaced" else domain.interior(points, seed, sampling)), domain
+    return (
+        _equispaced(domain, points) if sampling == "equispaced" else domain.interior(points, seed, sampling)
+    ), domain
 
 
 def _equispaced(domain: Box, n: int) -> Tensor:
     m = round(n ** (1 / domain.dim))
     if m**domain.dim != n or m < 2:
-        raise ValueError(f"points: got {n}, expected m^{domain.dim} points with m ≥ 2 for equispaced points with the ends")
+        raise ValueError(
+            f"points: got {n}, expected m^{domain.dim} points with m ≥ 2 for equispaced points with the ends"
+        )
     return domain.lattice(m)
 
 

@@ -81,18 +81,34 @@ class Block:
         partner: Partner | None = None,
     ) -> None:
         if x.ndim != 2 or x.shape[1] != operator.dim or not x.shape[0]:
-            raise ValueError(f"points of block {name!r}: got shape {tuple(x.shape)}, expected (n, {operator.dim}) with n ≥ 1")
+            raise ValueError(
+                f"points of block {name!r}: got shape {tuple(x.shape)}, expected (n, {operator.dim}) with n ≥ 1"
+            )
         if not (math.isfinite(weight) and weight > 0.0):
-            raise ValueError(f"weight of block {name!r}: got {weight}, expected a positive number; leave the block out to ignore it")
+            raise ValueError(
+                f"weight of block {name!r}: got {weight}, expected a positive number; leave the block out to ignore it"
+            )
         values = (
-            target(x) if callable(target) and not isinstance(target, Tensor) else torch.as_tensor(target, dtype=x.dtype, device=x.device)
+            target(x)
+            if callable(target) and not isinstance(target, Tensor)
+            else torch.as_tensor(target, dtype=x.dtype, device=x.device)
         )
         values = values.detach().expand(x.shape[0]) if values.ndim == 0 else values.detach()
         if values.shape != x.shape[:1]:
-            raise ValueError(f"target of block {name!r}: got shape {tuple(values.shape)}, expected ({x.shape[0]},), one value per point")
+            raise ValueError(
+                f"target of block {name!r}: got shape {tuple(values.shape)}, expected ({x.shape[0]},), one "
+                "value per point"
+            )
         _check_finite(name, x, {"points": x, "target": values[:, None]})
         fixed = None if partner is None else _checked_partner(partner, x, operator.dim, name)
-        made = {"operator": operator, "x": x.detach(), "target": values.to(x), "name": name, "weight": float(weight), "partner": fixed}
+        made = {
+            "operator": operator,
+            "x": x.detach(),
+            "target": values.to(x),
+            "name": name,
+            "weight": float(weight),
+            "partner": fixed,
+        }
         for key, value in made.items():
             object.__setattr__(self, key, value)
 
@@ -126,16 +142,23 @@ def _check_finite(name: str, x: Tensor, named: Mapping[str, Tensor]) -> None:
         bad = ~torch.isfinite(tensor).all(1)
         if bool(bad.any()):
             i = int(bad.int().argmax())
-            raise ValueError(f"{what} of block {name!r}: got {tensor[i].tolist()} at x = {x[i].tolist()}, expected finite numbers")
+            raise ValueError(
+                f"{what} of block {name!r}: got {tensor[i].tolist()} at x = {x[i].tolist()}, expected finite numbers"
+            )
 
 
 def _checked_partner(partner: Partner, x: Tensor, dim: int, name: str) -> Partner:
     """The partner with its points written out."""
     if partner.operator.dim != dim:
-        raise ValueError(f"partner of block {name!r}: got an operator on {partner.operator.dim} coordinates, expected {dim}")
+        raise ValueError(
+            f"partner of block {name!r}: got an operator on {partner.operator.dim} coordinates, expected {dim}"
+        )
     points = partner.points(x)
     if points.shape != x.shape:
-        raise ValueError(f"partner of block {name!r}: got points of shape {tuple(points.shape)}, expected {tuple(x.shape)}, one for each x")
+        raise ValueError(
+            f"partner of block {name!r}: got points of shape {tuple(points.shape)}, expected {tuple(x.shape)}, "
+            "one for each x"
+        )
     _check_finite(name, x, {"partner": points})
     return Partner(partner.operator, points)
 
@@ -147,13 +170,16 @@ def drawn(condition: Condition, n: int, seed: int = 0) -> Block:
 
 
 def constrained(block: Block, ansatz: Ansatz) -> Block:
-    """The condition 𝓛u = f written for h of u = g + ϕh: 𝓛̃h = f − 𝓛g; of paired rows 𝓛̃h(x) − 𝓜̃h(x') = f − 𝓛g(x) + 𝓜g(x')."""
+    """The condition 𝓛u = f written for h of u = g + ϕh: 𝓛̃h = f − 𝓛g; of paired rows 𝓛̃h(x) − 𝓜̃h(x') = f − 𝓛g(x)
+    + 𝓜g(x').
+    """
     (operator, shift), *others = (hard_constraint(own, ansatz.phi, ansatz.g) for own, _ in block.places)
     target = block.target - shift(block.x)
     if not bool(target.isfinite().all()):
         i = int((~target.isfinite()).int().argmax())
         raise ValueError(
-            f"boundary: got hard with data whose extension g into Ω has no finite 𝓛g at x = {block.x[i].tolist()}, expected data with "
+            "boundary: got hard with data whose extension g into Ω has no finite 𝓛g at x = "
+            f"{block.x[i].tolist()}, expected data with "
             "finite derivatives up to ∂Ω, unlike sqrt(x) at 0; write soft"
         )
     if block.partner is None:
@@ -164,7 +190,8 @@ def constrained(block: Block, ansatz: Ansatz) -> Block:
 
 @dataclass(frozen=True)
 class Problem:
-    """Blocks that one function has to satisfy, R_S = Σ_b λ_b/(2n_b)‖e_b‖² = ‖e‖²/(2n) with e = S(𝓛h − f), s_b = √(λ_b n/n_b), n = Σ n_b.
+    """Blocks that one function has to satisfy, R_S = Σ_b λ_b/(2n_b)‖e_b‖² = ‖e‖²/(2n) with e = S(𝓛h − f),
+    s_b = √(λ_b n/n_b), n = Σ n_b.
 
     Attributes:
         blocks: the conditions; their names are distinct.
@@ -176,7 +203,8 @@ class Problem:
         conditions: boundary and initial conditions in Unicode.
         time: whether the last coordinate is time.
         test_points: (m, d) points at which errors are measured.
-        posed: what the blocks were drawn from, about u itself, so that a solver may draw more; empty where only the points are known.
+        posed: what the blocks were drawn from, about u itself, so that a solver may draw more; empty where only the
+            points are known.
     """
 
     blocks: tuple[Block, ...]
@@ -210,7 +238,18 @@ class Problem:
             raise ValueError(f"blocks: got the names {names}, expected distinct ones; pass name= to Block")
         if len(dims) > 1:
             raise ValueError(f"blocks: got operators on {sorted(dims)} coordinates, expected one dimension for all")
-        values = (tuple(blocks), name, exact, ansatz, domain, equation, tuple(conditions), time, test_points, tuple(posed))
+        values = (
+            tuple(blocks),
+            name,
+            exact,
+            ansatz,
+            domain,
+            equation,
+            tuple(conditions),
+            time,
+            test_points,
+            tuple(posed),
+        )
         for key, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, key, value)
 

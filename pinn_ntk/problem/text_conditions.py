@@ -1,4 +1,6 @@
-"""Conditions from text: Dirichlet, Neumann, Robin, periodic, initial value, initial velocity, data; faults are kept under their keys."""
+"""Conditions from text: Dirichlet, Neumann, Robin, periodic, initial value, initial velocity, data;
+faults are kept under their keys.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ def read_conditions(value: object, formulas: Formulas, manufactured: bool) -> li
         manufactured: an exact solution is known, so that values may be left out.
     """
     if not isinstance(value, (list, tuple)):
-        formulas.faults.add("conditions", f"got {value!r}, expected a list such as [{{type: neumann, on: x=0, value: 0}}]")
+        formulas.faults.add(
+            "conditions", f"got {value!r}, expected a list such as [{{type: neumann, on: x=0, value: 0}}]"
+        )
         return []
     conditions: list[Given] = []
     for i, entry in enumerate(value):
@@ -74,9 +78,14 @@ class _Entry:
         name = entry.get("name", usual)
         used = name in (*taken, "interior") or (kind == "periodic" and f"{name}{SLOPE}" in taken)
         if not isinstance(name, str) or not name or not is_line(name) or used:
-            faults.add(f"{key}.name", f"got {name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}")
+            faults.add(
+                f"{key}.name", f"got {name!r}, expected a name of its own; taken are {', '.join(['interior', *taken])}"
+            )
         if kind in ("initial", "velocity") and not self.formulas.time:
-            faults.add(f"{key}.type", f"got {entry['type']} in a problem without time; write time: true, the last coordinate being t")
+            faults.add(
+                f"{key}.type",
+                f"got {entry['type']} in a problem without time; write time: true, the last coordinate being t",
+            )
         weight = self._weight()
         if kind == "data":
             given = self._data(str(name), weight)
@@ -103,7 +112,9 @@ class _Entry:
         if "on" in entry:
             domain, time = self.formulas.domain, self.formulas.time
             self.faults.attempt(f"{key}.on", lambda: named_pieces(entry["on"], domain, time))
-        alpha, beta = (self.formulas.coefficient(f"{key}.{factor}", entry.get(factor, 1.0), 0) for factor in ("alpha", "beta"))
+        alpha, beta = (
+            self.formulas.coefficient(f"{key}.{factor}", entry.get(factor, 1.0), 0) for factor in ("alpha", "beta")
+        )
         value = self._value(manufactured)
         return Given(kind, value, entry.get("on", "all"), alpha, beta, name=name, points=points, weight=weight)
 

@@ -1,4 +1,6 @@
-"""What can be said against a problem before any work is done on it: faulty functions, stray points, repeated rows, inconsistent data."""
+"""What can be said against a problem before any work is done on it: faulty functions, stray points, repeated rows,
+inconsistent data.
+"""
 
 from collections.abc import Iterator
 
@@ -14,12 +16,13 @@ from pinn_ntk.problem.wellposed import posedness
 _WRITTEN = 2**22  # entries of A written out at once, 32 MB
 _LAYER = 1e-3  # of the domain: the thinnest layer in which a function is expected to vary
 CONSISTENT = 1e-6  # relative gap of the exact solution above which a person has typed something else than they meant
-_WELL_INSIDE = 1e-2  # h = (u − g)/ϕ loses digits like 1/ϕ²: the exact solution is compared where ϕ is above this part of its maximum
+# h = (u − g)/ϕ loses digits like 1/ϕ²: the exact solution is compared where ϕ is above this part of its maximum
+_WELL_INSIDE = 1e-2
 
 
 def check_problem(problem: Problem) -> list[Finding]:
-    """Everything that is wrong with a problem: faulty functions, points outside Ω, repeated or empty rows, an exact solution that is none,
-    conditions that contradict one another or are too few.
+    """Everything that is wrong with a problem: faulty functions, points outside Ω, repeated or empty rows,
+    an exact solution that is none, conditions that contradict one another or are too few.
 
     Args:
         problem: any problem. Where a function of it is faulty, only that is reported, as the rest would rest on it.
@@ -39,7 +42,9 @@ def faulty_operators(problem: Problem) -> Iterator[Finding]:
 
 
 def detached_functions(problem: Problem) -> Iterator[Finding]:
-    """A function whose gradient by autograd differs from central differences at three points, as when it leaves torch's graph."""
+    """A function whose gradient by autograd differs from central differences at three points,
+    as when it leaves torch's graph.
+    """
     ansatz = problem.ansatz
     functions = {"the exact solution u": problem.exact}
     if ansatz is not None:
@@ -54,7 +59,8 @@ def detached_functions(problem: Problem) -> Iterator[Finding]:
 def _differentiation_fault(function: Function, x: Tensor, lengths: Tensor) -> str | None:
     """What is wrong with the function's values or its gradient at x, if anything.
 
-    Differences by steps of several scales are taken, since a function may vary with 1, with the domain, or in a layer of it.
+    Differences by steps of several scales are taken, since a function may vary with 1, with the domain, or in a layer
+    of it.
     """
     expected = f"expected ({x.shape[0]},) values of {x.dtype} by torch operations on the given points"
     try:
@@ -64,19 +70,25 @@ def _differentiation_fault(function: Function, x: Tensor, lengths: Tensor) -> st
     if value.shape != x.shape[:1] or value.dtype != x.dtype:
         return f"got values of shape {tuple(value.shape)} and {value.dtype}, {expected}"
     lengths = torch.where(lengths > 0, lengths, 1.0 + x.abs().amax(0))
-    checks = [_by_differences(function, x, value, slope, unit) for unit in (torch.ones_like(lengths), lengths, _LAYER * lengths)]
+    checks = [
+        _by_differences(function, x, value, slope, unit)
+        for unit in (torch.ones_like(lengths), lengths, _LAYER * lengths)
+    ]
     differences, gap = checks[0][0], torch.stack([excess for _, excess in checks]).amin(0)
     if bool((gap <= 0).all()):
         return None
     i = int(gap.nan_to_num(torch.inf).argmax())
     return (
-        f"its gradient at x = {shown(x[i])} is {shown(slope[i])} by autograd and {shown(differences[i])} by differences; "
+        f"its gradient at x = {shown(x[i])} is {shown(slope[i])} by autograd and {shown(differences[i])} by "
+        "differences; "
         f"it leaves torch's graph (detach, numpy, .item()) or is not smooth there: {expected}"
     )
 
 
 def _by_differences(function: Function, x: Tensor, value: Tensor, slope: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences, (n, d), and by how much the gradient is off them beyond their own error, (n,), in those units of length."""
+    """Central differences, (n, d), and by how much the gradient is off them beyond their own error, (n,),
+    in those units of length.
+    """
     rounding = torch.finfo(x.dtype).eps * (1.0 + float((x.abs().amax(0) / unit).max()))
     step = rounding ** (1 / 3)
     columns = [(function(x + step * e) - function(x - step * e)) / (2 * step) for e in torch.diag(unit)]
@@ -96,13 +108,16 @@ def points_outside(problem: Problem) -> Iterator[Finding]:
             i = int(outside.int().argmax())
             yield Finding(
                 "error",
-                f"block {block.name!r}: {int(outside.sum())} of {len(block)} points are outside {problem.domain}, the first is "
+                f"block {block.name!r}: {int(outside.sum())} of {len(block)} points are outside "
+                f"{problem.domain}, the first is "
                 f"x = {shown(x[i])}; expected points of the domain",
             )
 
 
 def repeated_rows(problem: Problem) -> Iterator[Finding]:
-    """The same point twice under the same operator, or an operator that vanishes at a point: the kernel K is then singular."""
+    """The same point twice under the same operator, or an operator that vanishes at a point:
+    the kernel K is then singular.
+    """
     names = [block.name for block in problem.blocks for _ in range(len(block))]
     x = problem.x
     size = torch.cat([_sizes(block) for block in problem.blocks])
@@ -111,7 +126,8 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
         i = int(empty.int().argmax())
         yield Finding(
             "warning",
-            f"block {names[i]!r}: the operator vanishes at x = {shown(x[i])} (and at {int(empty.sum()) - 1} more points): "
+            f"block {names[i]!r}: the operator vanishes at x = {shown(x[i])} (and at {int(empty.sum()) - 1} "
+            "more points): "
             "K has a zero row there and λ_S = 0; move or drop the point",
         )
     again = _repeated(x).nonzero().flatten()  # rows are d² + 2d + 1 numbers: only those of repeated points are compared
@@ -119,7 +135,9 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
         return
     spans = problem.slices
     own = [again[(again >= part.start) & (again < part.stop)] - part.start for part in spans.values()]
-    written = [_written_out(block.select(index)) for block, index in zip(problem.blocks, own, strict=True) if len(index)]
+    written = [
+        _written_out(block.select(index)) for block, index in zip(problem.blocks, own, strict=True) if len(index)
+    ]
     width = max(w.shape[1] for w in written)
     rows = torch.cat([torch.nn.functional.pad(w, (0, width - w.shape[1])) for w in written])
     twice = again[_repeated(rows)]
@@ -129,7 +147,8 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
         blocks = sorted({names[k] for k in again[alike].tolist()})
         yield Finding(
             "warning",
-            f"{len(twice)} rows repeat one another, such as x = {shown(x[i])} in {', '.join(blocks)}: the same point under the same "
+            f"{len(twice)} rows repeat one another, such as x = {shown(x[i])} in {', '.join(blocks)}: the same "
+            "point under the same "
             "operator makes K singular (λ_S = 0); average the data or drop the copies",
         )
 
@@ -142,7 +161,9 @@ def _repeated(rows: Tensor) -> Tensor:
 
 
 def _written_out(block: Block) -> Tensor:
-    """(x, A, b, c) of the block's operator at its points, (n, d + d² + d + 1), and those of the partner where rows are paired."""
+    """(x, A, b, c) of the block's operator at its points, (n, d + d² + d + 1),
+    and those of the partner where rows are paired.
+    """
     parts = []
     for operator, x in block.places:
         A, b, c = operator.coefficients(x)
@@ -151,7 +172,9 @@ def _written_out(block: Block) -> Tensor:
 
 
 def _sizes(block: Block) -> Tensor:
-    """max(|A_ab|, |b_a|, |c|) of every row, a part of the points at a time: A alone is n d² numbers. A functional less itself has 0."""
+    """max(|A_ab|, |b_a|, |c|) of every row, a part of the points at a time: A alone is n d² numbers.
+    A functional less itself has 0.
+    """
     d, found = block.operator.dim, []
     for index in torch.arange(len(block)).split(max(1, _WRITTEN // d**2)):
         own, *others = _written_out(block.select(index.to(block.x.device))).split((d + 1) ** 2, 1)
@@ -163,7 +186,9 @@ def _sizes(block: Block) -> Tensor:
 
 
 def inconsistencies(problem: Problem) -> Iterator[Finding]:
-    """Where the exact solution does not satisfy a block, or the conditions that the ansatz imposes: the largest gap and its point."""
+    """Where the exact solution does not satisfy a block, or the conditions that the ansatz imposes:
+    the largest gap and its point.
+    """
     if problem.exact is None:
         return
     for block in problem.blocks:
@@ -203,7 +228,9 @@ def _conditions(exact: Function, ansatz: Ansatz, x: Tensor, size: float) -> Iter
     flat = on[slope.abs().amax(1) <= 64 * eps * slope.abs().max()]
     if len(flat):
         du, dg = (gradient(f, flat)[:, -1] for f in (exact, g))
-        yield from _gap("imposed condition: the exact solution has the derivative in the last coordinate", du, dg, flat, eps)
+        yield from _gap(
+            "imposed condition: the exact solution has the derivative in the last coordinate", du, dg, flat, eps
+        )
 
 
 def _gap(what: str, got: Tensor, expected: Tensor, x: Tensor, eps: float, size: float = 0.0) -> Iterator[Finding]:

@@ -1,4 +1,5 @@
-"""Whether conditions fit together and are enough: values that meet and differ, u known up to a constant, parts of ∂Ω without a word.
+"""Whether conditions fit together and are enough: values that meet and differ, u known up to a constant,
+parts of ∂Ω without a word.
 
 Only what is posed on regions is judged as a whole; rows at points that a person chose are theirs.
 """
@@ -23,7 +24,9 @@ _SAMPLE = 16
 
 
 def posedness(problem: Problem) -> list[Finding]:
-    """What is wrong with the conditions of a problem as a whole; of points alone, only that they may leave a constant open."""
+    """What is wrong with the conditions of a problem as a whole; of points alone,
+    only that they may leave a constant open.
+    """
     posed, domain = problem.posed, problem.domain
     if not posed or domain is None:
         fluxes = problem.ansatz is None and {block.order for block in problem.blocks} >= {1, 2}
@@ -32,7 +35,11 @@ def posedness(problem: Problem) -> list[Finding]:
         return []
     missing = list(missing_conditions(posed, domain, problem.time))
     held = any(c.kind in ("dirichlet", "initial", "data") for c in posed)
-    return [*jumps(posed, domain), *missing, *([] if missing or held else floating_constant([_sampled(c) for c in posed]))]
+    return [
+        *jumps(posed, domain),
+        *missing,
+        *([] if missing or held else floating_constant([_sampled(c) for c in posed])),
+    ]
 
 
 def jumps(posed: tuple[Condition, ...], domain: Domain) -> Iterator[Finding]:
@@ -47,8 +54,10 @@ def jumps(posed: tuple[Condition, ...], domain: Domain) -> Iterator[Finding]:
             if (k := _largest_gap(a, b)) is not None:
                 yield Finding(
                     "warning",
-                    f"at x = {shown(x[k])} block {first.name!r} gives u = {float(a[k]):.6g} and block {second.name!r} {float(b[k]):.6g}: "
-                    "u jumps where they meet, and is not smooth there; correct one of them, or expect errors near that place",
+                    f"at x = {shown(x[k])} block {first.name!r} gives u = {float(a[k]):.6g} and block "
+                    f"{second.name!r} {float(b[k]):.6g}: "
+                    "u jumps where they meet, and is not smooth there; correct one of them, or expect errors "
+                    "near that place",
                 )
     for same in (c for c in posed if c.kind == "periodic" and c.order == 0):
         for one in valued:
@@ -64,7 +73,8 @@ def _not_periodic(same: Condition, valued: Condition, x: Tensor) -> Iterator[Fin
     if (k := _largest_gap(a, b)) is not None:
         yield Finding(
             "warning",
-            f"block {valued.name!r} gives u = {float(a[k]):.6g} at x = {shown(x[k])} and {float(b[k]):.6g} at x = {shown(there[k])}, where "
+            f"block {valued.name!r} gives u = {float(a[k]):.6g} at x = {shown(x[k])} and {float(b[k]):.6g} at x "
+            f"= {shown(there[k])}, where "
             f"block {same.name!r} says that u is the same: no smooth u does both; correct one of them",
         )
 
@@ -78,7 +88,9 @@ def _largest_gap(a: Tensor, b: Tensor) -> int | None:
 
 def _values(condition: Condition, x: Tensor) -> Tensor:
     target = condition.target
-    values = target(x) if callable(target) and not isinstance(target, Tensor) else torch.as_tensor(target, dtype=x.dtype)
+    values = (
+        target(x) if callable(target) and not isinstance(target, Tensor) else torch.as_tensor(target, dtype=x.dtype)
+    )
     return values.detach().expand(len(x))
 
 
@@ -88,7 +100,8 @@ def floating_constant(blocks: Sequence[Block]) -> Iterator[Finding]:
         return
     yield Finding(
         "warning",
-        "u is determined up to a constant: no condition and no term of the equation holds u itself; the solution of mean zero is what the "
+        "u is determined up to a constant: no condition and no term of the equation holds u itself; the "
+        "solution of mean zero is what the "
         "solver (optimizer=auto) computes; give a value on a piece of the boundary or at a point to fix another",
     )
 
@@ -107,16 +120,20 @@ def _sampled(condition: Condition) -> Block:
 
 
 def missing_conditions(posed: tuple[Condition, ...], domain: Domain, time: bool) -> Iterator[Finding]:
-    """An equation alone, pieces of ∂Ω without a word where it is of second order across all of them, or too little at the start of time.
+    """An equation alone, pieces of ∂Ω without a word where it is of second order across all of them,
+    or too little at the start of time.
 
-    Data inside may stand for any of these, and where A is not definite, as of a first-order or a degenerate equation, nothing is asked for.
+    Data inside may stand for any of these, and where A is not definite, as of a first-order or a degenerate equation,
+    nothing is asked for.
     """
     inner = [c for c in posed if c.kind == "interior"]
     given = [c for c in posed if c.kind != "interior"]
     if len(inner) != 1 or inner[0].order == 0 or any(c.kind == "data" for c in given):
         return
     if not given:
-        yield Finding("warning", "nothing is given of u beside its equation, which has infinitely many solutions; add conditions")
+        yield Finding(
+            "warning", "nothing is given of u beside its equation, which has infinitely many solutions; add conditions"
+        )
         return
     ends = ends_of_time(domain) if time else ()
     covered = Counter(name for c in given for name in _covered(c, domain))
@@ -127,14 +144,17 @@ def missing_conditions(posed: tuple[Condition, ...], domain: Domain, time: bool)
         called = {piece: own for own, piece in person_names(domain, time).items()}
         yield Finding(
             "warning",
-            f"nothing is given on {', '.join(called[name] for name in bare)}, where this equation needs a condition: u is not determined; "
+            f"nothing is given on {', '.join(called[name] for name in bare)}, where this equation needs a "
+            "condition: u is not determined; "
             "add one (no flux is neumann with the value 0)",
         )
     order, there = _order_in_time(inner[0], domain) if time else 0, sum(covered[name] for name in ends)
     if there < order:
         had = "nothing is" if there == 0 else "only one condition is"
         wanted = "the initial value" if order == 1 else "the initial value and the initial velocity"
-        yield Finding("warning", f"{had} given at the start of time, where this equation needs {wanted}: u is not determined")
+        yield Finding(
+            "warning", f"{had} given at the start of time, where this equation needs {wanted}: u is not determined"
+        )
 
 
 def _covered(condition: Condition, domain: Domain) -> set[str]:

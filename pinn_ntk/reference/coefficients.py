@@ -69,7 +69,10 @@ def divergence(operator: SecondOrderOperator, points: Tensor, d: int) -> Tensor:
     A = operator.rows(x).second_order()
     if not A.requires_grad:
         return _without_graph(operator, A)[:, 0, :d]
-    columns = [sum((_slope(operator, A[:, i, j], x)[:, i] for i in range(d)), start=torch.zeros_like(x[:, 0])) for j in range(d)]
+    columns = [
+        sum((_slope(operator, A[:, i, j], x)[:, i] for i in range(d)), start=torch.zeros_like(x[:, 0]))
+        for j in range(d)
+    ]
     return torch.stack(columns, 1).detach()
 
 
@@ -99,7 +102,8 @@ def _undifferentiable(operator: SecondOrderOperator, why: str) -> ValueError:
 
 
 def check_derivative(task: Task, start: Array, end: Array) -> None:
-    """A(q) − A(p) = ∫ (q − p)·∇A along the edges pq of a mesh, at the start: otherwise A jumps, or its derivative is not that of A.
+    """A(q) − A(p) = ∫ (q − p)·∇A along the edges pq of a mesh, at the start: otherwise A jumps,
+    or its derivative is not that of A.
 
     Args:
         task: whose A.
@@ -124,12 +128,15 @@ def check_derivative(task: Task, start: Array, end: Array) -> None:
     if left.any():
         raise _undifferentiable(
             task.operator,
-            f"it changes by {gap[left].max():.3g} at x = {start[left][0].tolist()} where its derivative says otherwise: a jump",
+            f"it changes by {gap[left].max():.3g} at x = {start[left][0].tolist()} where its derivative says "
+            "otherwise: a jump",
         )
 
 
 def _unexplained(task: Task, start: Array, end: Array) -> tuple[Array, Array]:
-    """max_ij |A_ij(q) − A_ij(p) − ∫ (q − p)·∇A_ij| on each edge by two Gauss points, and max_ij |A_ij(q) − A_ij(p)|, both (m,)."""
+    """max_ij |A_ij(q) − A_ij(p) − ∫ (q − p)·∇A_ij| on each edge by two Gauss points, and max_ij |A_ij(q) − A_ij(p)|,
+    both (m,).
+    """
     d, at = start.shape[1], task.start
     first, last = (task.operator.rows(task.points(p, at)).second_order().detach() for p in (start, end))
     across, gain = torch.from_numpy(np.ascontiguousarray(end - start)), torch.zeros_like(first)
@@ -147,7 +154,8 @@ def _unexplained(task: Task, start: Array, end: Array) -> tuple[Array, Array]:
 
 
 def check_type(task: Task, c: Coefficients) -> None:
-    """Elliptic without time, parabolic or hyperbolic with it: A is semidefinite, of the sign opposite to the time derivative's.
+    """Elliptic without time, parabolic or hyperbolic with it: A is semidefinite,
+    of the sign opposite to the time derivative's.
 
     Raises:
         ValueError: another type.
@@ -165,7 +173,8 @@ def check_type(task: Task, c: Coefficients) -> None:
     leading = c.a_tt if second_in_time(c) else c.b_t
     if not (np.all(leading > 0) or np.all(leading < 0)):
         raise ValueError(
-            f"fem reference: got {task.operator.name!r} with a time derivative whose coefficient vanishes or changes its sign, "
+            f"fem reference: got {task.operator.name!r} with a time derivative whose coefficient vanishes or "
+            "changes its sign, "
             "expected one that is nowhere zero"
         )
     if (high if leading[0] > 0 else -low) > _TINY:

@@ -1,8 +1,9 @@
-"""M_a U'' + M_b U' + K U = r in time by Radau IIA collocation with three stages: order five, damping what is not resolved.
+"""M_a U'' + M_b U' + K U = r in time by Radau IIA collocation with three stages: order five,
+damping what is not resolved.
 
-On a step of length τ, U is the polynomial of degree three through U_n and the stages U_i at t_n + c_iτ. With D = 𝒜⁻¹/τ its derivatives
-at the stages are V = D(U − U_n) and V' = D(V − V_n); the equation holds at the stages, the last of which is the step's end. D = TΛT⁻¹
-makes one real and one complex system of the three.
+On a step of length τ, U is the polynomial of degree three through U_n and the stages U_i at t_n + c_iτ. With D = 𝒜⁻¹/τ
+its derivatives at the stages are V = D(U − U_n) and V' = D(V − V_n); the equation holds at the stages, the last of
+which is the step's end. D = TΛT⁻¹ makes one real and one complex system of the three.
 """
 
 import math
@@ -20,7 +21,11 @@ from pinn_ntk.reference.task import Array, Task
 NODES = np.array([(4.0 - np.sqrt(6.0)) / 10.0, (4.0 + np.sqrt(6.0)) / 10.0, 1.0])
 _POWERS = np.arange(3)
 _INVERSE = np.linalg.inv(NODES[:, None] ** (_POWERS + 1) / (_POWERS + 1) @ np.linalg.inv(NODES[:, None] ** _POWERS))
-_TOLERANCE, _MOST, _OLD = 1e-12, 60, 8  # of GMRES: relative residual, iterations, and those from which factors are renewed
+_TOLERANCE, _MOST, _OLD = (
+    1e-12,
+    60,
+    8,
+)  # of GMRES: relative residual, iterations, and those from which factors are renewed
 _FIRST = 8  # halvings of the first step where start and boundary do not agree
 _AGREE = 1e-6
 _SAME = 1e-9  # by which lengths of equal steps may differ in rounding
@@ -35,7 +40,9 @@ class Path:
 
 
 def evolve(space: Space, steps: int) -> Path:
-    """The solution from the start to the end in so many steps, with shorter ones at first where start and boundary do not agree."""
+    """The solution from the start to the end in so many steps, with shorter ones at first where start and boundary do
+    not agree.
+    """
     task = space.task
     span, initial = check_start(task)
     every = np.arange(len(space.nodes))
@@ -59,15 +66,21 @@ def check_start(task: Task) -> tuple[tuple[float, float], Condition]:
         ValueError: none is given, or no velocity in an equation of second order in time.
     """
     if task.span is None or task.initial is None:
-        raise ValueError("fem reference: got an evolution problem without its value at the start, expected `initial` in the problem")
+        raise ValueError(
+            "fem reference: got an evolution problem without its value at the start, expected `initial` in the problem"
+        )
     inside = np.array([0.5 * (lo + hi) for lo, hi in zip(task.space.low, task.space.high, strict=True)])[None]
     if task.velocity is None and second_in_time(coefficients_at(task, inside, task.start)):
-        raise ValueError("fem reference: got an equation with u_tt and no velocity at the start, expected `velocity` in the problem")
+        raise ValueError(
+            "fem reference: got an equation with u_tt and no velocity at the start, expected `velocity` in the problem"
+        )
     return task.span, task.initial
 
 
 def _times(span: tuple[float, float], steps: int, agree: bool) -> Array:
-    """The ends of the steps: equal ones, or at least √steps in each of (T/2, T), (T/4, T/2), … where u has a layer at the start."""
+    """The ends of the steps: equal ones, or at least √steps in each of (T/2, T), (T/4, T/2),
+    … where u has a layer at the start.
+    """
     if agree:
         return np.linspace(*span, steps + 1)
     depth, least = _FIRST + math.ceil(math.log2(steps)), math.ceil(math.sqrt(steps))
@@ -98,7 +111,9 @@ class _Stepper:
         U[:, space.fixed] = [space.boundary(float(at)) for at in times]
         V = D @ (U - u)
         dV = D @ (V - v)
-        defect = np.array([r_i - s.M_a @ a - s.M_b @ b - s.K @ c for r_i, s, a, b, c in zip(r, systems, dV, V, U, strict=True)])
+        defect = np.array(
+            [r_i - s.M_a @ a - s.M_b @ b - s.K @ c for r_i, s, a, b, c in zip(r, systems, dV, V, U, strict=True)]
+        )
         U[:, space.free] += self._solve(systems, D, length, defect[:, space.free])
         return U, (D @ (U - u))[-1]
 
@@ -123,7 +138,9 @@ class _Stepper:
             z = flat.reshape(3, -1)
             first = D @ z
             second = D @ first
-            return np.array([M_a @ a + M_b @ b + K @ c for (M_a, M_b, K), a, b, c in zip(cut, second, first, z, strict=True)]).ravel()
+            return np.array(
+                [M_a @ a + M_b @ b + K @ c for (M_a, M_b, K), a, b, c in zip(cut, second, first, z, strict=True)]
+            ).ravel()
 
         count = [0]
 
@@ -143,7 +160,9 @@ class _Stepper:
         )
         left = float(np.linalg.norm(apply(found) - defect.ravel()) / max(float(np.linalg.norm(defect)), 1e-300))
         if failed and not left < 1e-8:
-            raise ValueError(f"fem reference: a step in time left a residual of {left:.1e}, expected below 1e-8; take more steps")
+            raise ValueError(
+                f"fem reference: a step in time left a residual of {left:.1e}, expected below 1e-8; take more steps"
+            )
         self._worn = count[0] > _OLD
         return np.asarray(found).reshape(3, -1)
 

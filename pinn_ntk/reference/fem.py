@@ -1,4 +1,6 @@
-"""A reference for 𝓛u = f with its conditions by quadratic finite elements: order three in L², the error told by half the resolution."""
+"""A reference for 𝓛u = f with its conditions by quadratic finite elements: order three in L²,
+the error told by half the resolution.
+"""
 
 import importlib.util
 import math
@@ -36,8 +38,8 @@ class FemReference:
         degrees: nodes of the mesh of space.
         steps: taken in time, None without it.
         seconds: from the posed problem to u_h, without the coarser solution of the estimate.
-        estimate: ‖u_2h − u_h‖/‖u_h‖ at test points, u_2h from half the resolution (and half the steps): above the error of u_h where u_h
-            converges; NaN where it was not asked for.
+        estimate: ‖u_2h − u_h‖/‖u_h‖ at test points, u_2h from half the resolution (and half the steps): above the error
+            of u_h where u_h converges; NaN where it was not asked for.
         domain: Ω, or Ω × (t₀, T).
         finder: the mesh.
         U: nodal values, (1, n), or at the start and all stages (3·steps + 1, n).
@@ -66,7 +68,9 @@ class FemReference:
         points = np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != self.domain.dim:
             raise ValueError(f"points of {self.domain}: got shape {points.shape}, expected (n, {self.domain.dim})")
-        values = np.concatenate([np.zeros(0), *(self._values(points[k : k + _CHUNK]) for k in range(0, len(points), _CHUNK))])
+        values = np.concatenate(
+            [np.zeros(0), *(self._values(points[k : k + _CHUNK]) for k in range(0, len(points), _CHUNK))]
+        )
         return torch.from_numpy(values).to(x) if isinstance(x, Tensor) else values
 
     def difference(self, u: Callable[[Tensor], Tensor], points: Tensor | None = None) -> float:
@@ -88,7 +92,9 @@ class FemReference:
         step = np.clip(np.searchsorted(self.times, x[:, -1], side="right") - 1, 0, len(self.times) - 2)
         theta = (x[:, -1] - self.times[step]) / (self.times[step + 1] - self.times[step])
         if np.any((theta < -1e-6) | (theta > 1 + 1e-6)):
-            raise ValueError(f"fem reference: got a time outside [{self.times[0]:g}, {self.times[-1]:g}], expected one within")
+            raise ValueError(
+                f"fem reference: got a time outside [{self.times[0]:g}, {self.times[-1]:g}], expected one within"
+            )
         weights = combine(theta)
         total = np.zeros(len(x))
         for k in range(4):
@@ -96,19 +102,23 @@ class FemReference:
         return total
 
 
-def fem_reference(problem: Problem, degrees: int | None = None, *, steps: int | None = None, estimate: bool = True) -> FemReference:
+def fem_reference(
+    problem: Problem, degrees: int | None = None, *, steps: int | None = None, estimate: bool = True
+) -> FemReference:
     """u_h of a posed problem by quadratic finite elements on simplices, and in time by Radau collocation of order five.
 
-    Supported are boxes of one to three space coordinates and polygons, each possibly over time, with Dirichlet, Neumann and Robin pieces,
-    one equation, and a value (and velocity) at the start; A may be any function with a derivative. There is no stabilisation: where
-    convection rules on a mesh that is too coarse for its layers, u_h oscillates, and the estimate says so. The order three falls towards
-    two where Neumann or Robin pieces meet at a corner and Aν is far from ν.
+    Supported are boxes of one to three space coordinates and polygons, each possibly over time, with Dirichlet, Neumann
+    and Robin pieces, one equation, and a value (and velocity) at the start; A may be any function with a derivative.
+    There is no stabilisation: where convection rules on a mesh that is too coarse for its layers, u_h oscillates, and
+    the estimate says so. The order three falls towards two where Neumann or Robin pieces meet at a corner and Aν is far
+    from ν.
 
     Args:
         problem: with its conditions (`problem.posed`) and domain.
-        degrees: nodes of the mesh of space, about; None: 4,000, 40,000, 20,000 in one, two, three coordinates, and with time 2,000,
-            10,000, 8,000.
-        steps: in time; None: the nodes per axis to the power ¾, at least 16. There are more where start and boundary do not agree.
+        degrees: nodes of the mesh of space, about; None: 4,000, 40,000, 20,000 in one, two, three coordinates, and with
+            time 2,000, 10,000, 8,000.
+        steps: in time; None: the nodes per axis to the power ¾, at least 16. There are more where start and boundary do
+            not agree.
         estimate: whether to solve once more at half the resolution.
 
     Raises:
@@ -117,7 +127,8 @@ def fem_reference(problem: Problem, degrees: int | None = None, *, steps: int | 
 
     Examples:
         >>> from pinn_ntk import box, dirichlet, fem_reference, laplacian, pose
-        >>> reference = fem_reference(pose(-laplacian(2), box([0, 0], [1, 1]), exact="x*y"), degrees=100)  # quadratic: exact
+        >>> problem = pose(-laplacian(2), box([0, 0], [1, 1]), exact="x*y")  # quadratic, so elements are exact
+        >>> reference = fem_reference(problem, degrees=100)
         >>> reference.estimate < 1e-10
         True
     """
@@ -152,7 +163,9 @@ def check_fem_reference(problem: Problem) -> None:
 
 def _task(problem: Problem) -> Task:
     if importlib.util.find_spec("skfem") is None:
-        raise ModuleNotFoundError("fem reference: needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'")
+        raise ModuleNotFoundError(
+            "fem reference: needs scikit-fem, which is not installed: pip install 'pinn_ntk[fem]'"
+        )
     return read_task(problem)
 
 
@@ -184,5 +197,6 @@ def _check_determined(space: Space) -> None:
     K = space.system(0.0).K
     if not len(space.fixed) and float(np.abs(K @ np.ones(K.shape[1])).max()) <= _CONSTANT * float(abs(K).max()):
         raise ValueError(
-            "fem reference: got conditions on ∂u/∂ν alone, which determine u up to a constant; expected u or αu + β∂u/∂ν on some piece"
+            "fem reference: got conditions on ∂u/∂ν alone, which determine u up to a constant; expected u or "
+            "αu + β∂u/∂ν on some piece"
         )

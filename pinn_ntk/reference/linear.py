@@ -15,7 +15,8 @@ _GENERAL: dict[str, Any] = {}
 def factorised(matrix: Any) -> Callable[[Array], Array]:
     """r ↦ K⁻¹r for a sparse K, real or complex.
 
-    The ordering is one for symmetric patterns, with little pivoting; where that leaves a residual, columns are pivoted in full.
+    The ordering is one for symmetric patterns, with little pivoting; where that leaves a residual, columns are pivoted
+    in full.
 
     Raises:
         ValueError: a singular matrix.
@@ -26,7 +27,9 @@ def factorised(matrix: Any) -> Callable[[Array], Array]:
         solve = _solver(K, options)
         if solve is not None and np.linalg.norm(K @ solve(probe) - probe) <= _RESIDUAL * np.linalg.norm(probe):
             return solve
-    raise ValueError("fem reference: got singular equations on the mesh, expected one solution: conditions that fix it, no resonance")
+    raise ValueError(
+        "fem reference: got singular equations on the mesh, expected one solution: conditions that fix it, no resonance"
+    )
 
 
 def _solver(K: Any, options: dict[str, Any]) -> Callable[[Array], Array] | None:

@@ -1,6 +1,8 @@
-"""Simplex meshes of boxes and polygons with about so many nodes of quadratic elements, finer where solutions are singular at corners.
+"""Simplex meshes of boxes and polygons with about so many nodes of quadratic elements,
+finer where solutions are singular at corners.
 
-At a corner with u ~ r^α, α < 1, the elements' size at the distance r is H(r/R)^(1 − μ) with μ < α/2: the order of smooth solutions is kept.
+At a corner with u ~ r^α, α < 1, the elements' size at the distance r is H(r/R)^(1 − μ) with μ < α/2: the order of
+smooth solutions is kept.
 """
 
 import math
@@ -57,7 +59,9 @@ def _box_mesh(shape: Box, cells: list[int]) -> Any:
 
 
 def singular_corners(task: Task) -> tuple[Singular, ...]:
-    """The corners of a polygon where u ~ r^α with α < 1: α = π/ω at an inner angle ω, half of it where the kind of condition changes."""
+    """The corners of a polygon where u ~ r^α with α < 1: α = π/ω at an inner angle ω,
+    half of it where the kind of condition changes.
+    """
     if not isinstance(task.space, Polygon):
         return ()
     fixed = {name for condition in task.essential for name in condition.region.pieces}

@@ -60,7 +60,9 @@ class Finder:
             if not len(left) or tried == total:
                 break
         if len(left):
-            raise ValueError(f"fem reference: got the point {x[left[0]].tolist()}, expected points of the closed domain")
+            raise ValueError(
+                f"fem reference: got the point {x[left[0]].tolist()}, expected points of the closed domain"
+            )
         element_type = self.basis.elem
         shapes = [element_type.lbasis(local.T, i)[0] for i in range(self.basis.Nbfun)]
         return Places(self.basis.element_dofs[:, element], np.array([np.broadcast_to(s, len(x)) for s in shapes]))

@@ -81,7 +81,9 @@ class Space:
         _, b, c = condition.operator.coefficients(x)
         factor = np.asarray(c if condition.order == 0 else b[:, -1])
         if np.any(factor == 0.0):
-            raise ValueError(f"fem reference: got {condition.name!r} with a factor of u that vanishes, expected none on its piece")
+            raise ValueError(
+                f"fem reference: got {condition.name!r} with a factor of u that vanishes, expected none on its piece"
+            )
         values: Array = target_at(condition, x) / factor
         return values
 
@@ -90,7 +92,11 @@ class Space:
         inside, latest = coefficients_at(self.task, self._x, t), self._latest
         walls = tuple(self._wall_terms(wall, t) for wall in self._walls)
         same = latest is not None and inside.equals(latest.inside)
-        if latest is not None and same and all(np.array_equal(a[:-1], b[:-1]) for a, b in zip(walls, latest.walls, strict=True)):
+        if (
+            latest is not None
+            and same
+            and all(np.array_equal(a[:-1], b[:-1]) for a, b in zip(walls, latest.walls, strict=True))
+        ):
             return latest
         self._latest = self._assembled(inside, walls)
         return self._latest
@@ -124,7 +130,9 @@ class Space:
         K = BilinearForm(elliptic).assemble(self.basis, A=self._shaped(c.A), w=self._shaped(c.w), c=self._shaped(c.c))
         for wall, terms in zip(self._walls, walls, strict=True):
             shape = wall.normal.shape
-            K = K + BilinearForm(wall_form).assemble(wall.basis, q=terms[:d].reshape(shape), c=terms[d].reshape(shape[1:]))
+            K = K + BilinearForm(wall_form).assemble(
+                wall.basis, q=terms[:d].reshape(shape), c=terms[d].reshape(shape[1:])
+            )
         M_b, M_a = (mass.assemble(self.basis, a=self._shaped(a)) for a in (c.b_t, c.a_tt))
         return System(K, M_b, M_a, c, walls)
 
@@ -144,7 +152,8 @@ class Space:
         a, beta = (flux * normal).sum(0), (b[:, :d].T * normal).sum(0)
         if np.any(np.abs(beta) <= _TINY * np.abs(b).max()):
             raise ValueError(
-                f"fem reference: got {wall.condition.name!r} with a factor of ∂u/∂ν that vanishes, expected none on its piece; "
+                f"fem reference: got {wall.condition.name!r} with a factor of ∂u/∂ν that vanishes, expected "
+                "none on its piece; "
                 "write a Dirichlet condition there"
             )
         tangent = flux - a * normal - (a / beta) * (b[:, :d].T - beta * normal)
@@ -158,7 +167,10 @@ class Space:
         x = self.task.points(middle.T, self.task.start)
         found = {piece.name: facets[np.asarray(piece.contains(x))] for piece in self.task.walls}
         if sum(map(len, found.values())) != len(facets):
-            raise ValueError(f"fem reference: the mesh of {self.task.space} does not fit its boundary; expected a domain above rounding")
+            raise ValueError(
+                f"fem reference: the mesh of {self.task.space} does not fit its boundary; expected a domain "
+                "above rounding"
+            )
         return found
 
     def _nodes_on(self, facets: Array) -> Array:
@@ -173,7 +185,8 @@ class Space:
         for piece in task.walls:
             if piece.name not in given and self._carries_flux(piece, facets[piece.name]):
                 raise ValueError(
-                    f"fem reference: got no condition on {piece.name}, expected u, ∂u/∂ν or αu + β∂u/∂ν there: A∇u·ν is not zero on it"
+                    f"fem reference: got no condition on {piece.name}, expected u, ∂u/∂ν or αu + β∂u/∂ν there: "
+                    "A∇u·ν is not zero on it"
                 )
 
     def _carries_flux(self, piece: Piece, facets: Array) -> bool:

@@ -1,4 +1,6 @@
-"""What finite elements are asked for, read from a posed problem: 𝓛u = f in Ω or Ω × (t₀, T), conditions on ∂Ω and at the start."""
+"""What finite elements are asked for, read from a posed problem: 𝓛u = f in Ω or Ω × (t₀, T),
+conditions on ∂Ω and at the start.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +63,9 @@ class Task:
         return pieces if self.span is None else pieces[:-2]
 
     def within(self, t: float) -> float:
-        """t, but inside (t₀, T) beyond rounding: at its ends a wall's points are on the edge of Ω × (t₀, T), which has no normal."""
+        """t, but inside (t₀, T) beyond rounding: at its ends a wall's points are on the edge of Ω × (t₀, T),
+        which has no normal.
+        """
         if self.span is None:
             return t
         slack = _INSIDE * max(map(abs, (*self.domain.low, *self.domain.high)))
@@ -81,14 +85,20 @@ def read_task(problem: Problem) -> Task:
     """
     if not problem.posed or problem.domain is None:
         raise ValueError(
-            f"fem reference: got {problem.name!r}, a problem of points alone; expected conditions on regions of a domain: {SUPPORTED}"
+            f"fem reference: got {problem.name!r}, a problem of points alone; expected conditions on regions of "
+            f"a domain: {SUPPORTED}"
         )
     for condition in problem.posed:
         if condition.kind not in KINDS or condition.partner is not None:
-            raise ValueError(f"fem reference: got the condition {condition.name!r} of kind {condition.kind}, expected {', '.join(KINDS)}")
+            raise ValueError(
+                f"fem reference: got the condition {condition.name!r} of kind {condition.kind}, expected "
+                f"{', '.join(KINDS)}"
+            )
     equations = [c for c in problem.posed if c.kind == "interior"]
     if len(equations) != 1:
-        raise ValueError(f"fem reference: got {len(equations)} equations in Ω, expected one; supported are {', '.join(KINDS)}")
+        raise ValueError(
+            f"fem reference: got {len(equations)} equations in Ω, expected one; supported are {', '.join(KINDS)}"
+        )
     space, span = _space(problem.domain, problem.time)
     ends = ends_of_time(problem.domain) if span is not None else ("", "")
     given = [_at_start(c, *ends) for c in problem.posed if c.kind != "interior"]
@@ -128,7 +138,8 @@ def _at_start(condition: Condition, start: str, end: str) -> tuple[Condition, st
     if not pieces or start in pieces or end in pieces:
         where = condition.region.words or ", ".join(pieces) or "no piece"
         raise ValueError(
-            f"fem reference: got {condition.name!r} {where}, expected pieces of the boundary in space, or u and u_t at the start; "
+            f"fem reference: got {condition.name!r} {where}, expected pieces of the boundary in space, or u and "
+            "u_t at the start; "
             "time steps go from the start to the end"
         )
     return condition, "wall"
@@ -140,7 +151,10 @@ def _value(condition: Condition) -> Function | float:
     if not isinstance(target, Tensor):
         return target
     if target.ndim:
-        raise ValueError(f"fem reference: got {len(target)} values on the right of {condition.name!r}, expected a function or a number")
+        raise ValueError(
+            f"fem reference: got {len(target)} values on the right of {condition.name!r}, expected a function "
+            "or a number"
+        )
     return float(target)
 
 

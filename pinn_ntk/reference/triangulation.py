@@ -1,4 +1,6 @@
-"""A simple polygon cut into triangles: ears are clipped, then edges flipped until the triangulation is Delaunay between the sides."""
+"""A simple polygon cut into triangles: ears are clipped, then edges flipped until the triangulation is Delaunay between
+the sides.
+"""
 
 from collections.abc import Sequence
 
@@ -63,7 +65,9 @@ def _delaunay(p: Array, triangles: list[Triangle]) -> list[Triangle]:
         for number, (i, j, k) in enumerate(triangles):
             for edge in ((i, j), (j, k), (k, i)):
                 owners.setdefault(frozenset(edge), []).append(number)
-        flipped = next((pair for edge, pair in owners.items() if len(pair) == 2 and _should_flip(p, triangles, edge, pair)), None)
+        flipped = next(
+            (pair for edge, pair in owners.items() if len(pair) == 2 and _should_flip(p, triangles, edge, pair)), None
+        )
         if flipped is None:
             break
         a, b = triangles[flipped[0]], triangles[flipped[1]]

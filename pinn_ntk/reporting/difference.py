@@ -1,4 +1,6 @@
-"""Two runs side by side: what differs in their configurations, in what made them, and in their results, and whether by rounding."""
+"""Two runs side by side: what differs in their configurations, in what made them, and in their results,
+and whether by rounding.
+"""
 
 import csv
 import json
@@ -17,10 +19,21 @@ from pinn_ntk.reporting.outcome import flat
 from pinn_ntk.training.journal import Array
 
 ROUNDINGS = 1e4
-"""So many ε of the precision, times the scale of a quantity, are what sums over n·N terms in another order may differ by."""
+"""So many ε of the precision, times the scale of a quantity, are what sums over n·N terms in another order may differ
+by.
+"""
 _MADE = ("versions", "commit", "threads", "processes", "chunk", "compiled", "machine", "device")
 _NOT_COMPARED = ("step", "seconds", "members")
-_ABOUT = ("status", "steps", "points", "parameters", "error.relative_l2", "error.relative_linf", "theory.lambda_s", "theory.rate")
+_ABOUT = (
+    "status",
+    "steps",
+    "points",
+    "parameters",
+    "error.relative_l2",
+    "error.relative_linf",
+    "theory.lambda_s",
+    "theory.rate",
+)
 # what training moves, and what it does not
 _MOVED, _STAYING = ("status", "steps", "error.", "statement: ", "parameters "), ("parameters a0", "parameters w0")
 _IN_CONFIG_ONLY = ("output", "report", "logger", "checkpoint", "name")
@@ -89,7 +102,10 @@ class Difference:
         if self.verdict is Verdict.SAME:
             return f"The same to the bit: {many}."
         if self.verdict is Verdict.ROUNDING:
-            return f"The same up to rounding: {many}, the largest difference {worst:.2g} of its scale; {self.allowance:.2g} is allowed."
+            return (
+                f"The same up to rounding: {many}, the largest difference {worst:.2g} of its scale; "
+                f"{self.allowance:.2g} is allowed."
+            )
         cause = (
             "what differs in the configuration"
             if self.config
@@ -99,7 +115,11 @@ class Difference:
         )
         if self.verdict is Verdict.GROWN:
             return f"The same at the start up to rounding, and {worst:.2g} of its scale apart later: by {cause}."
-        return f"Different, and not by rounding: up to {worst:.2g} of its scale." if worst else "Different, and not by rounding."
+        return (
+            f"Different, and not by rounding: up to {worst:.2g} of its scale."
+            if worst
+            else "Different, and not by rounding."
+        )
 
     def summary(self) -> dict[str, Any]:
         """Plain values."""
@@ -125,8 +145,9 @@ class _Run:
 def compare_runs(one: Path, two: Path) -> Difference:
     """Both runs side by side.
 
-    A number is the same up to rounding where |x − y| ≤ 10⁴·ε·scale: scale is √(2R_S(0)) for √(2R_S), λ_max for eigenvalues, the largest
-    entry for parameters, the largest value for any other series; ε that of the less precise run.
+    A number is the same up to rounding where |x − y| ≤ 10⁴·ε·scale: scale is √(2R_S(0)) for √(2R_S), λ_max for
+    eigenvalues, the largest entry for parameters, the largest value for any other series; ε that of the less precise
+    run.
 
     Args:
         one: the folder of a run.
@@ -146,7 +167,12 @@ def compare_runs(one: Path, two: Path) -> Difference:
     if _began_alike(results):
         results = [_later(m) for m in results]
     return Difference(
-        _unequal(*config), len({*config[0], *config[1]}), _unequal(*made), len({*made[0], *made[1]}), tuple(results), allowance
+        _unequal(*config),
+        len({*config[0], *config[1]}),
+        _unequal(*made),
+        len({*made[0], *made[1]}),
+        tuple(results),
+        allowance,
     )
 
 
@@ -156,9 +182,13 @@ def _read(folder: Path) -> _Run:
         text = (folder / "history.csv").read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else f"damaged: {error}"
-        raise ValueError(f"RUN: got {str(folder)!r}, expected the folder of a run that is over, with summary.json ({why})") from error
+        raise ValueError(
+            f"RUN: got {str(folder)!r}, expected the folder of a run that is over, with summary.json ({why})"
+        ) from error
     if not isinstance(summary, dict) or "status" not in summary or "loss" not in summary:
-        raise ValueError(f"RUN: got {str(folder)!r}, which holds a sweep, a study or nothing of ours; expected the folder of one run")
+        raise ValueError(
+            f"RUN: got {str(folder)!r}, which holds a sweep, a study or nothing of ours; expected the folder of one run"
+        )
     network = folder / NETWORK
     return _Run(summary, _columns(text, folder), read_tensors(network)[1] if network.is_file() else {})
 
@@ -166,14 +196,20 @@ def _read(folder: Path) -> _Run:
 def _columns(text: str, folder: Path) -> dict[str, Array]:
     rows = list(csv.reader(text.splitlines()))
     try:
-        columns = {name: np.array([float(row[i] or "nan") for row in rows[1:]]) for i, name in enumerate(rows[0])} if rows else {}
+        columns = (
+            {name: np.array([float(row[i] or "nan") for row in rows[1:]]) for i, name in enumerate(rows[0])}
+            if rows
+            else {}
+        )
         return {**columns, "step": columns["step"].astype(np.int64)}
     except (ValueError, IndexError, KeyError) as error:
         raise ValueError(f"RUN: {folder / 'history.csv'} is damaged ({type(error).__name__}: {error})") from error
 
 
 def _unequal(one: Mapping[str, Any], two: Mapping[str, Any]) -> tuple[tuple[str, Any, Any], ...]:
-    return tuple((key, one.get(key), two.get(key)) for key in dict.fromkeys([*one, *two]) if one.get(key) != two.get(key))
+    return tuple(
+        (key, one.get(key), two.get(key)) for key in dict.fromkeys([*one, *two]) if one.get(key) != two.get(key)
+    )
 
 
 def _about(one: _Run, two: _Run, allowance: float) -> Iterable[Measure]:
@@ -184,7 +220,9 @@ def _about(one: _Run, two: _Run, allowance: float) -> Iterable[Measure]:
         if x is None and y is None:
             continue
         if isinstance(x, float) and isinstance(y, float):
-            size = abs(x - y) / (1.0 if name.startswith("error.") else max(abs(x), abs(y)) or 1.0)  # an error is a share already
+            size = abs(x - y) / (
+                1.0 if name.startswith("error.") else max(abs(x), abs(y)) or 1.0
+            )  # an error is a share already
             yield Measure(name, x, y, size, _alike(size, allowance))
         else:
             yield Measure(name, x, y, None, Verdict.SAME if x == y else Verdict.DIFFERENT)
@@ -237,7 +275,10 @@ def _parameters(one: _Run, two: _Run, allowance: float) -> Iterable[Measure]:
 
 def _statements(one: _Run, two: _Run) -> Iterable[Measure]:
     """Verdicts of the theory."""
-    found = [{s["name"]: s["verdict"] for s in (run.summary.get("theory") or {}).get("statements") or []} for run in (one, two)]
+    found = [
+        {s["name"]: s["verdict"] for s in (run.summary.get("theory") or {}).get("statements") or []}
+        for run in (one, two)
+    ]
     for name in [n for n in found[0] if n in found[1]]:
         x, y = found[0][name], found[1][name]
         yield Measure(f"statement: {name}", x, y, None, Verdict.SAME if x == y else Verdict.DIFFERENT)

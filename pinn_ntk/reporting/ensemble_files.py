@@ -1,4 +1,6 @@
-"""The files of an ensemble: history.csv (quantiles over seeds), ensemble.csv (one row per seed), arrays.nc (a dimension `seed`)."""
+"""The files of an ensemble: history.csv (quantiles over seeds), ensemble.csv (one row per seed),
+arrays.nc (a dimension `seed`).
+"""
 
 import warnings
 from pathlib import Path
@@ -28,16 +30,18 @@ def write_ensemble_history(outcome: EnsembleOutcome, path: Path) -> None:
         low, middle, high = quantiles_over_seeds(values)
         columns |= {name: middle} if name == "seconds" else {name: middle, f"{name}_q05": low, f"{name}_q95": high}
     rows: list[dict[str, Value]] = [
-        {name: int(v[t]) if name in ("step", "members") else float(v[t]) for name, v in columns.items()} for t in range(len(steps))
+        {name: int(v[t]) if name in ("step", "members") else float(v[t]) for name, v in columns.items()}
+        for t in range(len(steps))
     ]
     write_table(rows, path)
 
 
 def write_ensemble_arrays(outcome: EnsembleOutcome, path: Path) -> None:
-    """Every tracked column of every seed, the spectra at both ends, the last residuals, the points and the limit kernel, as NetCDF.
+    """Every tracked column of every seed, the spectra at both ends, the last residuals,
+    the points and the limit kernel, as NetCDF.
 
-    Dimensions: seed, tracked (steps at which everyone that still ran was tracked), end (first and last tracked step), mode, row, column,
-    coordinate.
+    Dimensions: seed, tracked (steps at which everyone that still ran was tracked), end (first and last tracked step),
+    mode, row, column, coordinate.
     """
     import xarray
 
@@ -45,7 +49,9 @@ def write_ensemble_arrays(outcome: EnsembleOutcome, path: Path) -> None:
     about = {"problem": problem.name, "status": str(outcome.status), "blocks": ", ".join(problem.slices)}
     coordinates = {"seed": [member.seed for member in outcome.members]}
     with replacing(path) as aside:
-        dataset = xarray.Dataset({**_tracked(outcome), **_ends(outcome), **_limit(outcome)}, coords=coordinates, attrs=about)
+        dataset = xarray.Dataset(
+            {**_tracked(outcome), **_ends(outcome), **_limit(outcome)}, coords=coordinates, attrs=about
+        )
         dataset.to_netcdf(aside, engine="h5netcdf")
 
 
@@ -71,7 +77,13 @@ def _ends(outcome: EnsembleOutcome) -> dict[str, Variable]:
         if all(name in member.history.arrays for member in members):
             ends = np.stack([member.history.arrays[name][[0, -1]] for member in members])
             rest = tuple(f"{name}_{i}" for i in range(1, ends.ndim - 1))
-            dims = ("mode",) if name.startswith(("eigenvalues", "alignment", "mode")) else ("row",) if name == "residual" else rest
+            dims = (
+                ("mode",)
+                if name.startswith(("eigenvalues", "alignment", "mode"))
+                else ("row",)
+                if name == "residual"
+                else rest
+            )
             label = f"{name}_ends" if name in found else name
             found[label] = _variable(("seed", "end", *dims), ends, f"{name} at the first and last tracked step")
     return found
@@ -79,7 +91,9 @@ def _ends(outcome: EnsembleOutcome) -> dict[str, Variable]:
 
 def _limit(outcome: EnsembleOutcome) -> dict[str, Variable]:
     """The points and the parts of K^∞."""
-    found = {"points": _variable(("row", "coordinate"), outcome.median.problem.x.cpu().numpy(), "points, block after block")}
+    found = {
+        "points": _variable(("row", "coordinate"), outcome.median.problem.x.cpu().numpy(), "points, block after block")
+    }
     lazy = outcome.median.prediction.lazy if outcome.median.prediction else None
     if lazy is not None and lazy.kernel.a is not None and lazy.kernel.w is not None:
         for part, matrix in (("a", lazy.kernel.a), ("w", lazy.kernel.w)):

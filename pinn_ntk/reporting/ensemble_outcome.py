@@ -19,7 +19,14 @@ from pinn_ntk.training.trackers import Array, History
 
 LEVELS = (0.05, 0.5, 0.95)
 _NEVER = ("exit_time",)  # None means that it never came: later than any number
-_WORST_FIRST = (Status.NON_FINITE, Status.DIVERGED, Status.INTERRUPTED, Status.STAGNATED, Status.MAX_STEPS, Status.CONVERGED)
+_WORST_FIRST = (
+    Status.NON_FINITE,
+    Status.DIVERGED,
+    Status.INTERRUPTED,
+    Status.STAGNATED,
+    Status.MAX_STEPS,
+    Status.CONVERGED,
+)
 
 
 @dataclass(frozen=True)
@@ -95,13 +102,19 @@ class EnsembleOutcome:
         return found
 
     def summary(self) -> dict[str, Any]:
-        """The contract of `summary.json`: the scalars of a run are medians over seeds, and `ensemble` holds the distributions.
+        """The contract of `summary.json`: the scalars of a run are medians over seeds,
+        and `ensemble` holds the distributions.
 
-        A truth is that of most seeds, t* is null where most seeds never left the ball, a verdict is the coverage's where the statement is
-        promised with a probability and else that of most seeds.
+        A truth is that of most seeds, t* is null where most seeds never left the ball, a verdict is the coverage's
+        where the statement is promised with a probability and else that of most seeds.
         """
         merged = median_of([member.summary for member in self.members], self.median.summary())
-        merged |= {"status": str(self.status), "seed": self.members[0].seed, "time": dict(self.seconds), "warnings": list(self.warnings)}
+        merged |= {
+            "status": str(self.status),
+            "seed": self.members[0].seed,
+            "time": dict(self.seconds),
+            "warnings": list(self.warnings),
+        }
         if merged.get("theory"):
             merged["theory"]["statements"] = [self._statement(c) for c in self.coverage]
         merged["ensemble"] = {
@@ -122,7 +135,13 @@ class EnsembleOutcome:
         most = Counter(s.verdict for s in own).most_common(1)[0][0]
         words = "" if covered.share is None else f"in {covered.holds} of {covered.holds + covered.fails} seeds"
         reason = "; ".join(part for part in (words, covered.reason) if part)
-        return {"name": covered.name, "claim": covered.claim, **numbers, "verdict": covered.verdict or most, "reason": reason}
+        return {
+            "name": covered.name,
+            "claim": covered.claim,
+            **numbers,
+            "verdict": covered.verdict or most,
+            "reason": reason,
+        }
 
 
 def seed_row(member: Member, lambda_s: float) -> dict[str, Value]:
@@ -142,7 +161,10 @@ def seed_row(member: Member, lambda_s: float) -> dict[str, Value]:
         "loss_initial": s["loss"]["initial"],
         "loss_final": s["loss"]["final"],
         **{name: error.get(name) for name in ("relative_l2", "relative_linf")},
-        **{name: kernel.get(name) for name in ("lambda_min_initial", "lambda_min_final", "lambda_min_a_initial", "drift", "drift_a")},
+        **{
+            name: kernel.get(name)
+            for name in ("lambda_min_initial", "lambda_min_final", "lambda_min_a_initial", "drift", "drift_a")
+        },
         "lambda_min_ratio": _share(kernel.get("lambda_min_a_initial"), lambda_s),
         "drift_ratio": _share(kernel.get("drift_a"), stopping_radius(lambda_s)),
         **{name: theory.get(name) for name in ("exit_time", "worst_ratio", "e_folds", "rate_measured", "bound_holds")},
@@ -155,7 +177,8 @@ def _share(value: float | None, unit: float) -> float | None:
 
 
 def median_of(values: Sequence[Any], template: Any, name: str = "") -> Any:
-    """The median of nested mappings, leaf by leaf: of numbers the median, of truths that of most, of anything else the template's.
+    """The median of nested mappings, leaf by leaf: of numbers the median, of truths that of most,
+    of anything else the template's.
 
     Args:
         values: one per seed; mappings of the same shape, or None.
@@ -163,7 +186,10 @@ def median_of(values: Sequence[Any], template: Any, name: str = "") -> Any:
         name: of this leaf.
     """
     if isinstance(template, Mapping):
-        return {key: median_of([v.get(key) if isinstance(v, Mapping) else None for v in values], template[key], key) for key in template}
+        return {
+            key: median_of([v.get(key) if isinstance(v, Mapping) else None for v in values], template[key], key)
+            for key in template
+        }
     if any(isinstance(v, Mapping) for v in values):
         return median_of(values, next(v for v in values if isinstance(v, Mapping)), name)
     if isinstance(template, list) and template and all(isinstance(v, (int, float)) for v in template):
@@ -187,7 +213,8 @@ def _median(values: Sequence[Any], never: bool) -> Any:
 
 
 def aligned(histories: Sequence[History]) -> dict[str, Array]:
-    """Columns of all members, (T, S) each, at the steps at which everyone that still ran was tracked; NaN after a member's end.
+    """Columns of all members, (T, S) each, at the steps at which everyone that still ran was tracked;
+    NaN after a member's end.
 
     Args:
         histories: of the members.
@@ -207,7 +234,8 @@ def aligned(histories: Sequence[History]) -> dict[str, Array]:
 
 
 def losses_at(histories: Sequence[History], times: Array) -> Array:
-    """R_S of every member at common times t, (T, S): its logarithm interpolated between steps, NaN beyond a member's last one.
+    """R_S of every member at common times t, (T, S): its logarithm interpolated between steps,
+    NaN beyond a member's last one.
 
     Args:
         histories: of the members, whose steps τ differ.

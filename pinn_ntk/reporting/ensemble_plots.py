@@ -1,4 +1,6 @@
-"""Pictures of an ensemble: the losses of all seeds as a band beside the forecast, and the distributions of what the lemmas bound."""
+"""Pictures of an ensemble: the losses of all seeds as a band beside the forecast,
+and the distributions of what the lemmas bound.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +41,10 @@ _CLOCK = r"time $t/\tau$, in steps $\tau$ of the median seed"
 
 def loss_section(outcome: EnsembleOutcome) -> Section:
     """R_S of all seeds beside the forecast's band and the bound."""
-    lead = f"{number(len(outcome.members))} seeds of one configuration: grey is what they did, blue what was forecast before training."
+    lead = (
+        f"{number(len(outcome.members))} seeds of one configuration: grey is what they did, blue what was "
+        "forecast before training."
+    )
     return Section("Loss and forecast, over seeds", lead, (_losses(outcome), *_shares(outcome)))
 
 
@@ -60,7 +65,10 @@ def _losses(outcome: EnsembleOutcome) -> Picture:
     log_y(axes, *drawn, low=least / 100.0 if np.isfinite(least) else 0.0, high=most * 100.0 if most else np.inf)
     progress_x(axes, at)
     legend(axes, "lower left")
-    words = "The losses of all seeds over time, each with its own step. The two bands agree where networks are as lazy as the limit"
+    words = (
+        "The losses of all seeds over time, each with its own step. The two bands agree where networks are as "
+        "lazy as the limit"
+    )
     return Picture("ensemble_loss", f"{words}; the bound starts at the median of R_S(0).", render(figure), wide=True)
 
 
@@ -101,7 +109,13 @@ def _shares(outcome: EnsembleOutcome) -> tuple[Picture, ...]:
     progress_x(axes, at)
     legend(axes, "lower left")
     words = "How many seeds lie in the blue band at each time; a forecast that is right has nine in ten."
-    return (Picture("ensemble_in_band", words + " It falls where the kernel's own fluctuation and motion matter.", render(figure)),)
+    return (
+        Picture(
+            "ensemble_in_band",
+            words + " It falls where the kernel's own fluctuation and motion matter.",
+            render(figure),
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,9 @@ def lemma_section(outcome: EnsembleOutcome) -> Section:
     made = [p for p in (_histogram(m) for m in _marked(outcome)) if p is not None]
     if not made:
         return Section(title, "There is no λ_S to compare with, or the kernel was not tracked.")
-    return Section(title, "Each seed is a stroke; the green line is the value at which a lemma would fail.", tuple(made))
+    return Section(
+        title, "Each seed is a stroke; the green line is the value at which a lemma would fail.", tuple(made)
+    )
 
 
 def _marked(outcome: EnsembleOutcome) -> Sequence[_Marked]:
@@ -135,7 +151,8 @@ def _marked(outcome: EnsembleOutcome) -> Sequence[_Marked]:
             outcome.column("lambda_min_ratio"),
             0.75,
             r"$\frac{3}{4}$: the lemma's value",
-            "How far the kernel of each start is from its limit. The lemma holds for the seeds at the right of the green line.",
+            "How far the kernel of each start is from its limit. The lemma holds for the seeds at the right of "
+            "the green line.",
         ),
         _Marked(
             "ensemble_drift",
@@ -144,7 +161,8 @@ def _marked(outcome: EnsembleOutcome) -> Sequence[_Marked]:
             outcome.column("drift_ratio"),
             1.0,
             r"1: $t^*$ is reached",
-            "The largest drift over training, in units of the radius of t*. Left of the green line a seed never leaves the ball: t* = ∞.",
+            "The largest drift over training, in units of the radius of t*. Left of the green line a seed "
+            "never leaves the ball: t* = ∞.",
         ),
         _Marked(
             "ensemble_worst_ratio",

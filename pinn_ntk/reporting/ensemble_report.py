@@ -1,4 +1,6 @@
-"""One self-contained page of an ensemble: what was asked, how the seeds fared, and in what share of them each statement held."""
+"""One self-contained page of an ensemble: what was asked, how the seeds fared,
+and in what share of them each statement held.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -24,7 +26,12 @@ from pinn_ntk.reporting.style import Section, number
 from pinn_ntk.reporting.tables import table_html
 from pinn_ntk.training.states import Status
 
-_WORDS = {Status.CONVERGED: "converged", Status.MAX_STEPS: "took all steps", Status.STAGNATED: "stagnated", Status.DIVERGED: "diverged"}
+_WORDS = {
+    Status.CONVERGED: "converged",
+    Status.MAX_STEPS: "took all steps",
+    Status.STAGNATED: "stagnated",
+    Status.DIVERGED: "diverged",
+}
 _LINE = 150  # pixels from share 0 to share 1
 
 
@@ -41,9 +48,15 @@ def ensemble_html(outcome: EnsembleOutcome, drawn: Sequence[Section]) -> str:
         drawn: its pictures.
     """
     record, size = outcome.median, len(outcome.members)
-    asked = [(k, f"{v.rpartition(', seed')[0]}, seeds {_seeds(outcome)}") if k == "start" else (k, v) for k, v in question(record)]
+    asked = [
+        (k, f"{v.rpartition(', seed')[0]}, seeds {_seeds(outcome)}") if k == "start" else (k, v)
+        for k, v in question(record)
+    ]
     asked = [(k, f"{v} (the seed of the median)") if k == "training" else (k, v) for k, v in asked]
-    shares = "Dots are shares of the seeds that could be judged, bars 95 % intervals (Clopper–Pearson), blue strokes the promised 1 − δ."
+    shares = (
+        "Dots are shares of the seeds that could be judged, bars 95 % intervals (Clopper–Pearson), blue "
+        "strokes the promised 1 − δ."
+    )
     rule = "A promise counts as broken only when the whole interval lies below it; without one the share stands alone."
     parts = [
         _header(outcome),
@@ -54,7 +67,10 @@ def ensemble_html(outcome: EnsembleOutcome, drawn: Sequence[Section]) -> str:
     if rows := widths(record):
         lead = "What the theorem asks of the number of neurons N, with R_S(θ⁰) of the median seed."
         parts.append(section("Width", paragraph(lead), two_columns(("condition", "N ≥"), rows)))
-    note = f"{number(size)} rows, also in ensemble.csv. λ_min ratio is λ_min(K̂^(a)(θ⁰))/λ_S; drift ratio is drift_a/(λ_S/4)."
+    note = (
+        f"{number(size)} rows, also in ensemble.csv. λ_min ratio is λ_min(K̂^(a)(θ⁰))/λ_S; drift ratio is "
+        "drift_a/(λ_S/4)."
+    )
     parts.append(section("All seeds", paragraph(note), table_html(outcome.rows())))
     parts.append(section("How this was made", definitions(_made(outcome)), _configuration(outcome)))
     return page(f"{record.problem.name} · {size} seeds", parts)
@@ -70,26 +86,37 @@ def _seeds(outcome: EnsembleOutcome) -> str:
 def _header(outcome: EnsembleOutcome) -> str:
     problem = outcome.median.problem
     warnings = [f'<div class="warn"><b>Note.</b> {mathematics(text)}</div>' for text in outcome.warnings]
-    marks = " ".join(badge(STATUS[status][0], f"{count} × {status}") for status, count in outcome.statuses.most_common())
+    marks = " ".join(
+        badge(STATUS[status][0], f"{count} × {status}") for status, count in outcome.statuses.most_common()
+    )
     return (
-        f'<header><p class="where">pinn_ntk · {escape(problem.name)} · ensemble</p><h1>{mathematics(problem.equation or problem.name)}</h1>'
-        f'<p class="answer">{mathematics(_answer(outcome))} {marks}</p></header>' + cards(_key_numbers(outcome)) + "".join(warnings)
+        f'<header><p class="where">pinn_ntk · {escape(problem.name)} · '
+        f"ensemble</p><h1>{mathematics(problem.equation or problem.name)}</h1>"
+        f'<p class="answer">{mathematics(_answer(outcome))} {marks}</p></header>'
+        + cards(_key_numbers(outcome))
+        + "".join(warnings)
     )
 
 
 def _answer(outcome: EnsembleOutcome) -> str:
     """How the seeds fared, and what became of the promises, in two or three sentences."""
     about, size = outcome.median.network.about, len(outcome.members)
-    fared = ", ".join(f"{count} {_WORDS.get(status, f'ended as {status}')}" for status, count in outcome.statuses.most_common())
+    fared = ", ".join(
+        f"{count} {_WORDS.get(status, f'ended as {status}')}" for status, count in outcome.statuses.most_common()
+    )
     words = [f"{number(size)} seeds of {about.words} were trained together: {fared}."]
     promised = [c for c in outcome.coverage if c.promised is not None and c.share is not None]
     broken = [c.name for c in promised if c.verdict == "fails"]
     if promised and not broken:
         words.append(
-            f"All {len(promised)} statements that theory promises with probability {number(promised[0].promised)} held as promised."
+            f"All {len(promised)} statements that theory promises with probability "
+            f"{number(promised[0].promised)} held as promised."
         )
     elif promised:
-        words.append(f"Of {len(promised)} statements that theory promises with a probability, {len(broken)} broke it: {', '.join(broken)}.")
+        words.append(
+            f"Of {len(promised)} statements that theory promises with a probability, {len(broken)} broke it: "
+            f"{', '.join(broken)}."
+        )
     else:
         words.append("Theory promises nothing with a probability at this width: the shares below stand alone.")
     return " ".join(words)
@@ -116,10 +143,15 @@ def _key_numbers(outcome: EnsembleOutcome) -> Pairs:
 
 def coverage_table(coverage: Iterable[Coverage]) -> str:
     """Statement, counts, share with its interval drawn, promise, verdict."""
-    head = '<th>statement</th><th class="number">holds</th><th class="number">fails</th><th>share of seeds</th><th>verdict</th>'
+    head = (
+        '<th>statement</th><th class="number">holds</th><th class="number">fails</th><th>share of '
+        "seeds</th><th>verdict</th>"
+    )
     rows, last = [], ""
     for c in coverage:
-        rows.append(_covered(c, "for the same reason" if c.reason and c.reason == last and c.share is None else c.reason))
+        rows.append(
+            _covered(c, "for the same reason" if c.reason and c.reason == last and c.share is None else c.reason)
+        )
         last = c.reason
     return f'<table class="statements"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
@@ -163,7 +195,8 @@ def _made(outcome: EnsembleOutcome) -> Pairs:
     pairs = dict(provenance(outcome.median, outcome.median.summary()))
     pairs["time"] = ", ".join(f"{name} {number(value)} s" for name, value in outcome.seconds.items() if value > 0.0)
     pairs["files"] = (
-        "summary.json (medians, quantiles, coverage), ensemble.csv (one row per seed), history.csv (quantiles at the tracked steps), "
+        "summary.json (medians, quantiles, coverage), ensemble.csv (one row per seed), history.csv (quantiles "
+        "at the tracked steps), "
         "arrays.nc (all of it by seed), figures/"
     )
     return list(pairs.items())

@@ -48,7 +48,9 @@ def finite_range(values: Values) -> tuple[float, float]:
     return (low, high) if high - low > 1e-12 * max(abs(low), abs(high)) else (low - 0.5, high + 0.5)
 
 
-def drawn_fields(where: Sequence[Plane], fields: Sequence[Values], scale: Scale, title: str, points: Values | None = None) -> bytes:
+def drawn_fields(
+    where: Sequence[Plane], fields: Sequence[Values], scale: Scale, title: str, points: Values | None = None
+) -> bytes:
     """One map, or a panel for each plane, in the colours of one scale.
 
     Args:
@@ -63,7 +65,16 @@ def drawn_fields(where: Sequence[Plane], fields: Sequence[Values], scale: Scale,
         place(figure, axes, ratio(where[0]))
         image = draw_field(axes, where[0], fields[0], scale)
         if points is not None:
-            axes.plot(points[:, 0], points[:, 1], "o", color="white", ms=3.0 if len(points) < 200 else 1.8, alpha=0.6, mew=0, zorder=3)
+            axes.plot(
+                points[:, 0],
+                points[:, 1],
+                "o",
+                color="white",
+                ms=3.0 if len(points) < 200 else 1.8,
+                alpha=0.6,
+                mew=0,
+                zorder=3,
+            )
         colour_bar(figure, axes, image, scale.beyond(fields[0]))
         return render(figure)
     moments = len({p.axes for p in where}) == 1
@@ -88,20 +99,31 @@ def draw_field(axes: "Axes", where: Plane, field: Values, scale: Scale) -> Any:
     extent = (where.low[0] - half[0], where.high[0] + half[0], where.low[1] - half[1], where.high[1] + half[1])
     shown = field if where.whole else _carried(field)
     image = axes.imshow(
-        shown.T, origin="lower", extent=extent, aspect="auto", cmap=scale.colours, vmin=scale.low, vmax=scale.high, interpolation="bilinear"
+        shown.T,
+        origin="lower",
+        extent=extent,
+        aspect="auto",
+        cmap=scale.colours,
+        vmin=scale.low,
+        vmax=scale.high,
+        interpolation="bilinear",
     )
     frame(axes, where)
     if not where.whole:
         from matplotlib.path import Path
 
-        image.set_clip_path(Path.make_compound_path(*(Path(curve, closed=True) for curve in where.outline)), axes.transData)
+        image.set_clip_path(
+            Path.make_compound_path(*(Path(curve, closed=True) for curve in where.outline)), axes.transData
+        )
     return image
 
 
 def frame(axes: "Axes", where: Plane) -> None:
     """The limits of a plane and the outline of the domain in it."""
     pads = [0.0 if where.whole else 0.03 * (hi - lo) for lo, hi in zip(where.low, where.high, strict=True)]
-    axes.set(xlim=(where.low[0] - pads[0], where.high[0] + pads[0]), ylim=(where.low[1] - pads[1], where.high[1] + pads[1]))
+    axes.set(
+        xlim=(where.low[0] - pads[0], where.high[0] + pads[0]), ylim=(where.low[1] - pads[1], where.high[1] + pads[1])
+    )
     axes.grid(visible=False)
     axes.spines[["left", "bottom"]].set_visible(not where.outline)
     for curve in where.outline:

@@ -1,4 +1,6 @@
-"""The files of a run's folder: history.csv, summary.json, arrays.nc. Each is written aside, flushed to the disk and renamed."""
+"""The files of a run's folder: history.csv, summary.json, arrays.nc. Each is written aside,
+flushed to the disk and renamed.
+"""
 
 import csv
 import io
@@ -24,7 +26,9 @@ _MODES = ("eigenvalues", "eigenvalues_a", "alignment", "alignment_a", "mode_loss
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to, which takes the place of `path` once it is whole: a reader sees the old file or the new one, never half of it."""
+    """A name to write to, which takes the place of `path` once it is whole: a reader sees the old file or the new one,
+    never half of it.
+    """
     aside = path.with_name(path.name + ".part")
     try:
         yield aside
@@ -45,7 +49,9 @@ def write_history(history: History, path: Path) -> None:
     """One row per tracked step, columns by name; what is not available is empty."""
     rows = zip(*history.columns.values(), strict=True)
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([list(history.columns), *([_cell(v) for v in row] for row in rows)])
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [list(history.columns), *([_cell(v) for v in row] for row in rows)]
+    )
     write_text(path, buffer.getvalue())
 
 
@@ -64,8 +70,8 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> None:
 def write_arrays(record: Outcome, path: Path) -> None:
     """Losses, spectra, kernels and fields as NetCDF, each with a description and units.
 
-    Dimensions: step (every state), tracked (states that trackers were asked at), mode (eigenvalues in ascending order), row and column
-    (points, block after block), coordinate, test (test points).
+    Dimensions: step (every state), tracked (states that trackers were asked at), mode (eigenvalues in ascending order),
+    row and column (points, block after block), coordinate, test (test points).
 
     Args:
         record: the run.
@@ -100,13 +106,17 @@ def _kernels(record: Outcome) -> dict[str, Variable]:
     """K̂ and its part (a) at both ends of training, and the parts of K^∞."""
     found, square = {}, ("row", "column")
     for name, kernel in record.kernels.items():
-        found[f"kernel_{name}"] = _variable(square, kernel.total.cpu(), f"K = J J^T/scale, {name}; scale = {kernel.scale!r}")
+        found[f"kernel_{name}"] = _variable(
+            square, kernel.total.cpu(), f"K = J J^T/scale, {name}; scale = {kernel.scale!r}"
+        )
         if kernel.a is not None:
             found[f"kernel_a_{name}"] = _variable(square, kernel.a.cpu(), f"part of the outer weights, {name}")
     lazy = record.prediction.lazy if record.prediction else None
     if lazy is not None and lazy.kernel.a is not None and lazy.kernel.w is not None:
         for part, matrix in (("a", lazy.kernel.a), ("w", lazy.kernel.w)):
-            found[f"kernel_{part}_infinite"] = _variable(square, matrix.cpu(), f"infinite-width part ({part}), gamma = 1")
+            found[f"kernel_{part}_infinite"] = _variable(
+                square, matrix.cpu(), f"infinite-width part ({part}), gamma = 1"
+            )
     return found
 
 

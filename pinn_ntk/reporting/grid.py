@@ -38,7 +38,9 @@ def bounds(problem: Problem) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def contains(problem: Problem, x: Tensor) -> Mask:
     """Which points lie in the domain; all of them where none is known."""
-    inside: Mask = np.ones(len(x), dtype=np.bool_) if problem.domain is None else problem.domain.contains(x).cpu().numpy()
+    inside: Mask = (
+        np.ones(len(x), dtype=np.bool_) if problem.domain is None else problem.domain.contains(x).cpu().numpy()
+    )
     return inside
 
 

@@ -1,4 +1,6 @@
-"""Pictures of the kernel: its spectra, what of the residual lies along which eigenvector, and how far training moves it."""
+"""Pictures of the kernel: its spectra, what of the residual lies along which eigenvector,
+and how far training moves it.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -44,7 +46,10 @@ def spectrum_section(record: Outcome) -> Section:
     title = "Spectrum of the tangent kernel"
     if "eigenvalues" not in record.history.arrays:
         return Section(title, "The kernel was not tracked in this run.")
-    lead = "Each eigenvalue λ of the kernel is the speed at which one pattern of the residual is learned: it decays like exp(−(s²N/n) λ t)."
+    lead = (
+        "Each eigenvalue λ of the kernel is the speed at which one pattern of the residual is learned: it "
+        "decays like exp(−(s²N/n) λ t)."
+    )
     return Section(title, lead, (_spectrum(record), _alignment(record)))
 
 
@@ -72,7 +77,17 @@ def _spectrum(record: Outcome) -> Picture:
     figure, axes = panel("eigenvalues, largest first", "index", "eigenvalue")
     mark = "o" if len(index) <= _FEW else ""
     if infinite is not None:
-        axes.plot(index, infinite, marker=mark, ls="-", ms=7, color=THEORY, lw=4.5, alpha=0.35, label=r"$K^\infty$, infinite width")
+        axes.plot(
+            index,
+            infinite,
+            marker=mark,
+            ls="-",
+            ms=7,
+            color=THEORY,
+            lw=4.5,
+            alpha=0.35,
+            label=r"$K^\infty$, infinite width",
+        )
     axes.plot(index, start, marker=mark, ls="-", ms=3.5, color=MEASURED, lw=1.5, label=r"$\hat{K}$, start")
     axes.plot(index, end, marker=mark, ls="--", ms=3.5, mfc="white", color=LINEAR, lw=1.5, label=r"$\hat{K}$, end")
     shown = [start, end] if infinite is None else [start, end, infinite]
@@ -85,7 +100,11 @@ def _spectrum(record: Outcome) -> Picture:
     _index_axis(axes, len(index))
     legend(axes, "lower left")
     words = "Speeds of all patterns: this network at its start and end"
-    words += "." if infinite is None else ", and the limit of infinite width with the same γ. Black on blue means that the width is enough."
+    words += (
+        "."
+        if infinite is None
+        else ", and the limit of infinite width with the same γ. Black on blue means that the width is enough."
+    )
     words += " Orange on black means that the kernel stood still. "
     words += f"Below the rounding floor {number(floor)} no digit is right." if floor > 0.0 else ""
     return Picture("spectrum", words, render(figure))
@@ -102,13 +121,18 @@ def _infinite(record: Outcome) -> Values | None:
 def _alignment(record: Outcome) -> Picture:
     start, end = _ends(record.history.arrays["alignment"])
     index = np.arange(1, len(start) + 1)
-    figure, axes = panel("where the residual is", "eigenvector, largest eigenvalue first", r"share $(u_k\cdot e)^2/\Vert e\Vert^2$")
+    figure, axes = panel(
+        "where the residual is", "eigenvector, largest eigenvalue first", r"share $(u_k\cdot e)^2/\Vert e\Vert^2$"
+    )
     axes.plot(index, start, "o", color=MEASURED, ms=4, mew=0, label="start")
     axes.plot(index, end, "D", color=LINEAR, ms=4, mfc="none", mew=1.1, label="end")
     log_y(axes, start, end, low=_FAINTEST)
     _index_axis(axes, len(index))
     legend(axes, "lower left")
-    words = "How much of the residual lies along each eigenvector, before and after training; the shares of one colour sum to 1."
+    words = (
+        "How much of the residual lies along each eigenvector, before and after training; the shares of one "
+        "colour sum to 1."
+    )
     return Picture(
         "alignment",
         words + " What is left at the end sits at the right, in the slow patterns that are still to be learned.",
@@ -117,17 +141,23 @@ def _alignment(record: Outcome) -> Picture:
 
 
 def drift_section(record: Outcome) -> Section:
-    """‖K̂^(a)(t) − K̂^(a)(0)‖_F against λ_S/4, λ_min(K̂^(a)(t)) against λ_S/2, relative drift, and how far parameters moved."""
+    """‖K̂^(a)(t) − K̂^(a)(0)‖_F against λ_S/4, λ_min(K̂^(a)(t)) against λ_S/2, relative drift,
+    and how far parameters moved.
+    """
     title, columns = "Does the kernel stay where it was?", record.history.columns
     if len(columns["step"]) < 2:
         return Section(title, "No second state was tracked, so nothing can have moved.")
     if "drift" not in columns:
         pictures = (_displacement(record),) if any(name in columns for name in _MOVED) else ()
-        return Section(title, "The kernel was not tracked in this run; only the movement of the weights is known.", pictures)
+        return Section(
+            title, "The kernel was not tracked in this run; only the movement of the weights is known.", pictures
+        )
     lead = "The theory rests on a kernel that hardly moves while the loss falls."
     lazy = record.prediction.lazy if record.prediction else None
     if lazy is not None and lazy.lambda_s > 0.0:
-        lead += f" Its yardstick is λ_S = {number(lazy.lambda_s)}, the smallest eigenvalue of part (a) at infinite width."
+        lead += (
+            f" Its yardstick is λ_S = {number(lazy.lambda_s)}, the smallest eigenvalue of part (a) at infinite width."
+        )
     else:
         lead += " There is no λ_S to measure it by here, so the pictures show the movement alone."
     part_a = (_drift(record),) if "drift_a" in columns else ()
@@ -179,7 +209,11 @@ def _smallest(record: Outcome) -> Picture:
     log_y(axes, values, *(share * lambda_s for share, _, _ in lines), floor if floor > 1e-3 * low else 0.0)
     progress_x(axes, x)
     legend(axes)
-    words = "The eigenvalue that sets the guaranteed speed, as it is at this width." if part else "The speed of the slowest pattern."
+    words = (
+        "The eigenvalue that sets the guaranteed speed, as it is at this width."
+        if part
+        else "The speed of the slowest pattern."
+    )
     words += (
         " The proof needs it above ¾λ_S at the start and above ½λ_S up to t*."
         if lambda_s > 0.0
@@ -192,11 +226,15 @@ def _relative_drift(record: Outcome) -> Picture:
     history = record.history
     label, x = clock(history)
     values = positive(history.columns["drift"])
-    figure, axes = panel("relative drift of the kernel", label, r"$\Vert\hat{K}(t)-\hat{K}(0)\Vert_F\;/\;\Vert\hat{K}(0)\Vert_F$")
+    figure, axes = panel(
+        "relative drift of the kernel", label, r"$\Vert\hat{K}(t)-\hat{K}(0)\Vert_F\;/\;\Vert\hat{K}(0)\Vert_F$"
+    )
     curve(axes, x, values, MEASURED)
     log_y(axes, values)
     progress_x(axes, x)
-    words = "How far the whole kernel moved, as a share of its size. Far below 1 the network trains like its linearisation."
+    words = (
+        "How far the whole kernel moved, as a share of its size. Far below 1 the network trains like its linearisation."
+    )
     return Picture("relative_drift", words, render(figure))
 
 
@@ -211,12 +249,18 @@ def _displacement(record: Outcome) -> Picture:
     guarantee = record.prediction.guarantee if record.prediction else None
     words = "The largest movement of any outer weight a and inner weight w."
     if "relative_delta" in shown:
-        words = "The largest movement of any parameter θ, and that of all parameters together as a share of their size at the start."
+        words = (
+            "The largest movement of any parameter θ, and that of all parameters together as a share of their "
+            "size at the start."
+        )
     if guarantee is not None:
         axes.axhline(guarantee.drift.q, color=ENVELOPE, ls=":", lw=2.0, label="bound q")
         words += " Both stay below q up to t* once the width suffices."
     else:
-        words += f" {'Weights' if 'relative_delta' in shown else 'Inner weights'} that move visibly mean that features are learned."
+        words += (
+            f" {'Weights' if 'relative_delta' in shown else 'Inner weights'} that move visibly mean that "
+            "features are learned."
+        )
     log_y(axes, *shown.values(), guarantee.drift.q if guarantee is not None else 0.0)
     progress_x(axes, x)
     legend(axes)

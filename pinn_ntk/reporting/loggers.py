@@ -1,4 +1,6 @@
-"""TensorBoard and MLflow: what a run measures, shown while it goes. What fails there is told once and never stops a run."""
+"""TensorBoard and MLflow: what a run measures, shown while it goes.
+What fails there is told once and never stops a run.
+"""
 
 import importlib.util
 import os
@@ -51,7 +53,9 @@ class TensorBoard:
 
         self.writer: Any = SummaryWriter(str(folder / TENSORBOARD), purge_step=None if done is None else done + 1)
         if done is None:
-            self.writer.add_text("configuration", "\n".join(f"    {key}: {value}" for key, value in flat(config).items()))
+            self.writer.add_text(
+                "configuration", "\n".join(f"    {key}: {value}" for key, value in flat(config).items())
+            )
 
     def row(self, row: Mapping[str, Value]) -> None:
         """One tracked step."""
@@ -74,7 +78,8 @@ class TensorBoard:
 
 
 class MLflow:
-    """Metrics of each tracked step, the configuration as parameters, status and commits as tags, the report as an artifact.
+    """Metrics of each tracked step, the configuration as parameters, status and commits as tags,
+    the report as an artifact.
 
     Args:
         folder: of the run; a run that goes on keeps its entry by it.
@@ -103,7 +108,9 @@ class MLflow:
             quoted = str(self.folder).replace("\\", "\\\\").replace("'", "\\'")
             found = self.client.search_runs([own], f"tags.folder = '{quoted}'", max_results=1)
             if found:
-                told = self.client.get_metric_history(found[0].info.run_id, "loss")  # the step of an interrupt was told, too
+                told = self.client.get_metric_history(
+                    found[0].info.run_id, "loss"
+                )  # the step of an interrupt was told, too
                 self.known = max((point.step for point in told), default=-1)
                 self.client.update_run(found[0].info.run_id, status="RUNNING")
                 return str(found[0].info.run_id)
@@ -118,8 +125,12 @@ class MLflow:
         step, moment = int(_number(row["step"])), int(1000 * time.time())
         if step <= self.known:
             return
-        found = {name: float(v) for name, v in row.items() if not isinstance(v, Tensor) and name != "step" and np.isfinite(v)}
-        self.client.log_batch(self.run, metrics=[self.metric(_plain(name), value, moment, step) for name, value in found.items()])
+        found = {
+            name: float(v) for name, v in row.items() if not isinstance(v, Tensor) and name != "step" and np.isfinite(v)
+        }
+        self.client.log_batch(
+            self.run, metrics=[self.metric(_plain(name), value, moment, step) for name, value in found.items()]
+        )
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """The end: status, the answer's numbers, the report."""
@@ -198,7 +209,11 @@ def _number(value: Value) -> float:
 
 def _numbers(summary: Mapping[str, Any]) -> dict[str, float]:
     """What is measured of the whole: losses, errors, spectra, theory, times."""
-    parts = {name: summary[name] for name in ("loss", "error", "kernel", "theory", "time") if isinstance(summary.get(name), Mapping)}
+    parts = {
+        name: summary[name]
+        for name in ("loss", "error", "kernel", "theory", "time")
+        if isinstance(summary.get(name), Mapping)
+    }
     return {k: float(v) for k, v in flat(parts).items() if isinstance(v, (int, float)) and np.isfinite(v)}
 
 

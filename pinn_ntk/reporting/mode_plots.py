@@ -1,4 +1,6 @@
-"""Pictures of single modes: what each eigenvector of the initial kernel holds of the loss as training goes, and when it has converged."""
+"""Pictures of single modes: what each eigenvector of the initial kernel holds of the loss as training goes,
+and when it has converged.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +34,9 @@ Indices = np.ndarray[Any, np.dtype[np.int64]]
 
 _CURVES = 6
 _FAINTEST, _ROUNDING = 1e-16, 1e-24
-"""Shares of the loss at the start: below the first a mode holds nothing to speak of, below the second it is rounding."""
+"""Shares of the loss at the start: below the first a mode holds nothing to speak of,
+below the second it is rounding.
+"""
 _AHEAD = 1e3  # how far beyond the run's own time modes are still drawn
 _FOLDS = 2.0  # of the loss: one e-fold of the residual, which the flow takes the time 1/λ for
 
@@ -44,9 +48,12 @@ def mode_section(record: Outcome) -> Section:
         return Section(title, "The kernel was not tracked in this run, so the loss cannot be split into its modes.")
     shown = _visible(history)
     if len(history.columns["step"]) < 2 or not len(shown):
-        return Section(title, "No second state was tracked, or no mode of the residual is above rounding: nothing to follow.")
+        return Section(
+            title, "No second state was tracked, or no mode of the residual is above rounding: nothing to follow."
+        )
     lead = (
-        "The residual is split along the eigenvectors u_j of the kernel at the start, fastest first. In the linearised network each part "
+        "The residual is split along the eigenvectors u_j of the kernel at the start, fastest first. In the "
+        "linearised network each part "
         "falls on its own, with the rate λ_j of JJᵀ/n: fast patterns are learned first, slow ones last."
     )
     return Section(title, lead, (_curves(record, shown), _times(record, shown)))
@@ -88,10 +95,14 @@ def _curves(record: Outcome, shown: Indices) -> Picture:
     log_y(axes, *drawn, low=least)
     progress_x(axes, x)
     legend(axes)
-    words = f"How the parts of the loss along {len(picks)} of {len(measured[0])} initial eigenvectors fall, yellow the slowest."
+    words = (
+        f"How the parts of the loss along {len(picks)} of {len(measured[0])} initial eigenvectors fall, yellow "
+        "the slowest."
+    )
     if predicted is not None:
         words += (
-            " A full line that leaves its broken one belongs to a pattern that training reaches in another way than the linearised network."
+            " A full line that leaves its broken one belongs to a pattern that training reaches in another "
+            "way than the linearised network."
         )
     return Picture("mode_losses", words, render(figure), wide=True)
 
@@ -103,7 +114,8 @@ def _colours(count: int) -> list[Any]:
 
 
 def fall_times(losses: Values, at: Values, folds: float = _FOLDS) -> Values:
-    """When each column of a table of losses has first fallen by that many e-folds, the logarithm interpolated; NaN where it has not.
+    """When each column of a table of losses has first fallen by that many e-folds, the logarithm interpolated;
+    NaN where it has not.
 
     Args:
         losses: (T, m).
@@ -130,8 +142,12 @@ def _times(record: Outcome, shown: Indices) -> Picture:
     at = history.columns["step"] * pace if pace else history.columns["time"]
     with np.errstate(divide="ignore"):
         expected = positive(np.where(rates > 0.0, 1.0 / rates, np.nan))
-    found = np.maximum(fall_times(history.arrays["mode_losses"][:, ::-1][:, shown], at), pace)  # nothing happens within a step
-    figure, axes = panel("which modes converge when", r"$1/\lambda_j$ of $JJ^T/n$, time of the flow", f"fall by e², {unit}")
+    found = np.maximum(
+        fall_times(history.arrays["mode_losses"][:, ::-1][:, shown], at), pace
+    )  # nothing happens within a step
+    figure, axes = panel(
+        "which modes converge when", r"$1/\lambda_j$ of $JJ^T/n$, time of the flow", f"fall by e², {unit}"
+    )
     predicted = None if record.prediction is None else linearised_mode_losses(record.prediction, history)
     drawn = [found]
     if predicted is not None:
@@ -141,27 +157,52 @@ def _times(record: Outcome, shown: Indices) -> Picture:
     axes.plot(expected, positive(found), "o", color=MEASURED, ms=3.5, mew=0, label="measured")
     waiting = ~np.isfinite(found) & np.isfinite(expected)
     if waiting.any():
-        axes.plot(expected[waiting], np.full(waiting.sum(), at[-1]), "^", color=QUIET, ms=4, mew=0, label="not within this run")
+        axes.plot(
+            expected[waiting],
+            np.full(waiting.sum(), at[-1]),
+            "^",
+            color=QUIET,
+            ms=4,
+            mew=0,
+            label="not within this run",
+        )
     kept = positive(np.where(np.isfinite(found), expected, np.nan))
-    _axes(axes, expected, np.concatenate([*drawn, at[-1:]]), kept if history.dynamics.solvable else None, _AHEAD * float(at[-1]))
+    _axes(
+        axes,
+        expected,
+        np.concatenate([*drawn, at[-1:]]),
+        kept if history.dynamics.solvable else None,
+        _AHEAD * float(at[-1]),
+    )
     legend(axes)
     done = int(np.isfinite(found).sum())
-    text = f"When the loss along each eigenvector had fallen by e², over 1/λ_j: {number(done)} of {number(len(found))} modes did. {words}"
+    text = (
+        f"When the loss along each eigenvector had fallen by e², over 1/λ_j: {number(done)} of "
+        f"{number(len(found))} modes did. {words}"
+    )
     return Picture("mode_times", text, render(figure))
 
 
 def _clock(history: History) -> tuple[str, float, str]:
-    """In which time modes are compared with 1/λ, that of the flow where there is a pace, else steps; and what one step is in it."""
+    """In which time modes are compared with 1/λ, that of the flow where there is a pace, else steps;
+    and what one step is in it.
+    """
     law, line = history.dynamics, "On the line a mode takes the time that its eigenvalue says"
     if law.kind == "flow":
         return "time t", 0.0, f"{line}."
     if law.solvable and law.pace > 0.0:
         return f"t = {'kτ/(1 − β)' if law.momentum else 'kτ'}", law.pace, f"{line}; fast ones feel the step."
-    return "steps", 1.0, "A flow would take a time proportional to 1/λ_j; where the dots lie flat, slow modes are sped up."
+    return (
+        "steps",
+        1.0,
+        "A flow would take a time proportional to 1/λ_j; where the dots lie flat, slow modes are sped up.",
+    )
 
 
 def _axes(axes: "Axes", x: Values, y: Values, line: Values | None, most: float) -> None:
-    """Logarithmic axes, and the line t = 1/λ where time is the flow's; `most` is as far as it makes sense to look then."""
+    """Logarithmic axes, and the line t = 1/λ where time is the flow's;
+    `most` is as far as it makes sense to look then.
+    """
     from matplotlib.ticker import NullFormatter
 
     y = positive(y)

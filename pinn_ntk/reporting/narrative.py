@@ -39,9 +39,15 @@ def answer(record: Outcome, summary: Mapping[str, Any]) -> str:
     if record.status in (Status.DIVERGED, Status.NON_FINITE):
         first = f"Not solved: {STATUS[record.status][1]} with {by}"
     elif error is None or error["relative_l2"] is None:
-        first = f"The loss went from {number(summary['loss']['initial'])} to {number(summary['loss']['final'])} with {by}"
+        first = (
+            f"The loss went from {number(summary['loss']['initial'])} to {number(summary['loss']['final'])} with {by}"
+        )
     else:
-        reached = "Solved to a relative L² error of" if error["relative_l2"] < _GOOD else "Not solved yet: a relative L² error of"
+        reached = (
+            "Solved to a relative L² error of"
+            if error["relative_l2"] < _GOOD
+            else "Not solved yet: a relative L² error of"
+        )
         first = f"{reached} {number(error['relative_l2'])} by {by}"
     return " ".join([f"{first}.", *_theory(record)])
 
@@ -58,10 +64,14 @@ def _theory(record: Outcome) -> list[str]:
     """What became of the predictions, a sentence each."""
     found = {s.name: s for s in record.statements}
     words = []
-    linear, band, bound = (found.get(name) for name in ("linearised prediction", "forecast before training", "linear convergence"))
+    linear, band, bound = (
+        found.get(name) for name in ("linearised prediction", "forecast before training", "linear convergence")
+    )
     if linear is not None and linear.measured is not None and linear.verdict in ("holds", "fails"):
         followed = "followed" if linear.verdict == "holds" else "left"
-        words.append(f"The loss {followed} its linearised prediction: the two differ by at most {_factor(linear.measured)}.")
+        words.append(
+            f"The loss {followed} its linearised prediction: the two differ by at most {_factor(linear.measured)}."
+        )
     if band is not None and band.measured is not None:
         words.append(f"It was inside the forecast's 90 % band at {100 * band.measured:.0f} % of the tracked steps.")
     if bound is not None and bound.verdict in ("holds", "fails"):
@@ -81,13 +91,23 @@ def key_numbers(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
     errors, theory, loss = summary["error"], summary["theory"], summary["loss"]
     pairs = [] if record.solution is None else [(number(record.solution.estimate), "estimated relative L² error")]
     if errors is not None:
-        pairs += [(number(errors["relative_l2"]), "relative L² error"), (number(errors["relative_linf"]), "relative L^∞ error")]
+        pairs += [
+            (number(errors["relative_l2"]), "relative L² error"),
+            (number(errors["relative_linf"]), "relative L^∞ error"),
+        ]
     pairs.append((f"{number(loss['initial'])} → {number(loss['final'])}", "loss R_S, start → end"))
     if theory is not None and theory["lambda_s"] is not None:
-        pairs.append((number(theory["lambda_s"], theory["lambda_s_floor"]), "λ_S, smallest eigenvalue of part (a) at infinite width"))
+        pairs.append(
+            (
+                number(theory["lambda_s"], theory["lambda_s_floor"]),
+                "λ_S, smallest eigenvalue of part (a) at infinite width",
+            )
+        )
         pairs.append((number(theory["rate_measured"]), f"measured rate of the loss; promised {number(theory['rate'])}"))
     if theory is not None and theory["least_width"] is not None:
-        pairs.append((number(theory["least_width"]), f"width that the theorem asks for; here {number(record.network.width)}"))
+        pairs.append(
+            (number(theory["least_width"]), f"width that the theorem asks for; here {number(record.network.width)}")
+        )
     if summary["kernel"] is not None and (theory is None or theory["lambda_s"] is None):
         pairs.append((number(summary["kernel"]["drift"]), "largest relative drift of the kernel"))
     return [*pairs, (f"{number(summary['time']['total'])} s", "wall time")][:_CARDS]
@@ -96,8 +116,14 @@ def key_numbers(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
 def question(record: Outcome) -> Pairs:
     """The problem, the network, the loss and the optimiser in symbols."""
     problem, about = record.problem, record.network.about
-    where = [] if problem.domain is None else [("domain", str(problem.domain) + (", time last" if problem.time else ""))]
-    ansatz = [] if problem.ansatz is None else [("built in", problem.ansatz.text or "u = g + ϕh meets the conditions exactly")]
+    where = (
+        [] if problem.domain is None else [("domain", str(problem.domain) + (", time last" if problem.time else ""))]
+    )
+    ansatz = (
+        []
+        if problem.ansatz is None
+        else [("built in", problem.ansatz.text or "u = g + ϕh meets the conditions exactly")]
+    )
     blocks = "; ".join(f"{b.name}: {number(len(b))} points, weight {b.weight:g}" for b in problem.blocks)
     width = "" if about.width is None else f"width N = {number(about.width)}, "
     return [
@@ -110,14 +136,26 @@ def question(record: Outcome) -> Pairs:
         ("network", about.formula),
         ("size", f"{width}{number(record.network.parameter_count)} parameters"),
         ("start", about.start if record.solution is None else "inner weights drawn and frozen, a = 0"),
-        ("kernel", f"JJᵀ = s²N K̂ for the Jacobian J of e by the parameters, with s²N = {number(record.network.kernel_scale)}"),
-        ("training", _training(record) if record.solution is None else "least squares for the outer weights; the solver chose the rest"),
+        (
+            "kernel",
+            f"JJᵀ = s²N K̂ for the Jacobian J of e by the parameters, with s²N = {number(record.network.kernel_scale)}",
+        ),
+        (
+            "training",
+            _training(record)
+            if record.solution is None
+            else "least squares for the outer weights; the solver chose the rest",
+        ),
     ]
 
 
 def finite_elements(compared: Compared) -> Pairs:
     """What quadratic finite elements say of the same problem."""
-    own = [] if compared.error is None else [("their error", f"‖u* − u_h‖/‖u_h‖ = {number(compared.error)} with the exact solution u*")]
+    own = (
+        []
+        if compared.error is None
+        else [("their error", f"‖u* − u_h‖/‖u_h‖ = {number(compared.error)} with the exact solution u*")]
+    )
     return [
         ("solved by", compared.words),
         ("difference", f"‖u − u_h‖/‖u_h‖ = {number(compared.difference)} over 4 096 test points"),
@@ -138,8 +176,15 @@ def _training(record: Outcome) -> str:
     step = f" with step τ = {number(history.step_size)}" if history.step_size > 0.0 else ""
     formula = _LIMITS.get(history.dynamics.kind, "")
     momentum = f" and momentum β = {number(history.dynamics.momentum)}" if history.dynamics.momentum else ""
-    share = f", {number(history.step_size / limit)} of the limit {formula} = {number(limit)}" if step and limit and formula else ""
-    return f"{_effort(record)}{step}{momentum}{share}; it ended because {record.history.final.note or STATUS[record.status][1]}"
+    share = (
+        f", {number(history.step_size / limit)} of the limit {formula} = {number(limit)}"
+        if step and limit and formula
+        else ""
+    )
+    return (
+        f"{_effort(record)}{step}{momentum}{share}; it ended because "
+        f"{record.history.final.note or STATUS[record.status][1]}"
+    )
 
 
 def theorem_words(record: Outcome) -> str:
@@ -149,9 +194,15 @@ def theorem_words(record: Outcome) -> str:
     if prediction is None:
         return f"Predictions were switched off for this run; what follows needs none. {how}"
     if prediction.guarantee is not None:
-        return f"The {prediction.guarantee.premises.theorem.name} theorem applies; each statement is judged under its own conditions. {how}"
+        return (
+            f"The {prediction.guarantee.premises.theorem.name} theorem applies; each statement is judged under "
+            f"its own conditions. {how}"
+        )
     reason = prediction.verdict.reason or "it makes no promise here"
-    return f"No theorem applies as it stands: {reason}. What can be compared all the same is judged; the rest says why not. {how}"
+    return (
+        f"No theorem applies as it stands: {reason}. What can be compared all the same is judged; the rest says "
+        f"why not. {how}"
+    )
 
 
 def widths(record: Outcome) -> Pairs:
@@ -166,12 +217,20 @@ def widths(record: Outcome) -> Pairs:
             ("second term, so that the weights stay close", number(terms.second)),
             ("third term, so that t* = ∞", number(terms.third)),
             ("least width of the theorem, with the expected R_S at the start", number(guarantee.least.width)),
-            *((f"least width with the sharper first term '{name}'", number(w.width)) for name, w in guarantee.sharper.items()),
+            *(
+                (f"least width with the sharper first term '{name}'", number(w.width))
+                for name, w in guarantee.sharper.items()
+            ),
         ]
     if certificate is not None and certificate.ball is not None:
         held = "held here" if certificate.certified else "missed here"
         rows.append((f"certificate for this seed, an estimate; {held}", number(certificate.estimated_width)))
-        rows.append(("the same in a ball alone: σ_min² against 2L‖e₀‖", number(certificate.width * certificate.ball.width_factor)))
+        rows.append(
+            (
+                "the same in a ball alone: σ_min² against 2L‖e₀‖",
+                number(certificate.width * certificate.ball.width_factor),
+            )
+        )
     return [*rows, ("width of this network", number(record.network.width))] if rows else []
 
 
@@ -187,7 +246,11 @@ def provenance(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
         *([("git commits, + with changes", _listed(commits))] if commits else []),
         ("machine", _listed(machine)),
         ("time", _listed(spent)),
-        ("files", "summary.json (all numbers), history.csv (one row per tracked step), arrays.nc (kernels, spectra, fields), figures/"),
+        (
+            "files",
+            "summary.json (all numbers), history.csv (one row per tracked step), arrays.nc (kernels, spectra, "
+            "fields), figures/",
+        ),
     ]
 
 

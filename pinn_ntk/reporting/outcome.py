@@ -65,7 +65,8 @@ class Outcome:
         config: the configuration as a person gave it, resolved; from Python, the settings.
         warnings: what a person should know about this run.
         compared: u beside finite elements, where that was asked for.
-        solution: of a run that chose for itself (optimizer auto): what was chosen, and what is known of the error; else None.
+        solution: of a run that chose for itself (optimizer auto): what was chosen, and what is known of the error; else
+            None.
     """
 
     problem: Problem
@@ -91,7 +92,9 @@ class Outcome:
         return self.history.status
 
     def summary(self) -> dict[str, Any]:
-        """The contract of `summary.json`: plain numbers and text; non-finite numbers are None and named under 'nonfinite'."""
+        """The contract of `summary.json`: plain numbers and text;
+        non-finite numbers are None and named under 'nonfinite'.
+        """
         network, history, about = self.network, self.history, self.network.about
         values: dict[str, Any] = {
             "status": str(self.status),
@@ -150,7 +153,11 @@ def _kernel(history: History) -> dict[str, float | None] | None:
         "floor_a": ("floor_a", 0),
     }
     values = {key: float(columns[name][index]) if name in columns else None for key, (name, index) in picks.items()}
-    return {**values, "drift": _largest(columns["drift"]), "drift_a": _largest(columns["drift_a"]) if "drift_a" in columns else None}
+    return {
+        **values,
+        "drift": _largest(columns["drift"]),
+        "drift_a": _largest(columns["drift_a"]) if "drift_a" in columns else None,
+    }
 
 
 def _largest(values: Array) -> float:
@@ -190,7 +197,9 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """{'a': {'b': 1}} → {'a.b': 1}."""
     spread: dict[str, Any] = {}
     for key, value in values.items():
-        spread.update(flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value})
+        spread.update(
+            flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {f"{prefix}{key}": value}
+        )
     return spread
 
 

@@ -1,4 +1,6 @@
-"""The page itself: one self-contained HTML file, no scripts, nothing from the network; everything from the record is escaped."""
+"""The page itself: one self-contained HTML file, no scripts, nothing from the network;
+everything from the record is escaped.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,12 +16,16 @@ BADGES: Mapping[Verdict, tuple[str, str]] = {
     "vacuous": ("info", "○ says nothing"),
     "not_applicable": ("flat", "– not applicable"),
 }
-_BELOW = re.compile(r"((?<![A-Za-z0-9])(?:max|min|[a-z])|[A-ZΑ-Ωα-ω𝓛‖Σ∂]\u0302?|\u0302)_(min|max|[A-Za-z0-9∞]{1,2}|γ)(?![A-Za-z0-9])")
+_BELOW = re.compile(
+    r"((?<![A-Za-z0-9])(?:max|min|[a-z])|[A-ZΑ-Ωα-ω𝓛‖Σ∂]\u0302?|\u0302)_(min|max|[A-Za-z0-9∞]{1,2}|γ)(?![A-Za-z0-9])"
+)
 _ABOVE = re.compile(r"\^(?:\{([^{}]*)\}|(\([aw]\)|[∞*]|[0-9]+|[a-z](?![A-Za-z0-9])))")
 
 
 def mathematics(text: str) -> str:
-    """Text with R_S, λ_min, K̂^(a), e^{−λt} as subscripts and superscripts; everything else is escaped and left alone."""
+    """Text with R_S, λ_min, K̂^(a), e^{−λt} as subscripts and superscripts;
+    everything else is escaped and left alone.
+    """
     return _ABOVE.sub(lambda m: f"<sup>{m[1] or m[2]}</sup>", _BELOW.sub(r"\1<sub>\2</sub>", escape(text)))
 
 
@@ -72,7 +78,8 @@ def statements_table(statements: Iterable[Statement]) -> str:
         rows.append(_statement(s, "for the same reason" if s.reason and s.reason == last else s.reason))
         last = s.reason
     return (
-        '<table class="statements"><thead><tr><th>statement</th><th class="number">predicted</th><th class="number">measured</th>'
+        '<table class="statements"><thead><tr><th>statement</th><th class="number">predicted</th><th '
+        'class="number">measured</th>'
         f'<th class="number">slack</th><th>verdict</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
 
@@ -83,21 +90,25 @@ def _statement(s: Statement, why: str) -> str:
     cells = "".join(f'<td class="number" data-label="{label}">{escape(text)}</td>' for label, text in numbers)
     horizon = "" if s.e_folds is None else f"over {number(s.e_folds)} e-folds of the bound"
     reason = f"<small>{mathematics('; '.join(w for w in (horizon, why) if w))}</small>" if horizon or why else ""
-    return (
-        f"<tr><td>{mathematics(s.name)}<small>{mathematics(s.claim)}</small></td>{cells}<td>{badge(*BADGES[s.verdict])}{reason}</td></tr>"
-    )
+    statement = f"<td>{mathematics(s.name)}<small>{mathematics(s.claim)}</small></td>"
+    return f"<tr>{statement}{cells}<td>{badge(*BADGES[s.verdict])}{reason}</td></tr>"
 
 
 def two_columns(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
     """A table of names and numbers."""
-    body = "".join(f'<tr><td>{mathematics(name)}</td><td class="number">{escape(value)}</td></tr>' for name, value in rows)
+    body = "".join(
+        f'<tr><td>{mathematics(name)}</td><td class="number">{escape(value)}</td></tr>' for name, value in rows
+    )
     names = f'<th>{mathematics(head[0])}</th><th class="number">{escape(head[1])}</th>'
     return f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table with a heading; all columns but the first hold numbers or short texts."""
-    names = "".join(f"<th>{mathematics(h)}</th>" if k == 0 else f'<th class="number">{mathematics(h)}</th>' for k, h in enumerate(head))
+    names = "".join(
+        f"<th>{mathematics(h)}</th>" if k == 0 else f'<th class="number">{mathematics(h)}</th>'
+        for k, h in enumerate(head)
+    )
     body = "".join("<tr>" + "".join(_cell(k, text) for k, text in enumerate(row)) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -112,5 +123,7 @@ def page(title: str, parts: Iterable[str]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>\n{style}</style></head><body><main>\n" + "\n".join(parts) + "\n</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>\n{style}</style></head><body><main>\n"
+        + "\n".join(parts)
+        + "\n</main></body></html>\n"
     )

@@ -1,6 +1,7 @@
 """Pictures of p_t = (1/N) Σ_k δ_{(a_k, w_k)}: clouds before and after training, their marginals, and clouds that move.
 
-A cloud is an array (N, D+1) with rows (a_k, w_k). Moving pictures are SVG with its own animation: no scripts, one file, one image.
+A cloud is an array (N, D+1) with rows (a_k, w_k). Moving pictures are SVG with its own animation: no scripts, one file,
+one image.
 """
 
 from collections.abc import Sequence
@@ -9,14 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pinn_ntk.reporting.style import LINEAR, MEASURED, QUIET, THEORY, Picture, Values, colour_bar, legend, panel, plain, render
+from pinn_ntk.reporting.style import (
+    LINEAR,
+    MEASURED,
+    QUIET,
+    THEORY,
+    Picture,
+    Values,
+    colour_bar,
+    legend,
+    panel,
+    plain,
+    render,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-_SHOWN = 800  # particles that a still picture shows, 400 that a moving one does: the first ones, which are as random as any
+_SHOWN = (
+    800  # particles that a still picture shows, 400 that a moving one does: the first ones, which are as random as any
+)
 _MOVING = 400
 _SECONDS = 6.0
 _INSIDE = 0.995  # share of the particles that the axes are made for
@@ -100,11 +115,24 @@ def cloud_picture(
     figure, axes = panel(plain(title, 60), plane.xlabel, plane.ylabel, bar=True)
     every = [before, after, *beside]
     first, last = plane(before)[:_SHOWN], plane(after)[:_SHOWN]
-    axes.add_collection(LineCollection(list(np.stack([first, last], 1)), colors=QUIET, linewidths=0.35, alpha=0.5, zorder=1.5))
-    axes.scatter(first[:, 0], first[:, 1], s=7, facecolors="none", edgecolors=QUIET, linewidths=0.5, label="start", zorder=2)
+    axes.add_collection(
+        LineCollection(list(np.stack([first, last], 1)), colors=QUIET, linewidths=0.35, alpha=0.5, zorder=1.5)
+    )
+    axes.scatter(
+        first[:, 0], first[:, 1], s=7, facecolors="none", edgecolors=QUIET, linewidths=0.5, label="start", zorder=2
+    )
     size = _largest(every)
     dots = axes.scatter(
-        last[:, 0], last[:, 1], s=8, c=after[:_SHOWN, 0], cmap=_colours(), vmin=-size, vmax=size, linewidths=0, label="end", zorder=3
+        last[:, 0],
+        last[:, 1],
+        s=8,
+        c=after[:_SHOWN, 0],
+        cmap=_colours(),
+        vmin=-size,
+        vmax=size,
+        linewidths=0,
+        label="end",
+        zorder=3,
     )
     _frame(axes, [plane(c) for c in every])
     colour_bar(figure, axes, dots, extend="both")
@@ -112,7 +140,9 @@ def cloud_picture(
     return Picture(name, caption, render(figure))
 
 
-def marginals_picture(name: str, title: str, xlabel: str, before: Values, after: Sequence[tuple[str, Values]], caption: str) -> Picture:
+def marginals_picture(
+    name: str, title: str, xlabel: str, before: Values, after: Sequence[tuple[str, Values]], caption: str
+) -> Picture:
     """One number of every particle as a density: before training in grey, after it a line for each run.
 
     Args:
@@ -134,7 +164,13 @@ def marginals_picture(name: str, title: str, xlabel: str, before: Values, after:
 
 
 def moving_cloud(
-    name: str, title: str, frames: Values, labels: Sequence[str], plane: Plane, caption: str, beside: Sequence[Values] = ()
+    name: str,
+    title: str,
+    frames: Values,
+    labels: Sequence[str],
+    plane: Plane,
+    caption: str,
+    beside: Sequence[Values] = (),
 ) -> Picture:
     """p_t as a moving picture: every particle goes through its places in turn, in the colour of its a, and begins anew.
 
@@ -151,7 +187,9 @@ def moving_cloud(
         ValueError: no frames, or not one label for each.
     """
     if not len(frames) or len(labels) != len(frames):
-        raise ValueError(f"labels: got {len(labels)} for {len(frames)} frames, expected one for each, and a frame at least")
+        raise ValueError(
+            f"labels: got {len(labels)} for {len(frames)} frames, expected one for each, and a frame at least"
+        )
     figure, axes = panel(plain(title, 60), plane.xlabel, plane.ylabel, bar=True)
     every = [frames[0], frames[-1], *beside]
     _frame(axes, [plane(c) for c in every])
@@ -159,7 +197,11 @@ def moving_cloud(
     colour_bar(figure, axes, _scale(size), extend="both")
     axes.text(1.05, 1.03, "$a$", transform=axes.transAxes)
     still = render(figure).decode("utf-8")
-    return Picture(name, caption, still.replace("</svg>", _animation(figure, axes, frames, labels, plane, size) + "</svg>").encode("utf-8"))
+    return Picture(
+        name,
+        caption,
+        still.replace("</svg>", _animation(figure, axes, frames, labels, plane, size) + "</svg>").encode("utf-8"),
+    )
 
 
 def side_by_side(name: str, left: Picture, right: Picture, caption: str) -> Picture:
@@ -221,7 +263,9 @@ def _hexadecimal(a: Values, size: float) -> list[list[str]]:
 def _circle(x: Values, y: Values, colours: Sequence[str]) -> str:
     """One particle: it rests for a moment in its last place."""
     moves = "".join(
-        _animate(name, [f"{v:.1f}" for v in values]) for name, values in (("cx", x), ("cy", y)) if float(np.ptp(np.round(values, 1))) > 0.0
+        _animate(name, [f"{v:.1f}" for v in values])
+        for name, values in (("cx", x), ("cy", y))
+        if float(np.ptp(np.round(values, 1))) > 0.0
     )
     turns = _animate("fill", list(colours)) if len(set(colours)) > 1 else ""
     return f'<circle cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="1.7" fill="{colours[0]}">{moves}{turns}</circle>'
@@ -239,4 +283,7 @@ def _label(text: str, index: int, count: int, x: float, y: float) -> str:
     timing = f'dur="{_SECONDS:g}s" repeatCount="indefinite" calcMode="discrete" values="{";".join(shown)}"'
     safe = text.replace("&", "&amp;").replace("<", "&lt;")
     style = 'font-family="DejaVu Sans, sans-serif" font-size="9" fill="#333333"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style} opacity="{shown[0]}">{safe}<animate attributeName="opacity" {timing}/></text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" {style} opacity="{shown[0]}">{safe}<animate attributeName="opacity" '
+        f"{timing}/></text>"
+    )

@@ -1,4 +1,6 @@
-"""Planes through a domain: where its pictures are taken, which of their nodes lie inside, and the domain's outline in each of them."""
+"""Planes through a domain: where its pictures are taken, which of their nodes lie inside,
+and the domain's outline in each of them.
+"""
 
 import math
 from collections.abc import Sequence
@@ -72,8 +74,9 @@ def center_of(problem: Problem) -> tuple[float, ...]:
 def planes_of(problem: Problem, u: Function, width: int) -> tuple[Plane, ...]:
     """The planes on which a solution is shown; none in one dimension.
 
-    The plane itself for d = 2 (time counts); the three through the centre in space; frames in time where there are two space coordinates
-    or more; and where there are more than can be shown, the two coordinates of space along which u varies most.
+    The plane itself for d = 2 (time counts); the three through the centre in space; frames in time where there are two
+    space coordinates or more; and where there are more than can be shown, the two coordinates of space along which u
+    varies most.
 
     Args:
         problem: with its domain.
@@ -127,7 +130,9 @@ def plane(problem: Problem, axes: tuple[int, int], center: Sequence[float], side
     outline = () if problem.domain is None else _outline(problem, axes, center, (x0, x1), (y0, y1), side)
     alike = not (problem.time and problem.dim - 1 in axes)
     inside = contains(problem, points).reshape(side, side)
-    return Plane(axes, (names[axes[0]], names[axes[1]]), (x0, y0), (x1, y1), held, points.to(problem.x), inside, outline, alike)
+    return Plane(
+        axes, (names[axes[0]], names[axes[1]]), (x0, y0), (x1, y1), held, points.to(problem.x), inside, outline, alike
+    )
 
 
 def _nodes(x: Values, y: Values, axes: tuple[int, int], center: Sequence[float]) -> Tensor:
@@ -149,13 +154,18 @@ def _outline(
     y: tuple[float, float],
     side: int,
 ) -> tuple[Values, ...]:
-    """Curves through the edges between nodes inside and outside, each met where the domain ends by halving that edge."""
+    """Curves through the edges between nodes inside and outside, each met where the domain ends by halving that
+    edge.
+    """
     from contourpy import contour_generator
 
     many = _FINER * (side - 1) + 1
     steps = np.array([(end[1] - end[0]) / (many - 1) for end in (x, y)])
     corner = np.array([x[0], y[0]]) - steps  # one ring of nodes around the bounding box, all outside
-    ticks = [np.concatenate([[end[0] - h], np.linspace(*end, many), [end[1] + h]]) for end, h in zip((x, y), steps, strict=True)]
+    ticks = [
+        np.concatenate([[end[0] - h], np.linspace(*end, many), [end[1] + h]])
+        for end, h in zip((x, y), steps, strict=True)
+    ]
     inside = contains(problem, _nodes(ticks[0], ticks[1], axes, center)).reshape(many + 2, many + 2)
     curves = []
     for line in contour_generator(z=inside.T.astype(np.float64)).lines(0.5):
@@ -187,7 +197,9 @@ def values_on(function: Function, where: Plane, width: int) -> Values:
     """The function at the nodes in the domain as (side, side), NaN outside, where it is not asked."""
     full = np.full(where.inside.shape, np.nan)
     if where.inside.any():
-        full[where.inside] = values_at(function, where.points[torch.from_numpy(where.inside.ravel()).to(where.points.device)], width)
+        full[where.inside] = values_at(
+            function, where.points[torch.from_numpy(where.inside.ravel()).to(where.points.device)], width
+        )
     return full
 
 

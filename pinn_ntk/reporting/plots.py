@@ -10,7 +10,9 @@ from pinn_ntk.reporting.training_plots import dissipation_section, loss_section
 
 
 def sections(record: Outcome) -> tuple[Section, ...]:
-    """Solution, loss and forecast, decrease of the loss, spectrum, modes, drift; where a solver chose, solution, search and spectrum."""
+    """Solution, loss and forecast, decrease of the loss, spectrum, modes, drift; where a solver chose, solution,
+    search and spectrum.
+    """
     if record.solution is not None:
         kernel = (spectrum_section,) if record.kernels else ()
         return tuple(make(record) for make in (solution_section, search_section, *kernel))

@@ -25,7 +25,8 @@ class Record(Outcome):
         return Answer(self.problem, self.trained)
 
     def save(self, folder: str | Path) -> Path:
-        """Write report.html, summary.json, history.csv, arrays.nc, network.safetensors, solution.nc (up to d = 3) and figures/*.svg.
+        """Write report.html, summary.json, history.csv, arrays.nc, network.safetensors, solution.nc (up to d = 3)
+        and figures/*.svg.
 
         Args:
             folder: made when missing.

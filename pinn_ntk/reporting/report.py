@@ -1,4 +1,6 @@
-"""One self-contained report of a run: what was asked, the answer, the pictures, the theory beside the measurement, the versions."""
+"""One self-contained report of a run: what was asked, the answer, the pictures, the theory beside the measurement,
+the versions.
+"""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +8,16 @@ from html import escape
 from pathlib import Path
 
 from pinn_ntk.reporting.files import write_text
-from pinn_ntk.reporting.narrative import STATUS, answer, finite_elements, key_numbers, provenance, question, theorem_words, widths
+from pinn_ntk.reporting.narrative import (
+    STATUS,
+    answer,
+    finite_elements,
+    key_numbers,
+    provenance,
+    question,
+    theorem_words,
+    widths,
+)
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.page import (
     badge,
@@ -57,15 +68,23 @@ def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
         _header(record),
         section("What was asked", definitions(question(record))),
         *(solver_sections(record.solution) if record.solution is not None else []),
-        *([section("Beside finite elements", definitions(finite_elements(record.compared)))] if record.compared is not None else []),
+        *(
+            [section("Beside finite elements", definitions(finite_elements(record.compared)))]
+            if record.compared is not None
+            else []
+        ),
         *map(illustrated, drawn),
     ]
     if record.solution is None:
-        parts.append(section("Theory beside measurement", paragraph(theorem_words(record)), statements_table(record.statements)))
+        parts.append(
+            section("Theory beside measurement", paragraph(theorem_words(record)), statements_table(record.statements))
+        )
     if rows := widths(record):
         lead = paragraph("What the theorem and the certificate ask of the number of neurons N.")
         parts.append(section("Width", lead, two_columns(("condition", "N ≥"), rows)))
-    parts.append(section("How this was made", definitions(provenance(record, record.summary())), _configuration(record)))
+    parts.append(
+        section("How this was made", definitions(provenance(record, record.summary())), _configuration(record))
+    )
     return page(f"{name} · {asked.equation or record.status}", parts)
 
 
@@ -73,8 +92,10 @@ def _header(record: Outcome) -> str:
     summary, problem = record.summary(), record.problem
     warnings = [f'<div class="warn"><b>Note.</b> {mathematics(text)}</div>' for text in record.warnings]
     return (
-        f'<header><p class="where">pinn_ntk · {escape(problem.name)}</p><h1>{mathematics(problem.equation or problem.name)}</h1>'
-        f'<p class="answer">{mathematics(answer(record, summary))} {badge(STATUS[record.status][0], str(record.status))}</p></header>'
+        '<header><p class="where">pinn_ntk · '
+        f"{escape(problem.name)}</p><h1>{mathematics(problem.equation or problem.name)}</h1>"
+        f'<p class="answer">{mathematics(answer(record, summary))} '
+        f"{badge(STATUS[record.status][0], str(record.status))}</p></header>"
         + cards(key_numbers(record, summary))
         + "".join(warnings)
     )

@@ -43,14 +43,22 @@ _TEXTS = {
 
 
 def sample(
-    answer: Answer, names: tuple[str, ...], points: Values | Grid, *, gradient: bool, residual: bool, exact: bool, outside: bool = False
+    answer: Answer,
+    names: tuple[str, ...],
+    points: Values | Grid,
+    *,
+    gradient: bool,
+    residual: bool,
+    exact: bool,
+    outside: bool = False,
 ) -> Samples:
     """u and what else is wanted.
 
     Args:
         answer: u.
         names: of the coordinates.
-        points: (n, d), or a grid, of which the nodes in the domain are taken; its residual is not asked on the faces of the bounding box.
+        points: (n, d), or a grid, of which the nodes in the domain are taken; its residual is not asked on the faces of
+            the bounding box.
         gradient: whether to add u_x, u_y, ….
         residual: whether to add 𝓛u − f.
         exact: whether to add u* and u − u* where u* is known.
@@ -66,7 +74,9 @@ def sample(
     if exact and problem.exact is not None:
         network = answer.network
         with torch.no_grad():
-            columns["exact"] = _numbers(problem.exact(torch.from_numpy(x).to(device=network.device, dtype=network.dtype)))
+            columns["exact"] = _numbers(
+                problem.exact(torch.from_numpy(x).to(device=network.device, dtype=network.dtype))
+            )
         columns["error"] = columns["u"] - columns["exact"]
     if gradient:
         slopes = _numbers(answer.gradient(x, outside=outside))
@@ -110,9 +120,12 @@ def write_netcdf(samples: Samples, path: Path) -> None:
         if grid is None
         else {name: ((name,), axis) for name, axis in zip(samples.names, grid.axes, strict=True)}
     )
-    coordinates = {name: (*entry, _attributes("time" if name == "t" else f"coordinate {name}")) for name, entry in axes.items()}
+    coordinates = {
+        name: (*entry, _attributes("time" if name == "t" else f"coordinate {name}")) for name, entry in axes.items()
+    }
     variables = {
-        name: (dims, values if grid is None else grid.spread(values), _attributes(_words(name))) for name, values in samples.columns.items()
+        name: (dims, values if grid is None else grid.spread(values), _attributes(_words(name)))
+        for name, values in samples.columns.items()
     }
     with replacing(path) as aside:
         xarray.Dataset(variables, coordinates, dict(samples.about)).to_netcdf(aside, engine="h5netcdf")

@@ -1,4 +1,6 @@
-"""Pictures of u, the exact solution, the error and the residual: curves in 1-D, maps in 2-D, planes and moments beyond."""
+"""Pictures of u, the exact solution, the error and the residual: curves in 1-D, maps in 2-D,
+planes and moments beyond.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -44,13 +46,18 @@ def solution_section(record: Outcome) -> Section:
     if problem.dim == 1:
         return Section(title, _error_words(record), (*_curves(record), _residual(record, None)))
     where = planes_of(problem, problem.solution(record.trained), record.network.width)
-    return Section(title, _error_words(record) + _plane_words(problem, where), (*_maps(record, where), _residual(record, where[0])))
+    return Section(
+        title, _error_words(record) + _plane_words(problem, where), (*_maps(record, where), _residual(record, where[0]))
+    )
 
 
 def _error_words(record: Outcome) -> str:
     history, tests = record.history, record.problem.test_points
     if record.problem.exact is None or tests is None or "relative_l2" not in history.columns:
-        return "No exact solution is known for this problem, so the error is not measured; the residual says how well the equation is met."
+        return (
+            "No exact solution is known for this problem, so the error is not measured; the residual says how "
+            "well the equation is met."
+        )
     l2, largest = (float(history.columns[c][-1]) for c in ("relative_l2", "relative_linf"))
     return (
         f"Relative error ‖u − u*‖/‖u*‖ over {number(len(tests))} test points that were not trained on: "
@@ -69,7 +76,9 @@ def _plane_words(problem: Problem, where: Sequence[Plane]) -> str:
         return f" Maps show the three planes {held[0]}, {held[1]} and {held[2]}."
     fixed = held[0].rpartition(", ")[0]
     slices = f" in the slice {fixed}, along whose two coordinates u varies most" if fixed else ""
-    return f" Maps show {len(where)} moments from {held[0].rpartition(', ')[2]} to {held[-1].rpartition(', ')[2]}{slices}."
+    return (
+        f" Maps show {len(where)} moments from {held[0].rpartition(', ')[2]} to {held[-1].rpartition(', ')[2]}{slices}."
+    )
 
 
 def _curves(record: Outcome) -> tuple[Picture, ...]:
@@ -85,15 +94,23 @@ def _curves(record: Outcome) -> tuple[Picture, ...]:
         axes.plot(x, exact, color=THEORY, lw=4, alpha=0.4, label="exact u*")
     axes.plot(x, u, color=MEASURED, lw=1.4, label="network u")
     legend(axes)
-    caption = "The trained network u" + (" (black) on the exact solution u* (blue)." if problem.exact is not None else ".")
-    caption += " The two lines should be one." if problem.exact is not None else " It should look like what you expect of the equation."
+    caption = "The trained network u" + (
+        " (black) on the exact solution u* (blue)." if problem.exact is not None else "."
+    )
+    caption += (
+        " The two lines should be one."
+        if problem.exact is not None
+        else " It should look like what you expect of the equation."
+    )
     pictures = [Picture("solution", caption, render(figure))]
     if problem.exact is not None:
         error = positive(np.abs(u - exact))
         figure, axes = panel("error", name, "|u − u*|")
         curve(axes, x, error, LINEAR, width=1.2)
         log_y(axes, error, low=1e-6 * float(np.nanmax(error, initial=0.0)))
-        words = "The distance of the two at every point, on a logarithmic scale. Dips are places where the curves cross."
+        words = (
+            "The distance of the two at every point, on a logarithmic scale. Dips are places where the curves cross."
+        )
         pictures.append(Picture("error", words, render(figure)))
     return tuple(pictures)
 
@@ -107,7 +124,11 @@ def _maps(record: Outcome, where: Sequence[Plane]) -> tuple[Picture, ...]:
     points = problem.x.detach().cpu().numpy() if problem.dim == 2 else None
     between = f"colours from {number(scale.low)} to {number(scale.high)}{', the same in all panels' if wide else ''}"
     words = f"The trained network, {between}{'; dots are the training points' if points is not None else ''}. "
-    words += "It should look like the exact solution." if exact is not None else "It should look like what you expect of the equation."
+    words += (
+        "It should look like the exact solution."
+        if exact is not None
+        else "It should look like what you expect of the equation."
+    )
     pictures = [Picture("solution", words, drawn_fields(where, u, scale, "network u", points), wide)]
     if exact is not None:
         words = f"The exact solution, in the same {between}. It was used for nothing but to measure the error."
@@ -117,12 +138,16 @@ def _maps(record: Outcome, where: Sequence[Plane]) -> tuple[Picture, ...]:
         words = f"The difference, colours from −{number(size)} (blue) to {number(size)} (red)"
         words += f"; in a few places more, up to {number(largest)}. " if largest > size else ". "
         words += "Its structure is what has not been learned."
-        pictures.append(Picture("error", words, drawn_fields(where, error, Scale("RdBu_r", -size, size), "error u − u*"), wide))
+        pictures.append(
+            Picture("error", words, drawn_fields(where, error, Scale("RdBu_r", -size, size), "error u − u*"), wide)
+        )
     return tuple(pictures)
 
 
 def _size(error: Values) -> tuple[float, float]:
-    """Where the colours of a signed error end, and its largest size: not at a peak that would leave everything else white."""
+    """Where the colours of a signed error end, and its largest size:
+    not at a peak that would leave everything else white.
+    """
     sizes = np.abs(error[np.isfinite(error)])
     largest = float(sizes.max(initial=1e-300))
     usual = float(np.quantile(sizes, _MOST)) if len(sizes) else largest
@@ -160,5 +185,7 @@ def _scatter(figure: Any, axes: "Axes", x: Values, y: Values, size: Values) -> N
     low, high = float(size[kept].min()), float(size[kept].max())
     norm = LogNorm(min(max(low, 1e-4 * high), 0.1 * high), high)
     order = np.argsort(size[kept])
-    dots = axes.scatter(x[kept][order], y[kept][order], c=size[kept][order], s=22, cmap="cividis_r", norm=norm, linewidths=0)
+    dots = axes.scatter(
+        x[kept][order], y[kept][order], c=size[kept][order], s=22, cmap="cividis_r", norm=norm, linewidths=0
+    )
     colour_bar(figure, axes, dots, "min" if low < 1e-4 * high else "neither")

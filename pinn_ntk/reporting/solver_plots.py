@@ -1,4 +1,6 @@
-"""What a run of optimizer=auto adds to a report: what was chosen and why, how right u is, and how the error fell with the width."""
+"""What a run of optimizer=auto adds to a report: what was chosen and why, how right u is,
+and how the error fell with the width.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +8,19 @@ import numpy as np
 
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.page import definitions, paragraph, section, table
-from pinn_ntk.reporting.style import LINEAR, MEASURED, QUIET, THEORY, Picture, Section, legend, log_y, number, panel, render
+from pinn_ntk.reporting.style import (
+    LINEAR,
+    MEASURED,
+    QUIET,
+    THEORY,
+    Picture,
+    Section,
+    legend,
+    log_y,
+    number,
+    panel,
+    render,
+)
 from pinn_ntk.solving.growth import REASONS
 from pinn_ntk.solving.search import Trial
 from pinn_ntk.solving.solution import Solution, choices
@@ -18,14 +32,17 @@ def solver_words(record: Outcome, solution: Solution) -> str:
     """The answer in two sentences: the error, measured or estimated, and by what."""
     history = record.history.columns
     if "relative_l2" in history:
-        error = f"a relative L² error of {number(float(history['relative_l2'][-1]))}, estimated {number(solution.estimate)}"
+        error = (
+            f"a relative L² error of {number(float(history['relative_l2'][-1]))}, estimated {number(solution.estimate)}"
+        )
     else:
         error = f"an estimated relative L² error of {number(solution.estimate)}"
     solved = "Solved to" if solution.estimate < 0.1 else "Not solved:"
     sigma = solution.final.recipe.activation
     extra = f" and {len(solution.network.extra)} extra functions" if solution.network.extra else ""
     return (
-        f"{solved} {error}, by {number(solution.network.width)} {sigma} neurons{extra}, chosen in {number(solution.seconds)} s. "
+        f"{solved} {error}, by {number(solution.network.width)} {sigma} neurons{extra}, chosen in "
+        f"{number(solution.seconds)} s. "
         f"It ended because {REASONS[solution.reason]}."
     )
 
@@ -40,35 +57,53 @@ def solver_sections(solution: Solution) -> list[str]:
             "second solve",
             f"a fit with other neurons and other points differs by {number(known.agreement)} in relative L²",
         ),
-        ("residual share", f"{number(solution.final.share)} of the terms of a row are left as residual on points that no fit has seen"),
+        (
+            "residual share",
+            f"{number(solution.final.share)} of the terms of a row are left as residual on points that no fit has seen",
+        ),
         (
             "bound",
-            f"‖u − h‖_∞ ≤ {number(bound.value)} ({number(bound.relative)} of max|h|), {bound.words}" if bound else f"none: {known.why_not}",
+            f"‖u − h‖_∞ ≤ {number(bound.value)} ({number(bound.relative)} of max|h|), {bound.words}"
+            if bound
+            else f"none: {known.why_not}",
         ),
     ]
     return [
         section("What was chosen and why", definitions(choices(solution))),
         section(
             "How right is u",
-            paragraph("Residuals 𝓛u − f of every condition on fresh points, and what they and a second solve say of the error."),
+            paragraph(
+                "Residuals 𝓛u − f of every condition on fresh points, and what they and a second solve say of "
+                "the error."
+            ),
             table(("condition", "points", "rms residual", "largest", "rms of f"), residuals),
             definitions(pairs),
         ),
         section(
-            "Convergence", paragraph(_CONVERGENCE), table(("N", "n", "estimated error", "order", "neurons", "seconds"), _levels(solution))
+            "Convergence",
+            paragraph(_CONVERGENCE),
+            table(("N", "n", "estimated error", "order", "neurons", "seconds"), _levels(solution)),
         ),
     ]
 
 
 _CONVERGENCE = (
-    "The best pair of fits at each width. Order is p of an error N^{−p} since the row before; the last row is the solution, with neurons "
+    "The best pair of fits at each width. Order is p of an error N^{−p} since the row before; the last row is "
+    "the solution, with neurons "
     "and points that no choice was made by."
 )
 
 
 def _levels(solution: Solution) -> list[tuple[str, ...]]:
     return [
-        (number(v.width), number(v.points), number(v.error), "–" if v.order is None else f"{v.order:.1f}", v.recipe, number(v.seconds))
+        (
+            number(v.width),
+            number(v.points),
+            number(v.error),
+            "–" if v.order is None else f"{v.order:.1f}",
+            v.recipe,
+            number(v.seconds),
+        )
         for v in solution.levels
     ]
 
@@ -78,7 +113,9 @@ def search_section(record: Outcome) -> Section:
     solution = record.solution
     if solution is None:
         return Section("The search", "")
-    lead = "Each point is a pair of fits with independent neurons: the less they differ, the more digits both have right."
+    lead = (
+        "Each point is a pair of fits with independent neurons: the less they differ, the more digits both have right."
+    )
     return Section("The search", lead, (_search(solution), _probes(solution)))
 
 
@@ -93,7 +130,9 @@ def _search(solution: Solution) -> Picture:
     axes.set_xscale("log")
     log_y(axes, _shown(solution.trials))
     legend(axes)
-    caption = "Every pair of fits by its width. The broken line joins the best of each width; its last point is the solution."
+    caption = (
+        "Every pair of fits by its width. The broken line joins the best of each width; its last point is the solution."
+    )
     return Picture("search", caption, render(figure))
 
 
@@ -107,7 +146,9 @@ def _probes(solution: Solution) -> Picture:
     axes.set_xscale("log")
     log_y(axes, _shown(first))
     legend(axes)
-    caption = f"The probes with N = {solution.trials[0].width}. A sharp valley says that the scale matters and was found."
+    caption = (
+        f"The probes with N = {solution.trials[0].width}. A sharp valley says that the scale matters and was found."
+    )
     return Picture("probes", caption, render(figure))
 
 

@@ -1,4 +1,6 @@
-"""The document of a study or a sweep: the question, the findings beside what was expected, pictures, the table, how it was made."""
+"""The document of a study or a sweep: the question, the findings beside what was expected, pictures, the table,
+how it was made.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,13 +38,20 @@ def study_html(
         further: a section after the pictures.
     """
     warnings = "".join(f'<div class="warn"><b>Note.</b> {mathematics(text)}</div>' for text in notes)
-    header = f'<header><p class="where">pinn_ntk</p><h1>{mathematics(title)}</h1><p class="answer">{mathematics(question)}</p></header>'
+    header = (
+        f'<header><p class="where">pinn_ntk</p><h1>{mathematics(title)}</h1><p '
+        f'class="answer">{mathematics(question)}</p></header>'
+    )
     parts = [header + warnings]
     if findings:
         parts.append(section("Findings", findings_table(findings)))
     parts += [*map(illustrated, sections), further]
     if rows:
-        parts.append(section("All numbers", paragraph(f"{len(rows)} rows; table.csv has them in full precision."), table_html(rows)))
+        parts.append(
+            section(
+                "All numbers", paragraph(f"{len(rows)} rows; table.csv has them in full precision."), table_html(rows)
+            )
+        )
     parts.append(section("How this was made", definitions(facts), _configuration(config)))
     return page(title, parts)
 

@@ -1,4 +1,6 @@
-"""The look of figures: one palette (safe for colour-blind eyes), one meaning per colour, one panel per picture, SVG out."""
+"""The look of figures: one palette (safe for colour-blind eyes), one meaning per colour, one panel per picture,
+SVG out.
+"""
 
 import base64
 import io
@@ -47,7 +49,12 @@ _STYLE: Any = {
     "svg.hashsalt": "pinn_ntk",
 }
 _IMAGES = 160  # dots per inch of maps inside a picture, which otherwise has none
-_MARGINS = (0.74, 0.2, 0.56, 0.4)  # inches: left, right, bottom, top; fixed ones need no layout engine, which would draw everything twice
+_MARGINS = (
+    0.74,
+    0.2,
+    0.56,
+    0.4,
+)  # inches: left, right, bottom, top; fixed ones need no layout engine, which would draw everything twice
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,9 @@ def place(figure: "Figure", axes: "Axes", ratio: float) -> None:
     axes.set_position((box.x0, below / needed, w / width, w * ratio / needed))
 
 
-def panels(titles: Sequence[str], names: Sequence[tuple[str, str]], ratio: float, title: str, shared: bool) -> "tuple[Figure, list[Axes]]":
+def panels(
+    titles: Sequence[str], names: Sequence[tuple[str, str]], ratio: float, title: str, shared: bool
+) -> "tuple[Figure, list[Axes]]":
     """Axes three abreast over the whole width of the page, with room for one colour bar at the right.
 
     Args:
@@ -163,10 +172,15 @@ def colour_bar(figure: "Figure", axes: "Axes | Sequence[Axes]", image: Any, exte
     import matplotlib as mpl
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-    boxes, inch = [one.get_position() for one in (axes if isinstance(axes, Sequence) else [axes])], 1 / figure.get_figwidth()
+    boxes, inch = (
+        [one.get_position() for one in (axes if isinstance(axes, Sequence) else [axes])],
+        1 / figure.get_figwidth(),
+    )
     low, high, right = min(b.y0 for b in boxes), max(b.y1 for b in boxes), max(b.x1 for b in boxes)
     with mpl.rc_context(_STYLE):
-        bar = figure.colorbar(image, cax=figure.add_axes((right + 0.125 * inch, low, 0.15 * inch, high - low)), extend=extend)
+        bar = figure.colorbar(
+            image, cax=figure.add_axes((right + 0.125 * inch, low, 0.15 * inch, high - low)), extend=extend
+        )
     bar.outline.set_visible(False)
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     if isinstance(bar.formatter, ScalarFormatter):  # small numbers as 1, 2, … under one power of ten
@@ -204,7 +218,9 @@ def _drawable() -> frozenset[int]:
 
 
 def plain(text: str, length: int = 28) -> str:
-    """A person's text as a figure can show it: no mathematics mode, no missing glyphs, not hidden by a leading underscore, not too long."""
+    """A person's text as a figure can show it: no mathematics mode, no missing glyphs,
+    not hidden by a leading underscore, not too long.
+    """
     short = text if len(text) <= length else text[: length - 1] + "…"
     kept = "".join(" " if not c.isprintable() else c if ord(c) in _drawable() else "?" for c in short)
     return (" " + kept if kept.startswith("_") else kept).replace("$", r"\$")
@@ -218,10 +234,22 @@ def positive(values: Any) -> Values:
 
 
 def curve(axes: "Axes", x: Any, y: Any, colour: str, label: str = "", style: str = "-", width: float = 1.6) -> None:
-    """A line, with markers where it is too short to be seen as one; broken lines lie on top of full ones, so that both are seen."""
+    """A line, with markers where it is too short to be seen as one; broken lines lie on top of full ones,
+    so that both are seen.
+    """
     values = np.asarray(y, dtype=np.float64)
     marker = "o" if np.isfinite(values).sum() < 3 else ""
-    axes.plot(x, values, style, color=colour, lw=width, marker=marker, ms=4, label=label or None, zorder=2.0 if style == "-" else 2.2)
+    axes.plot(
+        x,
+        values,
+        style,
+        color=colour,
+        lw=width,
+        marker=marker,
+        ms=4,
+        label=label or None,
+        zorder=2.0 if style == "-" else 2.2,
+    )
 
 
 def log_y(axes: "Axes", *shown: Any, low: float = 0.0, high: float = math.inf) -> None:
@@ -252,7 +280,9 @@ def log_y(axes: "Axes", *shown: Any, low: float = 0.0, high: float = math.inf) -
 
 
 def progress_x(axes: "Axes", x: Any) -> None:
-    """Steps or times from 0 on: linear up to the first positive one, logarithmic from there; linear when they span less than a decade."""
+    """Steps or times from 0 on: linear up to the first positive one, logarithmic from there;
+    linear when they span less than a decade.
+    """
     values = np.asarray(x, dtype=np.float64)
     ahead = values[values > 0.0]
     if not len(ahead):
@@ -270,7 +300,9 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float | None, floor: float | None = None) -> str:
-    """Three significant digits, 1.23·10⁻⁴ where a plain number would be long; '–' for nothing, 'below …' under a rounding floor."""
+    """Three significant digits, 1.23·10⁻⁴ where a plain number would be long; '–' for nothing,
+    'below …' under a rounding floor.
+    """
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):

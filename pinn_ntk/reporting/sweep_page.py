@@ -1,4 +1,6 @@
-"""The document of a sweep: one row per job, every number against every varied quantity, power laws with their slopes."""
+"""The document of a sweep: one row per job, every number against every varied quantity,
+power laws with their slopes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +43,9 @@ def sweep_sections(rows: Rows, keys: Sequence[str]) -> list[Section]:
         keys: the varied keys of the configuration.
     """
     axes = [key for key in keys if key != "seed" and len(_numbers(rows, key)) >= 2]
-    return [part for key in axes if (part := _axis_section(rows, key, [k for k in keys if k not in (key, "seed")])).pictures]
+    return [
+        part for key in axes if (part := _axis_section(rows, key, [k for k in keys if k not in (key, "seed")])).pictures
+    ]
 
 
 def _numbers(rows: Rows, key: str) -> set[float]:
@@ -50,7 +54,10 @@ def _numbers(rows: Rows, key: str) -> set[float]:
 
 def _axis_section(rows: Rows, key: str, others: Sequence[str]) -> Section:
     pictures = [p for name, label in QUANTITIES.items() if (p := _picture(rows, key, name, label, others)) is not None]
-    lead = f"Every number of the jobs against {key}; several seeds are drawn as their median with the range from 5 to 95 %."
+    lead = (
+        f"Every number of the jobs against {key}; several seeds are drawn as their median with the range from 5 "
+        "to 95 %."
+    )
     return Section(f"Against {key}", lead, tuple(pictures))
 
 
@@ -64,7 +71,11 @@ def groups(rows: Rows, others: Sequence[str]) -> dict[str, list[dict[str, Value]
 
 def slope_of(rows: Rows, key: str, name: str) -> tuple[list[float], list[list[float]], Slope]:
     """The positions, the values at each of them, and the power law through all pairs."""
-    pairs = [(float(x), float(y)) for row in rows if _plain(x := row.get(key)) and _plain(y := row.get(name))]  # type: ignore[arg-type]
+    pairs = [
+        (float(x), float(y))  # type: ignore[arg-type]
+        for row in rows
+        if _plain(x := row.get(key)) and _plain(y := row.get(name))
+    ]
     xs = sorted({x for x, _ in pairs})
     slope = fit_slope([x for x, _ in pairs], [y for _, y in pairs])
     return xs, [[y for x, y in pairs if x == at] for at in xs], slope
@@ -88,7 +99,10 @@ def _picture(rows: Rows, key: str, name: str, label: str, others: Sequence[str])
         series.append(replace(one, low=low, high=high) if several else one)
     if not series:
         return None
-    caption = f"{label} against {key}; broken lines are the fitted power laws, with their slopes and 95 % intervals in the legend."
+    caption = (
+        f"{label} against {key}; broken lines are the fitted power laws, with their slopes and 95 % intervals "
+        "in the legend."
+    )
     x_positive = all(x > 0 for one in series for x in one.x)
     return scaling_picture(f"{name}_against_{key.replace('.', '_')}", label, key, "", series, caption, log_x=x_positive)
 
@@ -106,10 +120,17 @@ def slopes_table(rows: Rows, keys: Sequence[str]) -> str:
                     lines.append((key, words or "all jobs", label, number(slope.value), interval))
     if not lines:
         return ""
-    head = "<tr><th>against</th><th>jobs</th><th>quantity</th><th class='number'>slope</th><th class='number'>95 % interval</th></tr>"
+    head = (
+        "<tr><th>against</th><th>jobs</th><th>quantity</th><th class='number'>slope</th><th class='number'>95 % "
+        "interval</th></tr>"
+    )
     body = "".join(
-        "<tr>" + "".join(f"<td{' class=number' if i > 2 else ''}>{escape(cell)}</td>" for i, cell in enumerate(line)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{' class=number' if i > 2 else ''}>{escape(cell)}</td>" for i, cell in enumerate(line))
+        + "</tr>"
         for line in lines
     )
     lead = paragraph("Least squares of log y against log x over all finished jobs of a group.")
-    return section("Slopes", lead, f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>')
+    return section(
+        "Slopes", lead, f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    )

@@ -22,10 +22,14 @@ def columns_of(rows: Rows) -> list[str]:
 
 
 def write_table(rows: Rows, path: Path) -> None:
-    """One line per row, columns by name; numbers as the shortest text that reads back the same, what is not there empty."""
+    """One line per row, columns by name; numbers as the shortest text that reads back the same,
+    what is not there empty.
+    """
     names = columns_of(rows)
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([names, *([_cell(row.get(name)) for name in names] for row in rows)])
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [names, *([_cell(row.get(name)) for name in names] for row in rows)]
+    )
     write_text(path, buffer.getvalue())
 
 

@@ -1,4 +1,6 @@
-"""Pictures of training: the loss and the error beside their predictions, and dR/dt beside the kernel's quadratic form."""
+"""Pictures of training: the loss and the error beside their predictions,
+and dR/dt beside the kernel's quadratic form.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -80,7 +82,9 @@ def _loss(record: Outcome) -> Picture:
     log_y(axes, losses, *drawn, low=least / 30.0 if np.isfinite(least) else 0.0, high=most * 30.0 if most else np.inf)
     progress_x(axes, at)
     legend(axes, "lower left")
-    caption = "The measured loss over training" + ("." if prediction is None else ", and what was said of it beforehand.")
+    caption = "The measured loss over training" + (
+        "." if prediction is None else ", and what was said of it beforehand."
+    )
     if prediction is not None:
         band = "in the blue band and " if prediction.lazy is not None else ""
         caption += f" Theory is right where the black line stays {band}on the orange one."
@@ -93,7 +97,9 @@ def _predicted(axes: "Axes", prediction: Prediction, history: History, x: Values
     forecast = forecast_losses(prediction, history)
     if forecast is not None:
         mean, (low, _, high) = positive(forecast[0]), positive(forecast[1])
-        at, edge = (x, 0.0) if len(x) > 1 else (np.repeat(x, 2), 5.0)  # of a single state the edge is all that can be seen of the band
+        at, edge = (
+            (x, 0.0) if len(x) > 1 else (np.repeat(x, 2), 5.0)
+        )  # of a single state the edge is all that can be seen of the band
         low, high = np.broadcast_to(low, at.shape), np.broadcast_to(high, at.shape)
         axes.fill_between(at, low, high, color=THEORY, alpha=0.16, lw=edge, label="forecast, 5–95 % of seeds")
         curve(axes, x, mean, THEORY, "forecast, mean over seeds", width=1.3)
@@ -109,15 +115,21 @@ def _predicted(axes: "Axes", prediction: Prediction, history: History, x: Values
 
 
 def _envelope(prediction: Prediction, history: History) -> Values | None:
-    """e^{−rate·t}R_S(0) up to where it meets rounding; None without a rate, or under dynamics that are no gradient flow."""
+    """e^{−rate·t}R_S(0) up to where it meets rounding; None without a rate,
+    or under dynamics that are no gradient flow.
+    """
     if prediction.lazy is None or prediction.lazy.rate == 0.0 or not history.dynamics.gradient_flow:
         return None
     times = history.columns["time"]
-    return positive(np.where(times <= prediction.cut_time, prediction.initial_loss * np.exp(-prediction.lazy.rate * times), np.nan))
+    return positive(
+        np.where(times <= prediction.cut_time, prediction.initial_loss * np.exp(-prediction.lazy.rate * times), np.nan)
+    )
 
 
 def _ratio(record: Outcome) -> Picture | None:
-    """R_S over its linearised prediction and over its forecast mean: what a logarithmic axis over many decades hides."""
+    """R_S over its linearised prediction and over its forecast mean:
+    what a logarithmic axis over many decades hides.
+    """
     history, prediction = record.history, record.prediction
     linear = None if prediction is None else linearised_losses(prediction, history)
     if prediction is None or linear is None or len(history.losses) < 2:
@@ -140,7 +152,9 @@ def _ratio(record: Outcome) -> Picture | None:
     progress_x(axes, x)
     legend(axes)
     words = "The measured loss divided by what was predicted; the line at 1 is a perfect prediction. "
-    words += "Orange leaves it when the kernel moves" + ("." if forecast is None else "; blue starts off it by the luck of the seed.")
+    words += "Orange leaves it when the kernel moves" + (
+        "." if forecast is None else "; blue starts off it by the luck of the seed."
+    )
     return Picture("ratio", words, render(figure))
 
 
@@ -155,19 +169,28 @@ def _by_block(record: Outcome) -> Picture | None:
         return None
     label, x = clock(history)
     figure, axes = panel("loss by block", label, r"$R_b$, summing to $R_S$")
-    columns = {name: positive(history.columns[f"loss.{name}"]) for name in record.problem.slices if f"loss.{name}" in history.columns}
+    columns = {
+        name: positive(history.columns[f"loss.{name}"])
+        for name in record.problem.slices
+        if f"loss.{name}" in history.columns
+    }
     for i, (name, values) in enumerate(columns.items()):
         colour, style = BLOCKS[i % len(BLOCKS)]
         curve(axes, x, values, colour, plain(name), style)
     log_y(axes, *columns.values())
     progress_x(axes, x)
     legend(axes)
-    words = "How much of the loss each condition has, weights included. A block that lies above the others is what training still works on."
+    words = (
+        "How much of the loss each condition has, weights included. A block that lies above the others is what "
+        "training still works on."
+    )
     return Picture("loss_by_block", words, render(figure))
 
 
 def _bound(record: Outcome) -> Picture | None:
-    """The loss and its envelope on a linear time axis, where the bound is a straight line; only where it falls by an e-fold or more."""
+    """The loss and its envelope on a linear time axis, where the bound is a straight line;
+    only where it falls by an e-fold or more.
+    """
     history, prediction = record.history, record.prediction
     if prediction is None or prediction.lazy is None or not len(history.losses) or not history.dynamics.gradient_flow:
         return None
@@ -205,7 +228,9 @@ def _error(record: Outcome) -> Picture | None:
     log_y(axes, *shown)
     progress_x(axes, x)
     legend(axes)
-    words = "The error at the test points during training" + (", and the error that theory foresaw for it." if linear is not None else ".")
+    words = "The error at the test points during training" + (
+        ", and the error that theory foresaw for it." if linear is not None else "."
+    )
     return Picture(
         "error_history",
         words + " It can level off while the loss still falls: then more points are needed, not more steps.",
@@ -239,8 +264,15 @@ def dissipation_section(record: Outcome) -> Section:
     if "gradient_norm_squared" not in columns:
         return Section(title, "The gradient was not tracked at any step.")
     if "dissipation" not in columns:
-        return Section(title, "The kernel was not tracked in this run, so only the gradient can be compared.", (_dissipation(record),))
-    lead = "Along gradient flow the loss falls at the rate −dR/dt = ‖∇R‖² = (s²N/n²) eᵀK̂e: three numbers from three computations."
+        return Section(
+            title,
+            "The kernel was not tracked in this run, so only the gradient can be compared.",
+            (_dissipation(record),),
+        )
+    lead = (
+        "Along gradient flow the loss falls at the rate −dR/dt = ‖∇R‖² = (s²N/n²) eᵀK̂e: three numbers from "
+        "three computations."
+    )
     return Section(title, lead, (_dissipation(record), *((_share(record),) if "quadratic_a" in columns else ())))
 
 
@@ -265,7 +297,10 @@ def _dissipation(record: Outcome) -> Picture:
     words = "How fast the loss falls: from the kernel, from the gradient, and as the difference of two measured losses."
     words += " The first two agree to rounding, the dots up to the size of the step."
     if not stepwise:
-        words = "How fast gradient flow would lower the loss from each state: from the kernel and from the gradient, equal to rounding."
+        words = (
+            "How fast gradient flow would lower the loss from each state: from the kernel and from the "
+            "gradient, equal to rounding."
+        )
     return Picture("dissipation", words, render(figure))
 
 
@@ -281,5 +316,8 @@ def _share(record: Outcome) -> Picture:
     axes.set_ylim(0.0, 1.08)
     progress_x(axes, x)
     legend(axes, "lower left")
-    words = "How much of that decrease the outer weights a alone bring about; inequality (2) of the theory keeps this part only."
+    words = (
+        "How much of that decrease the outer weights a alone bring about; inequality (2) of the theory keeps "
+        "this part only."
+    )
     return Picture("share", words + " The closer to 1, the less the bound gives away here.", render(figure))

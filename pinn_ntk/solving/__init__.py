@@ -1,1 +1,3 @@
-"""The solver: frozen neurons chosen by probes, outer weights by one least-squares solve, an error estimate from independent draws."""
+"""The solver: frozen neurons chosen by probes, outer weights by one least-squares solve,
+an error estimate from independent draws.
+"""

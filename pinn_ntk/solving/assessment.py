@@ -87,7 +87,8 @@ def assess(task: Task, problem: Problem, network: TwoLayer, final: Trial) -> Ass
     value, words = found
     size = float(final.values.abs().max())
     text = (
-        f"by the maximum principle with the barrier {words}, the residuals being taken at {_POINTS} points of each condition: "
+        f"by the maximum principle with the barrier {words}, the residuals being taken at {_POINTS} points of "
+        "each condition: "
         "sampled, not certified"
     )
     return Assessment(table, final.disagreement, Bound(value, value / size if size > 0.0 else float("inf"), text), "")
@@ -99,4 +100,6 @@ def _error(rows: Rows, target: Tensor, network: TwoLayer) -> Tensor:
 
 
 def _row(name: str, e: Tensor, target: Tensor) -> Residuals:
-    return Residuals(name, len(e), float(e.square().mean().sqrt()), float(e.abs().max()), float(target.square().mean().sqrt()))
+    return Residuals(
+        name, len(e), float(e.square().mean().sqrt()), float(e.abs().max()), float(target.square().mean().sqrt())
+    )

@@ -1,7 +1,9 @@
-"""A bound from residuals to the error, by comparison: where ±𝓛 obeys a maximum principle and w > 0 is a supersolution, |u − h| ≤ Cw.
+"""A bound from residuals to the error, by comparison: where ±𝓛 obeys a maximum principle and w > 0 is a supersolution,
+|u − h| ≤ Cw.
 
-With e = u − h, sign s, A ≥ 0 and c ≤ 0 of s𝓛: if −s𝓛w > 0 in Ω, and w > 0 (Dirichlet, initial) or αw + β∂w/∂ν > 0 (Robin, Neumann) on ∂Ω,
-then C = max(|𝓛e|/(−s𝓛w), |e|/w, |αe + β∂e/∂ν|/(αw + β∂w/∂ν)) gives |e| ≤ Cw everywhere. The best w of a family is taken.
+With e = u − h, sign s, A ≥ 0 and c ≤ 0 of s𝓛: if −s𝓛w > 0 in Ω, and w > 0 (Dirichlet, initial) or αw + β∂w/∂ν > 0
+(Robin, Neumann) on ∂Ω, then C = max(|𝓛e|/(−s𝓛w), |e|/w, |αe + β∂e/∂ν|/(αw + β∂w/∂ν)) gives |e| ≤ Cw everywhere. The
+best w of a family is taken.
 """
 
 import math

@@ -1,4 +1,6 @@
-"""Data that contradict the equation: with ∂u/∂ν = g on all of ∂Ω, ∫_Ω aΔu = a∫_∂Ω g, so that a∫g ≠ ∫f has no solution."""
+"""Data that contradict the equation: with ∂u/∂ν = g on all of ∂Ω, ∫_Ω aΔu = a∫_∂Ω g,
+so that a∫g ≠ ∫f has no solution.
+"""
 
 import torch
 
@@ -11,7 +13,8 @@ _GAP = 1e-2  # of ∫|f| + a∫|g|: well above what the sampled integrals are of
 
 
 def contradiction(task: Task) -> str:
-    """In words, how source and fluxes contradict one another; empty where they do not, or where the rule does not apply.
+    """In words, how source and fluxes contradict one another; empty where they do not,
+    or where the rule does not apply.
 
     Args:
         task: a problem that knows u up to a constant.
@@ -19,7 +22,13 @@ def contradiction(task: Task) -> str:
     conditions = task.problem.posed
     inner = [c for c in conditions if c.kind == "interior"]
     walls = [c for c in conditions if c.kind == "neumann"]
-    if not task.floating or task.time or len(inner) != 1 or len(inner) + len(walls) != len(conditions) or not inner[0].operator.constant:
+    if (
+        not task.floating
+        or task.time
+        or len(inner) != 1
+        or len(inner) + len(walls) != len(conditions)
+        or not inner[0].operator.constant
+    ):
         return ""
     rows = inner[0].operator.rows(task.reference[:1])
     A, d = rows.second_order()[0], task.dim
@@ -31,7 +40,8 @@ def contradiction(task: Task) -> str:
     if abs(left - right) <= _GAP * (source[1] + abs(factor) * sum(size for _, size in flux)):
         return ""
     return (
-        f"got ∫f = {left:.4g} in Ω and {right:.4g} as the flux of the Neumann data through ∂Ω; they have to be equal, or no u exists: "
+        f"got ∫f = {left:.4g} in Ω and {right:.4g} as the flux of the Neumann data through ∂Ω; they have to be "
+        "equal, or no u exists: "
         "change the source or the data by a constant, or give u on a part of the boundary"
     )
 

@@ -1,4 +1,6 @@
-"""All corners of a plane domain between straight sides, convex ones too: u is singular at most of them, if only mildly."""
+"""All corners of a plane domain between straight sides, convex ones too: u is singular at most of them,
+if only mildly.
+"""
 
 import math
 
@@ -11,7 +13,8 @@ from pinn_ntk.geometry.polygon import Polygon
 
 
 def wedges(domain: Domain | None) -> tuple[Corner, ...]:
-    """Every corner of a box in the plane, a polygon, or what is composed of them; of other domains those that it names itself.
+    """Every corner of a box in the plane, a polygon, or what is composed of them;
+    of other domains those that it names itself.
 
     Args:
         domain: Ω, or Ω over time, of which the corners of Ω are told.
@@ -32,7 +35,12 @@ def _of_box(box: Box) -> tuple[Corner, ...]:
     left, right, below, above = (piece.name for piece in box.pieces)
     (x0, y0), (x1, y1) = box.low, box.high
     quarter = 0.5 * math.pi
-    found = (((x0, y0), (below, left)), ((x1, y0), (right, below)), ((x1, y1), (above, right)), ((x0, y1), (left, above)))
+    found = (
+        ((x0, y0), (below, left)),
+        ((x1, y0), (right, below)),
+        ((x1, y1), (above, right)),
+        ((x0, y1), (left, above)),
+    )
     return tuple(Corner(vertex, k * quarter, quarter, sides) for k, (vertex, sides) in enumerate(found))
 
 

@@ -1,7 +1,9 @@
-"""Extra functions that the geometry calls for: log r and r^(−m) about holes, r^α at re-entrant corners, over time times powers of t.
+"""Extra functions that the geometry calls for: log r and r^(−m) about holes, r^α at re-entrant corners,
+over time times powers of t.
 
-They are written in z = T(x − c) with TᵀT = A⁻¹ of the operator's second-order part at that place, so that they solve A:∇²ψ = 0 there; with
-lower-order terms or variable coefficients the factors |z|² and |z|⁴ follow. In three dimensions |z|⁻¹ takes the place of log|z|.
+They are written in z = T(x − c) with TᵀT = A⁻¹ of the operator's second-order part at that place, so that they solve
+A:∇²ψ = 0 there; with lower-order terms or variable coefficients the factors |z|² and |z|⁴ follow. In three dimensions
+|z|⁻¹ takes the place of log|z|.
 """
 
 import math
@@ -57,7 +59,9 @@ def called_for(task: Task) -> Chosen:
     for hole in holes:
         functions = _about_hole(hole, setting, budget)
         own = f"{_bessel(functions)}, " if _bessel(functions) else ""
-        which = f"{len(functions)} terms {own}log r, r^(−m), times cos mθ, sin mθ" if setting.space == 2 else f"{own}1/r"
+        which = (
+            f"{len(functions)} terms {own}log r, r^(−m), times cos mθ, sin mθ" if setting.space == 2 else f"{own}1/r"
+        )
         made += Chosen(tuple(setting.over_time(functions)), (f"{which} about the hole at {_place(hole.center)}",))
     for corner in wide:
         made += _corner(corner, setting, budget, _CORNER)
@@ -65,7 +69,9 @@ def called_for(task: Task) -> Chosen:
 
 
 def corners_besides(task: Task) -> Chosen:
-    """What convex corners, of Ω and between a wall and the start, may call for, unless the data happen to be compatible."""
+    """What convex corners, of Ω and between a wall and the start, may call for,
+    unless the data happen to be compatible.
+    """
     made, setting = Chosen(), _setting(task)
     if setting is None:
         return made
@@ -120,7 +126,10 @@ def _setting(task: Task) -> _Setting | None:
 
 def _corner(corner: Corner, setting: _Setting, budget: int, most: float) -> Chosen:
     functions = _at_corner(corner, setting, budget, most)
-    which = f"{len(functions)} terms r^α, r^α log r at the corner {_place(corner.vertex)} of {math.degrees(corner.angle):.0f}°"
+    which = (
+        f"{len(functions)} terms r^α, r^α log r at the corner {_place(corner.vertex)} of "
+        f"{math.degrees(corner.angle):.0f}°"
+    )
     return Chosen(tuple(setting.over_time(functions)), (which,) if functions else ())
 
 
@@ -128,7 +137,11 @@ def _principal_only(operator: SecondOrderOperator, task: Task) -> bool:
     """Whether 𝓛u = A:∇²u with constant A, and b_t u_t where there is time."""
     rows = operator.rows(task.reference[:4])
     space = task.dim - int(task.time)
-    return operator.constant and (rows.b is None or not bool(rows.b[:, :space].any())) and (rows.c is None or not bool(rows.c.any()))
+    return (
+        operator.constant
+        and (rows.b is None or not bool(rows.b[:, :space].any()))
+        and (rows.c is None or not bool(rows.c.any()))
+    )
 
 
 def _metric(operator: SecondOrderOperator, place: Sequence[float], task: Task, space: int) -> Tensor | None:
@@ -159,14 +172,20 @@ def _about_hole(hole: Hole, setting: _Setting, budget: int) -> list[ExtraFunctio
     made = own.functions(range(terms + 1), True) if own else []
     for j in range(layers):
         made.append(extra_function("logarithm", (*base, 0.0, float(j), 0.0), task.dim))
-        made += [extra_function("power", (*base, -float(m), float(j), im), task.dim) for m in range(1, terms + 1) for im in (0.0, 1.0)]
+        made += [
+            extra_function("power", (*base, -float(m), float(j), im), task.dim)
+            for m in range(1, terms + 1)
+            for im in (0.0, 1.0)
+        ]
     return made
 
 
 def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> list[ExtraFunction]:
-    """z^α with α = mπ/ω, or (m − ½)π/ω between two kinds of condition, times log z where α is whole; the cut is outside Ω.
+    """z^α with α = mπ/ω, or (m − ½)π/ω between two kinds of condition, times log z where α is whole;
+    the cut is outside Ω.
 
-    Smooth coefficients or a source as singular as u add |z|^{2j} z^{α + k − 2j}, j ≤ k, at a re-entrant corner for the two least α.
+    Smooth coefficients or a source as singular as u add |z|^{2j} z^{α + k − 2j}, j ≤ k, at a re-entrant corner for the
+    two least α.
     """
     T = _metric(setting.operator, corner.vertex, setting.task, 2)
     if T is None:
@@ -175,8 +194,12 @@ def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> l
     sides = torch.stack([angles.cos(), angles.sin()], 1) @ T.mT
     start, end = (math.atan2(float(s[1]), float(s[0])) for s in sides)
     omega = (end - start) % (2.0 * math.pi)
-    middle = start + 0.5 * omega  # the positive axis of z points into Ω, so that the cut along the negative one stays outside
-    turn = torch.tensor([[math.cos(middle), math.sin(middle)], [-math.sin(middle), math.cos(middle)]], dtype=torch.float64)
+    middle = (
+        start + 0.5 * omega
+    )  # the positive axis of z points into Ω, so that the cut along the negative one stays outside
+    turn = torch.tensor(
+        [[math.cos(middle), math.sin(middle)], [-math.sin(middle), math.cos(middle)]], dtype=torch.float64
+    )
     size = 2.0 * max(setting.task.frame.half[:2])
     base = (*corner.vertex, *((turn @ T) / size).flatten().tolist())
     mixed = len({setting.kinds.get(side, "") in _VALUED for side in corner.sides}) > 1

@@ -1,8 +1,9 @@
-"""One fit: frozen neurons and extra functions, outer weights by least squares over rows that are scaled by the operators' own sizes.
+"""One fit: frozen neurons and extra functions, outer weights by least squares over rows that are scaled by the
+operators' own sizes.
 
-Rows of block b are divided by max|Φ_b| √n_b, so that no block's units count: minimised is R_S with the weights λ_b = 1/max|Φ_b|² (times a
-person's own). How good a fit is, is told by two numbers: the share of the operator's own terms that is left as a residual on rows it never
-saw, and how far it is from another fit of independently drawn neurons.
+Rows of block b are divided by max|Φ_b| √n_b, so that no block's units count: minimised is R_S with the weights λ_b =
+1/max|Φ_b|² (times a person's own). How good a fit is, is told by two numbers: the share of the operator's own terms
+that is left as a residual on rows it never saw, and how far it is from another fit of independently drawn neurons.
 """
 
 import math
@@ -159,7 +160,8 @@ class Bench:
     def residual_share(self, fit: Fit) -> float:
         """max_b rms(𝓛_b h − f_b) / √(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on rows that the fit has not seen.
 
-        U, G, H are the rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j²; of paired rows those of 𝓛_b alone.
+        U, G, H are the rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j²; of paired rows those of 𝓛_b
+        alone.
         """
         sample, sizes = self.task.held_out, self._sizes(fit)
         residuals = self.residuals(fit, sample)
@@ -171,7 +173,9 @@ class Bench:
         x, w, half = self.task.places, fit.inner[:, :-1], torch.tensor(self.task.frame.half, dtype=torch.float64)
         bent = (fit.outer[:, None, None] * (w * half)[:, :, None] * (w * half)[:, None, :]).flatten(1)
         z = x @ w.mT + fit.inner[:, -1]
-        curvature = ACTIVATIONS[fit.recipe.activation].jet(z, 2)[2] @ bent  # of the neurons alone: extra functions need no help
+        curvature = (
+            ACTIVATIONS[fit.recipe.activation].jet(z, 2)[2] @ bent
+        )  # of the neurons alone: extra functions need no help
         return Focus.on(x.numpy(), curvature.norm(dim=1).numpy())
 
     def _sizes(self, fit: Fit) -> tuple[float, Tensor, Tensor]:

@@ -1,4 +1,6 @@
-"""Growth: width and points go up, and scales with them, until two fits agree to the tolerance, rounding is met, or the time is over."""
+"""Growth: width and points go up, and scales with them, until two fits agree to the tolerance, rounding is met,
+or the time is over.
+"""
 
 import math
 from collections.abc import Sequence
@@ -113,7 +115,9 @@ class Growth:
         return self._finished(levels, reason)
 
     def _candidates(self, tops: Sequence[Trial], width: int) -> list[Recipe]:
-        """The best recipes with their scales about what they were; where u is not simple, also more focus, or more axes for each neuron."""
+        """The best recipes with their scales about what they were; where u is not simple, also more focus,
+        or more axes for each neuron.
+        """
         dim, best = self.search.bench.task.dim, tops[0]
         factors = (1.0, 1.4, 0.7, 2.0) if width <= _DECIDED else (1.0, 1.4)
         recipes = [recipe for top in tops for recipe in around(top.recipe, factors)]
@@ -126,7 +130,9 @@ class Growth:
         return recipes
 
     def _cornered(self, found: list[Trial]) -> list[Trial]:
-        """The best once more beside what the convex corners may call for; where that helps, everything is probed again beside it."""
+        """The best once more beside what the convex corners may call for; where that helps,
+        everything is probed again beside it.
+        """
         search, best = self.search, found[0]
         beside = None if self.spare is None else search.beside(self.spare, best.recipe, best.width)
         if beside is None or beside.criterion <= self.enough:
@@ -135,7 +141,9 @@ class Growth:
         return sorted([beside, *again], key=lambda t: t.score)
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
-        """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width, as time allows."""
+        """Where nothing is resolved, a probe of few neurons told nothing: all activations and scales at this width,
+        as time allows.
+        """
         search, found, best = self.search, list[Trial](), tops[0]
         for recipe in whole_ladder(self.activations, search.bench.task.dim, best.recipe.axes):
             recipe = replace(recipe, focus=best.recipe.focus)
@@ -149,7 +157,11 @@ class Growth:
         best, last = min(levels, key=lambda t: t.criterion), levels[-1]
         if best.criterion <= self.enough:
             return Reason.CONVERGED
-        if len(levels) > 1 and best.criterion < _ROUNDING and last.criterion > 0.5 * min(t.criterion for t in levels[:-1]):
+        if (
+            len(levels) > 1
+            and best.criterion < _ROUNDING
+            and last.criterion > 0.5 * min(t.criterion for t in levels[:-1])
+        ):
             return Reason.ROUNDING
         if last.width >= self.widest:
             return Reason.UNDERDETERMINED if undetermined(last) else Reason.WIDTH
@@ -157,12 +169,16 @@ class Growth:
             return None
         if all(undetermined(level) for level in levels[-3:]):
             return Reason.UNDERDETERMINED
-        least = min(t.share for t in self.search.trials if t.width > levels[-3].width)  # what contradicts is the same for all neurons
+        least = min(
+            t.share for t in self.search.trials if t.width > levels[-3].width
+        )  # what contradicts is the same for all neurons
         stays = least > 0.7 * levels[-3].share and last.share > 1e-6
         return Reason.INCONSISTENT if stays and last.disagreement < 1e-2 * last.share else None
 
     def _finished(self, levels: list[Trial], reason: Reason) -> Grown:
-        """The last pair: at the width that was best, or as wide as the time allows; grown on where it is not as good as was hoped."""
+        """The last pair: at the width that was best, or as wide as the time allows;
+        grown on where it is not as good as was hoped.
+        """
         search, best = self.search, min(levels, key=lambda t: t.criterion)
         width = best.width
         if reason is Reason.BUDGET:
@@ -172,8 +188,14 @@ class Growth:
         final = search.fresh(best.recipe, width, "final")
         if reason is Reason.CONVERGED and final.criterion > self.tolerance:
             final, reason = self._wider(final)
-        elif final.criterion > _WORSE * best.criterion and width > best.width and search.predicted(best.width) < search.left:
-            again = search.fresh(best.recipe, best.width, "final")  # where u is not smooth, more neurons need not be better
+        elif (
+            final.criterion > _WORSE * best.criterion
+            and width > best.width
+            and search.predicted(best.width) < search.left
+        ):
+            again = search.fresh(
+                best.recipe, best.width, "final"
+            )  # where u is not smooth, more neurons need not be better
             final = min(final, again, key=lambda t: t.criterion)
         if reason is Reason.BUDGET:
             reason = Reason.CONVERGED if final.criterion <= self.tolerance else reason
@@ -201,7 +223,11 @@ class Growth:
         if len(levels) < 2:
             return self.widest
         before, last = levels[-2:]
-        order = math.log(before.criterion / last.criterion) / math.log(last.width / before.width) if last.criterion > 0.0 else 0.0
+        order = (
+            math.log(before.criterion / last.criterion) / math.log(last.width / before.width)
+            if last.criterion > 0.0
+            else 0.0
+        )
         if not order >= 1.0:
             return self.widest
         return min(self.widest, int(1.1 * last.width * max(1.0, last.criterion / self.enough) ** (1.0 / order)))

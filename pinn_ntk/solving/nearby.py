@@ -21,7 +21,8 @@ def drawn_about(condition: Condition, domain: Domain, holes: tuple[Hole, ...], n
         domain: Ω, over time where the problem is.
         holes: of Ω.
         n: points spread evenly.
-        about: points within three radii of each hole; what is missing is added inside evenly in the logarithm of the distance.
+        about: points within three radii of each hole; what is missing is added inside evenly in the logarithm of the
+            distance.
         seed: of the points.
     """
     c, block = condition, drawn(condition, n, seed)
@@ -31,7 +32,9 @@ def drawn_about(condition: Condition, domain: Domain, holes: tuple[Hole, ...], n
     if max(missing) <= 0:
         return block
     if c.region.dim == domain.dim:
-        near = [_inside(domain, hole, m, seed + k) for k, (hole, m) in enumerate(zip(holes, missing, strict=True)) if m > 0]
+        near = [
+            _inside(domain, hole, m, seed + k) for k, (hole, m) in enumerate(zip(holes, missing, strict=True)) if m > 0
+        ]
     else:
         candidates = c.region.sample(_CANDIDATES * about, seed + 1)
         near = [_close(candidates, hole)[:m] for hole, m in zip(holes, missing, strict=True) if m > 0]

@@ -1,7 +1,9 @@
-"""The radial functions of a constant-coefficient operator, about a hole or in a corner: Bessel functions where c or b is not zero.
+"""The radial functions of a constant-coefficient operator, about a hole or in a corner:
+Bessel functions where c or b is not zero.
 
-r^{−m} and log r are what −Δ has about a hole; with a zeroth-order term k²u they hold for kr ≪ 1 only, and about a small hole in a thin
-layer or a short wave nothing smooth replaces K_m(kr) or Y_m(kr). See `networks.bessel` for the formulas, with convection and anisotropy.
+r^{−m} and log r are what −Δ has about a hole; with a zeroth-order term k²u they hold for kr ≪ 1 only, and about a small
+hole in a thin layer or a short wave nothing smooth replaces K_m(kr) or Y_m(kr). See `networks.bessel` for the formulas,
+with convection and anisotropy.
 """
 
 import math
@@ -46,7 +48,9 @@ class Own:
         for order in orders:
             for part in (0.0, 1.0) if order > 0.0 else (0.0,):
                 try:
-                    numbers = bessel_numbers(self.center, self.T, self.drift.tolist(), peak, family, order, self.k, part)
+                    numbers = bessel_numbers(
+                        self.center, self.T, self.drift.tolist(), peak, family, order, self.k, part
+                    )
                 except ValueError:  # too large or too small for a number
                     return made
                 made.append(extra_function("bessel", numbers, self.task.dim))
@@ -60,7 +64,8 @@ class Own:
 
 
 def own_functions(task: Task, operator: SecondOrderOperator, center: Sequence[float], T: Tensor) -> Own | None:
-    """What the operator's own functions about a place are made of; None where powers are, or coefficients vary, or there is time.
+    """What the operator's own functions about a place are made of; None where powers are, or coefficients vary,
+    or there is time.
 
     Args:
         task: the problem.

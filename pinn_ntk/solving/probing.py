@@ -67,7 +67,11 @@ class Prober:
             for scale in _LADDER_HIGH:
                 if found and self.over:
                     return found
-                found.append(self.search.trial(isotropic(self.activations[0], scale, self.dim, axes), width, "axes for each neuron"))
+                found.append(
+                    self.search.trial(
+                        isotropic(self.activations[0], scale, self.dim, axes), width, "axes for each neuron"
+                    )
+                )
             if axes == self.dim:
                 whole = min(found, key=lambda t: t.share)
                 self.search.ratio = whole.disagreement / whole.share if whole.share > 0.0 else self.search.ratio

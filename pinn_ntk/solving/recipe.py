@@ -1,4 +1,5 @@
-"""Recipes of frozen neurons: σ(w·x + β) with w_j ~ U(−1,1) s_j/half_j on k of the d axes, about a point c of the bounding box, β = −w·c.
+"""Recipes of frozen neurons: σ(w·x + β) with w_j ~ U(−1,1) s_j/half_j on k of the d axes,
+about a point c of the bounding box, β = −w·c.
 
 A sine also gets a phase U(0, 2π). The scales s, the activation and k are what a person would have to guess.
 """
@@ -40,7 +41,8 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Focus:
-    """Centres where they are needed: drawn in proportion to (M + 0.05 mean M)^0.8 with the monitor M = |∇²u| of a fit, scales by its root.
+    """Centres where they are needed: drawn in proportion to (M + 0.05 mean M)^0.8 with the monitor M = |∇²u| of a fit,
+    scales by its root.
 
     Attributes:
         points: candidates of the centres, (m, d), float64.

@@ -1,10 +1,12 @@
-"""Trials and their order: what a person would guess is found by pairs of small fits, the best of which is the one whose two draws agree.
+"""Trials and their order: what a person would guess is found by pairs of small fits,
+the best of which is the one whose two draws agree.
 
-Two fits of independently drawn neurons differ by about the error of either: over many problems within a factor of three, where a residual
-may be off by orders. So a recipe is judged by that disagreement, raised where the residual on rows that no fit has seen is large.
+Two fits of independently drawn neurons differ by about the error of either: over many problems within a factor of
+three, where a residual may be off by orders. So a recipe is judged by that disagreement, raised where the residual on
+rows that no fit has seen is large.
 
-Neurons that see k of d axes cannot approximate everything: what they lack is the same in both fits. The residual tells it, by the ratio of
-disagreement to residual that fits with neurons of all axes have.
+Neurons that see k of d axes cannot approximate everything: what they lack is the same in both fits. The residual tells
+it, by the ratio of disagreement to residual that fits with neurons of all axes have.
 """
 
 import math
@@ -64,7 +66,9 @@ class Trial:
 
     @property
     def score(self) -> float:
-        """√(criterion · share), by which recipes are chosen: one pair's disagreement is off by a factor of three, and few residuals are."""
+        """√(criterion · share), by which recipes are chosen: one pair's disagreement is off by a factor of three,
+        and few residuals are.
+        """
         value = math.sqrt(self.criterion * self.share)
         return value if math.isfinite(value) else math.inf
 
@@ -106,7 +110,9 @@ class Search:
     def trial(self, recipe: Recipe, width: int, stage: str) -> Trial:
         """The recipe at that width, from memory where it was tried before."""
         if (recipe, width) not in self._done:
-            self._done[recipe, width] = self._tried(recipe, width, stage, 2 * len(self._done) % _FRESH, (self._sample(width, 0),) * 2)
+            self._done[recipe, width] = self._tried(
+                recipe, width, stage, 2 * len(self._done) % _FRESH, (self._sample(width, 0),) * 2
+            )
         return self._done[recipe, width]
 
     def fresh(self, recipe: Recipe, width: int, stage: str) -> Trial:
@@ -116,7 +122,9 @@ class Search:
         return self._tried(recipe, width, stage, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
 
     def beside(self, bench: Bench, recipe: Recipe, width: int) -> Trial | None:
-        """The recipe on another bench, which takes the place of this one if the trial is clearly better; None if it is not."""
+        """The recipe on another bench, which takes the place of this one if the trial is clearly better;
+        None if it is not.
+        """
         before, own = self.trial(recipe, width, "growth"), (self.bench, self._samples, self._done)
         self.bench, self._samples, self._done = bench, {}, {}
         made = self.trial(recipe, width, "with corners")
@@ -126,7 +134,9 @@ class Search:
         return None
 
     def best_of(self, recipes: Sequence[Recipe], width: int, stage: str, enough: float = 0.0) -> list[Trial]:
-        """Trials of those recipes from the best on, ending early at one that is good enough or where the time is over."""
+        """Trials of those recipes from the best on, ending early at one that is good enough or where the time is
+        over.
+        """
         made: list[Trial] = []
         for recipe in recipes:
             made.append(self.trial(recipe, width, stage))
@@ -158,14 +168,18 @@ class Search:
         gap, share = difference(values, other), bench.residual_share(pair[0])
         spent = time.perf_counter() - begin
         bias = self.ratio * share if recipe.axes < bench.task.dim else 0.0
-        made = Trial(stage, recipe, width, samples[0].points, (pair[0], pair[1]), values, gap, share, bias, spent, self.elapsed)
+        made = Trial(
+            stage, recipe, width, samples[0].points, (pair[0], pair[1]), values, gap, share, bias, spent, self.elapsed
+        )
         self.trials.append(made)
         return made
 
 
 @contextmanager
 def halved_threads() -> Iterator[ThreadPoolExecutor]:
-    """Two workers with half of torch's threads each: two factorisations side by side are faster than one after another on all."""
+    """Two workers with half of torch's threads each: two factorisations side by side are faster than one after another
+    on all.
+    """
     before = torch.get_num_threads()
     share = max(1, before // 2)
     torch.set_num_threads(share)

@@ -1,4 +1,6 @@
-"""A solution: the network, the problem as it was drawn, an estimate of the error, and everything that was tried on the way."""
+"""A solution: the network, the problem as it was drawn, an estimate of the error,
+and everything that was tried on the way.
+"""
 
 import math
 from collections.abc import Sequence
@@ -91,7 +93,9 @@ class Solution:
 
     @property
     def estimate(self) -> float:
-        """Of ‖u − h‖/‖u‖ in L²: the distance of two fits with other neurons and other points, raised where a residual stays."""
+        """Of ‖u − h‖/‖u‖ in L²: the distance of two fits with other neurons and other points,
+        raised where a residual stays.
+        """
         return max(self.final.criterion, _SMALL)
 
     @cached_property
@@ -102,7 +106,9 @@ class Solution:
     @property
     def words(self) -> str:
         """The outcome in a sentence."""
-        return f"{REASONS[self.reason]}; estimated relative L² error {self.estimate:.2g} with {self.network.width} neurons"
+        return (
+            f"{REASONS[self.reason]}; estimated relative L² error {self.estimate:.2g} with {self.network.width} neurons"
+        )
 
 
 def drawn_problem(task: Task, fit: Fit) -> Problem:
@@ -122,12 +128,18 @@ def levels_of(grown: Grown) -> tuple[Level, ...]:
     rows: list[Level] = []
     for trial in (*grown.levels, grown.final):
         before = rows[-1] if rows else None
-        rows.append(Level(trial.width, trial.points, trial.criterion, _order(before, trial), str(trial.recipe), trial.seconds))
+        rows.append(
+            Level(trial.width, trial.points, trial.criterion, _order(before, trial), str(trial.recipe), trial.seconds)
+        )
     return tuple(rows)
 
 
 def _order(before: Level | None, now: Trial) -> float | None:
-    if before is None or now.width <= before.width or not (0.0 < now.criterion < math.inf and 0.0 < before.error < math.inf):
+    if (
+        before is None
+        or now.width <= before.width
+        or not (0.0 < now.criterion < math.inf and 0.0 < before.error < math.inf)
+    ):
         return None
     return math.log(before.error / now.criterion) / math.log(now.width / before.width)
 
@@ -154,7 +166,14 @@ def solver_summary(solution: Solution) -> dict[str, Any]:
         "weights": {b.name: b.weight for b in solution.problem.blocks},
         "trials": len(solution.trials),
         "levels": [
-            {"width": v.width, "points": v.points, "error": v.error, "order": v.order, "recipe": v.recipe, "seconds": v.seconds}
+            {
+                "width": v.width,
+                "points": v.points,
+                "error": v.error,
+                "order": v.order,
+                "recipe": v.recipe,
+                "seconds": v.seconds,
+            }
             for v in solution.levels
         ],
     }
@@ -166,17 +185,27 @@ def choices(solution: Solution) -> list[tuple[str, str]]:
     pairs = [
         ("activation and scales", f"{final.recipe}: of {len(tried)} pairs of fits, {_beaten(tried)}"),
         ("width", f"N = {final.width}: {REASONS[solution.reason]}"),
-        ("points", f"n = {final.points}, drawn from the conditions" if solution.task.posed else f"n = {final.points}, all that are given"),
+        (
+            "points",
+            f"n = {final.points}, drawn from the conditions"
+            if solution.task.posed
+            else f"n = {final.points}, all that are given",
+        ),
         (
             "weights",
-            "; ".join(f"{b.name} {b.weight:.3g}" for b in solution.problem.blocks) + ": λ_b = 1/max|𝓛_bσ(w·x)|², so that no units count",
+            "; ".join(f"{b.name} {b.weight:.3g}" for b in solution.problem.blocks)
+            + ": λ_b = 1/max|𝓛_bσ(w·x)|², so that no units count",
         ),
     ]
     return [*pairs, *[("extra functions", words) for words in solution.extras], *_mean(solution)]
 
 
 def _mean(solution: Solution) -> list[tuple[str, str]]:
-    return [("constant", "the conditions determine u up to a constant: this is the solution of mean zero")] if solution.floating else []
+    return (
+        [("constant", "the conditions determine u up to a constant: this is the solution of mean zero")]
+        if solution.floating
+        else []
+    )
 
 
 def _beaten(tried: Sequence[Trial]) -> str:
@@ -184,4 +213,6 @@ def _beaten(tried: Sequence[Trial]) -> str:
     first = [t for t in tried if t.width == tried[0].width]
     names = list(dict.fromkeys(t.recipe.activation for t in first))
     best = {name: min(t.criterion for t in first if t.recipe.activation == name) for name in names}
-    return f"with N = {tried[0].width} the best agreed to " + ", ".join(f"{error:.1e} ({name})" for name, error in best.items())
+    return f"with N = {tried[0].width} the best agreed to " + ", ".join(
+        f"{error:.1e} ({name})" for name, error in best.items()
+    )

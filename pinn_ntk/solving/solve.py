@@ -1,4 +1,6 @@
-"""solve(problem, tolerance): scale, activation, width and points are found; what comes back is a network with an estimate of its error."""
+"""solve(problem, tolerance): scale, activation, width and points are found;
+what comes back is a network with an estimate of its error.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,14 +32,16 @@ def solve(
     widest: int | None = None,
     seed: int = 0,
 ) -> Solution:
-    """u ≈ h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x) with an estimate of ‖u − h‖/‖u‖ of at most the tolerance, or the reason why not.
+    """u ≈ h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x) with an estimate of ‖u − h‖/‖u‖ of at most the tolerance,
+    or the reason why not.
 
-    Neurons are drawn and frozen, outer weights solve one least-squares problem over the conditions on points; activation, scales of the
-    inner weights by axis, their sparsity, extra functions, width and points are chosen by fits that are made twice (see `Search`).
+    Neurons are drawn and frozen, outer weights solve one least-squares problem over the conditions on points;
+    activation, scales of the inner weights by axis, their sparsity, extra functions, width and points are chosen by
+    fits that are made twice (see `Search`).
 
     Args:
-        problem: posed conditions, from which points are drawn as densely as is needed (its own blocks and ansatz are left aside), or
-            blocks of given rows where nothing is posed.
+        problem: posed conditions, from which points are drawn as densely as is needed (its own blocks and ansatz are
+            left aside), or blocks of given rows where nothing is posed.
         tolerance: on the relative L² error, as estimated.
         seconds: wall time in which to stop; the last fit may take a little longer.
         activations: σ to choose from, by name.
@@ -70,7 +74,9 @@ def solve(
         fit = fit.shifted(-task.mean(fit.network))
     trials = (*(t for t in search.trials if t is not grown.final), grown.final)
     problem = drawn_problem(task, fit)
-    return Solution(problem, fit.network, grown.reason, trials, levels_of(grown), words, task.floating, search.elapsed, task)
+    return Solution(
+        problem, fit.network, grown.reason, trials, levels_of(grown), words, task.floating, search.elapsed, task
+    )
 
 
 def _bench(task: Task, chosen: Chosen) -> Bench:
@@ -80,7 +86,12 @@ def _bench(task: Task, chosen: Chosen) -> Bench:
 
 
 def check_arguments(
-    problem: Problem, tolerance: float, seconds: float, activations: Sequence[str], widest: int | None = None, seed: int = 0
+    problem: Problem,
+    tolerance: float,
+    seconds: float,
+    activations: Sequence[str],
+    widest: int | None = None,
+    seed: int = 0,
 ) -> None:
     """Refuse arguments of `solve` that are out of their range, or activations that are not smooth enough.
 

@@ -1,8 +1,9 @@
 """Extra functions for the start of diffusion: data that jump, or whose slopes do, between the initial value and a wall.
 
-There u is not smooth, and its residual is not even square-integrable in the limit; u less the similarity functions of `networks.similarity`
-is smoother by half an order in time for each of them. They are made for the faces of boxes, with the diffusivity found there, and are tried
-beside the plain fit: compatible data do not need them. Where the equation is u_t = κ∇²u + f, the images beyond a face follow.
+There u is not smooth, and its residual is not even square-integrable in the limit; u less the similarity functions of
+`networks.similarity` is smoother by half an order in time for each of them. They are made for the faces of boxes, with
+the diffusivity found there, and are tried beside the plain fit: compatible data do not need them. Where the equation is
+u_t = κ∇²u + f, the images beyond a face follow.
 """
 
 import itertools
@@ -49,11 +50,16 @@ def starting_layers(task: Task, operator: SecondOrderOperator, plain: bool) -> t
         own: list[tuple[Similarity, ...]] = [(f,) for f in _family(face.first, plain)]
         for axis in range(task.dim - 1):
             if axis != face.first.axis:
-                other = replace(face.first, axis=axis, place=middle[axis], half=0, diffusivity=0.0, length=task.frame.half[axis])
+                other = replace(
+                    face.first, axis=axis, place=middle[axis], half=0, diffusivity=0.0, length=task.frame.half[axis]
+                )
                 powers = itertools.product(range(_ALONG_HALVES), range(1, _ALONG + 1))
                 own += [(replace(face.first, half=k), replace(other, power=q)) for k, q in powers]
         made += own
-        words.append(f"{len(own)} terms t^(k/2) iᵏerfc(distance/√(4κt)) at the start of {face.name}, κ = {face.first.diffusivity:.3g}")
+        words.append(
+            f"{len(own)} terms t^(k/2) iᵏerfc(distance/√(4κt)) at the start of {face.name}, κ = "
+            f"{face.first.diffusivity:.3g}"
+        )
     for one, two in itertools.combinations((face.first for face in faces), 2):
         if one.axis != two.axis:
             made += list(itertools.product(_family(one, plain, 1), _family(two, plain, 1)))
@@ -74,12 +80,19 @@ def _numbers(factors: Iterable[Similarity]) -> tuple[float, ...]:
 
 
 def _faces(task: Task, operator: SecondOrderOperator) -> list[_Face]:
-    """The walls of a box on which something else than periodicity is given, in a problem that is parabolic there and starts."""
+    """The walls of a box on which something else than periodicity is given,
+    in a problem that is parabolic there and starts.
+    """
     posed, space, box = task.problem.posed, task.dim - 1, _space(task)
     kinds = {c.kind for c in posed}
     if not task.time or "initial" not in kinds or "velocity" in kinds or box is None or space > _SPACE:
         return []
-    walls = {piece for c in posed if 0 < c.region.dim < task.dim and c.kind not in ("initial", "periodic") for piece in c.region.pieces}
+    walls = {
+        piece
+        for c in posed
+        if 0 < c.region.dim < task.dim and c.kind not in ("initial", "periodic")
+        for piece in c.region.pieces
+    }
     start, duration = task.frame.low[-1], 2.0 * task.frame.half[-1]
     found = []
     for axis in range(space):
@@ -87,7 +100,12 @@ def _faces(task: Task, operator: SecondOrderOperator) -> list[_Face]:
         for side, place, piece in zip((1.0, -1.0), (box.low[axis], box.high[axis]), pieces, strict=True):
             kappa = _diffusivity(task, operator, axis, place)
             if kappa is not None and piece.name in walls:
-                found.append(_Face(piece.name, Similarity(axis, place, side, kappa, 0, 0, 2.0 * task.frame.half[axis], start, duration)))
+                found.append(
+                    _Face(
+                        piece.name,
+                        Similarity(axis, place, side, kappa, 0, 0, 2.0 * task.frame.half[axis], start, duration),
+                    )
+                )
     return found
 
 

@@ -1,4 +1,6 @@
-"""What a solver works on: conditions it may sample, or rows that are given, as blocks of functionals with right-hand sides."""
+"""What a solver works on: conditions it may sample, or rows that are given,
+as blocks of functionals with right-hand sides.
+"""
 
 import math
 from collections.abc import Callable
@@ -18,7 +20,11 @@ from pinn_ntk.solving.recipe import Frame
 
 _LEAST = 24  # points of a condition on a piece of positive dimension
 _HELD_OUT = 5  # every so many of given rows are kept for probes
-_ROWS: dict[int, tuple[float, float]] = {1: (1.6, 0.1), 2: (1.6, 0.6), 3: (1.6, 1.0)}  # rows for each neuron: inside, and beside that
+_ROWS: dict[int, tuple[float, float]] = {
+    1: (1.6, 0.1),
+    2: (1.6, 0.6),
+    3: (1.6, 1.0),
+}  # rows for each neuron: inside, and beside that
 _ROWS_HIGH = (1.0, 1.1)
 _MEAN_POINTS = 2**16
 _GAUSS = {1: 200, 2: 100, 3: 40}  # nodes on each axis
@@ -103,7 +109,9 @@ class Task:
         return self.problem.order if not self.posed else max(c.order for c in self.problem.posed)
 
     def fit_sample(self, width: int, seed: int) -> Sample:
-        """Rows to fit that many neurons to, in proportion to N, conditions by measure in the metric of the box; or all that are given."""
+        """Rows to fit that many neurons to, in proportion to N, conditions by measure in the metric of the box;
+        or all that are given.
+        """
         if not self.posed:
             return Sample(self.problem.blocks)
         inside, beside = (max(16, int(share * width)) for share in self._rows_per_neuron)
@@ -112,7 +120,10 @@ class Task:
         if domain is None:
             return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)))
         about = 2 * self.columns // max(1, len(domain.holes))
-        blocks = (drawn_about(c, domain, domain.holes, n, about, seed) for c, n in zip(self.problem.posed, counts, strict=True))
+        blocks = (
+            drawn_about(c, domain, domain.holes, n, about, seed)
+            for c, n in zip(self.problem.posed, counts, strict=True)
+        )
         return Sample(tuple(blocks))
 
     def probing_sample(self, width: int, seed: int) -> Sample:
@@ -125,7 +136,12 @@ class Task:
     def held_out(self) -> Sample:
         """Fresh rows that no fit sees."""
         if self.posed:
-            return Sample(tuple(drawn(c, n, self.seed + 700_001) for c, n in zip(self.problem.posed, self._counts(400, 200), strict=True)))
+            return Sample(
+                tuple(
+                    drawn(c, n, self.seed + 700_001)
+                    for c, n in zip(self.problem.posed, self._counts(400, 200), strict=True)
+                )
+            )
         return Sample(tuple(_subset(b, torch.arange(len(b)) % _HELD_OUT == _HELD_OUT - 1) for b in self.problem.blocks))
 
     @cached_property
@@ -146,7 +162,9 @@ class Task:
 
     @property
     def _rows_per_neuron(self) -> tuple[float, float]:
-        """Of the equation and of all conditions of lower dimension: the boundary has a growing share of a space of growing dimension."""
+        """Of the equation and of all conditions of lower dimension:
+        the boundary has a growing share of a space of growing dimension.
+        """
         return _ROWS.get(self.dim, _ROWS_HIGH)
 
     @property
@@ -169,7 +187,9 @@ class Task:
         return self.problem.x
 
     def _counts(self, inside: int, beside: int) -> list[int]:
-        """Points of each condition: `inside` for those of full dimension, `beside` shared out by measure among others, a few at least."""
+        """Points of each condition: `inside` for those of full dimension, `beside` shared out by measure among others,
+        a few at least.
+        """
         conditions, scale = self.problem.posed, math.prod(self.frame.half)
         lower = [c for c in conditions if 0 < c.region.dim < self.dim]
         total = sum(self._measure(c, scale) for c in lower) or 1.0
@@ -184,7 +204,9 @@ class Task:
         return count
 
     def _measure(self, condition: Condition, scale: float) -> float:
-        """The measure of a region up to a factor, in units of the box's half lengths; a region at one time spans space alone."""
+        """The measure of a region up to a factor, in units of the box's half lengths;
+        a region at one time spans space alone.
+        """
         if self.time and condition.kind in ("initial", "velocity"):
             return condition.region.measure * self.frame.half[-1] / scale
         return condition.region.measure * math.pow(scale, 1.0 / self.dim - 1.0)

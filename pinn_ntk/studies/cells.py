@@ -1,4 +1,6 @@
-"""Cells on disk: each is measured once and kept, one after another or by several processes; a cell that fails leaves the others alone."""
+"""Cells on disk: each is measured once and kept, one after another or by several processes;
+a cell that fails leaves the others alone.
+"""
 
 import json
 import multiprocessing
@@ -95,14 +97,18 @@ def _attempt(study: Study, folders: Sequence[Path], index: int) -> Attempt:
 
 
 def _forked(study: Study, folders: Sequence[Path], missing: Sequence[int], workers: int) -> Iterator[Attempt]:
-    """Forked processes inherit the study, whose closures nothing could send them; results come back through the folders."""
+    """Forked processes inherit the study, whose closures nothing could send them;
+    results come back through the folders.
+    """
     context = multiprocessing.get_context("fork")
     tasks, results = context.SimpleQueue(), context.Queue()
     for index in [*missing, *[-1] * workers]:
         tasks.put(index)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a pool of threads does not survive a fork
-    processes = [context.Process(target=_work, args=(study, folders, tasks, results), daemon=True) for _ in range(workers)]
+    processes = [
+        context.Process(target=_work, args=(study, folders, tasks, results), daemon=True) for _ in range(workers)
+    ]
     left = set(missing)
     try:
         for process in processes:
@@ -114,7 +120,12 @@ def _forked(study: Study, folders: Sequence[Path], missing: Sequence[int], worke
             left.discard(attempt.index)
             yield attempt
         for index in sorted(left):
-            yield Attempt(index, "failed", "its process was ended by the system, perhaps for want of memory; try study.workers=1", 0.0)
+            yield Attempt(
+                index,
+                "failed",
+                "its process was ended by the system, perhaps for want of memory; try study.workers=1",
+                0.0,
+            )
     finally:
         for process in processes:
             process.terminate()
@@ -123,7 +134,9 @@ def _forked(study: Study, folders: Sequence[Path], missing: Sequence[int], worke
 
 
 def _next(results: Any, processes: Sequence[ForkProcess]) -> Attempt | None:
-    """The next attempt; None when nobody is left to make one. A bug in a cell is raised here as it would be in one process."""
+    """The next attempt; None when nobody is left to make one. A bug in a cell is raised here as it would be in one
+    process.
+    """
     while True:
         alive = any(process.is_alive() for process in processes)
         try:

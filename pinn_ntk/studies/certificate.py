@@ -66,8 +66,10 @@ def certificate(
     return Study(
         "certificate",
         "A certificate of linear convergence at practical width",
-        f"{seeds} networks for each width, {activation}, {points} points. The certificate is computed from J₀ and e₀ before the first "
-        f"step; networks of up to {trained} neurons are trained for {steps} steps, each of which is held against the certified bound.",
+        f"{seeds} networks for each width, {activation}, {points} points. The certificate is computed from J₀ "
+        "and e₀ before the first "
+        f"step; networks of up to {trained} neurons are trained for {steps} steps, each of which is held "
+        "against the certified bound.",
         (*theorem, *(Cell({"problem": p, "width": n, **common}) for p in listed for n in sizes)),
         lambda cell: measure(factory, cell),
         document,

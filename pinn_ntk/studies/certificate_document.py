@@ -32,7 +32,12 @@ def document(results: Results) -> Document:
         if not rows:
             continue
         sections.append(Section(problem, "", (_shares(problem, rows), _rates(problem, results))))
-        findings += [_width(problem, rows, theorem), _estimate(problem, rows), _obeyed(problem, rows), _loss(problem, rows)]
+        findings += [
+            _width(problem, rows, theorem),
+            _estimate(problem, rows),
+            _obeyed(problem, rows),
+            _loss(problem, rows),
+        ]
     return Document(tuple(sections), tuple(findings))
 
 
@@ -58,7 +63,8 @@ def _shares(problem: str, rows: Sequence[Row]) -> Any:
         "width N",
         "share of seeds",
         series,
-        "Shaded: 95 % intervals of Clopper and Pearson. Where the share reaches 1, linear convergence is proved for every network drawn.",
+        "Shaded: 95 % intervals of Clopper and Pearson. Where the share reaches 1, linear convergence is "
+        "proved for every network drawn.",
         logarithmic=False,
     )
 
@@ -75,7 +81,8 @@ def _rates(problem: str, results: Results) -> Any:
         "width N",
         "rate of R_S",
         series,
-        "Medians over seeds with the quartiles shaded; the certified rate over the seeds that have one. A run begins with its fast modes, "
+        "Medians over seeds with the quartiles shaded; the certified rate over the seeds that have one. A run "
+        "begins with its fast modes, "
         "so the measured rate is above what any certificate about all times can say.",
     )
 
@@ -91,17 +98,26 @@ def _width(problem: str, rows: Sequence[Row], theorem: Row | None) -> Finding:
         asked = f"the theorem asks for {number(least)} with {theorem['theorem_activation']}"
     claim = f"at least {100 * _LARGE_SHARE:.0f} % of seeds are certified from this width on"
     if first is None:
-        return Finding(f"{problem}: certified width", claim, None, None, None, asked, "vacuous", f"not up to N = {widths[-1]}")
+        return Finding(
+            f"{problem}: certified width", claim, None, None, None, asked, "vacuous", f"not up to N = {widths[-1]}"
+        )
     gain = f"{number(least / first)} times narrower, for the same points but another activation" if least else ""
     below = widths[widths.index(first) - 1] if widths.index(first) else None
-    return Finding(f"{problem}: certified width", claim, float(first), below and float(below), float(first), asked, "holds", gain)
+    return Finding(
+        f"{problem}: certified width", claim, float(first), below and float(below), float(first), asked, "holds", gain
+    )
 
 
 def _estimate(problem: str, rows: Sequence[Row]) -> Finding:
-    """The width at which a narrow network says that wider ones are certified: within a factor of two of where seeds begin to be."""
-    values = np.array([float(row["estimated_width"]) for row in rows if row.get("estimated_width")])  # type: ignore[arg-type]
+    """The width at which a narrow network says that wider ones are certified:
+    within a factor of two of where seeds begin to be.
+    """
+    values = np.array([float(width) for row in rows if (width := row.get("estimated_width"))])
     balls = np.array([float(row["ball_width"]) for row in rows if row.get("ball_width")])  # type: ignore[arg-type]
-    name, claim = f"{problem}: estimated width", "N·ν, from each network alone; median over all seeds and widths, 5 % and 95 % quantiles"
+    name, claim = (
+        f"{problem}: estimated width",
+        "N·ν, from each network alone; median over all seeds and widths, 5 % and 95 % quantiles",
+    )
     if not len(values):
         return Finding(name, claim, None, None, None, "", "not_applicable", "σ_min is below its floor everywhere")
     low, middle, high = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
@@ -112,13 +128,18 @@ def _estimate(problem: str, rows: Sequence[Row]) -> Finding:
     if every is None:
         return Finding(name, claim, middle, low, high, f"above {none}, where no seed is certified", "vacuous", ball)
     expected = f"between {none} (no seed) and {every} (every seed), within a factor of 2"
-    return Finding(name, claim, middle, low, high, expected, "holds" if none / 2 <= middle <= 2 * every else "fails", ball)
+    return Finding(
+        name, claim, middle, low, high, expected, "holds" if none / 2 <= middle <= 2 * every else "fails", ball
+    )
 
 
 def _obeyed(problem: str, rows: Sequence[Row]) -> Finding:
     """A proved bound has no exception."""
     worst = [float(row["worst_ratio"]) for row in rows if row.get("worst_ratio") is not None]  # type: ignore[arg-type]
-    name, claim = f"{problem}: certified runs obey", "the largest R_S(t)/(e^{−rate·t}R_S(0)) over all certified runs and steps"
+    name, claim = (
+        f"{problem}: certified runs obey",
+        "the largest R_S(t)/(e^{−rate·t}R_S(0)) over all certified runs and steps",
+    )
     if not worst:
         return Finding(name, claim, None, None, None, "at most 1", "not_applicable", "no certified network was trained")
     folds = max(float(row["e_folds"]) for row in rows if row.get("worst_ratio") is not None)  # type: ignore[arg-type]
@@ -133,7 +154,8 @@ def _loss(problem: str, rows: Sequence[Row]) -> Finding:
     shares = np.array([float(row["rate"]) / float(row["initial_rate"]) for row in kept])  # type: ignore[arg-type]
     name, claim = (
         f"{problem}: share of the rate",
-        "certified rate over that of the linearised network's slowest mode; median, smallest and largest over certified seeds",
+        "certified rate over that of the linearised network's slowest mode; median, smallest and largest over "
+        "certified seeds",
     )
     if not len(shares):
         return Finding(name, claim, None, None, None, "between 0 and 1", "not_applicable", "no network was certified")

@@ -1,4 +1,6 @@
-"""What the study of eigenvalues says: fitted laws beside the ones expected, and e-folding times beside their predictions."""
+"""What the study of eigenvalues says: fitted laws beside the ones expected,
+and e-folding times beside their predictions.
+"""
 
 import math
 from typing import Any
@@ -14,8 +16,9 @@ from pinn_ntk.studies.study import Arrays, Document, Results, Row
 
 ORDERS = ("u", "u'", "u''")
 STRETCHED = {"tanh": 2.0 / 3.0, "gaussian": 1.0, "erf": 1.0, "gelu": 1.0}
-"""q of exp(−c j^q). tanh(wx) has poles at distance π/(2|w|), so frequency ω of it has the weight exp(−πω/|w|), and against exp(−w²/2)
-the best w is (πω)^{1/3}: exp(−c ω^{2/3}). The transforms of the others fall like exp(−ω²/w²): exp(−cω)."""
+"""q of exp(−c j^q). tanh(wx) has poles at distance π/(2|w|), so frequency ω of it has the weight exp(−πω/|w|),
+and against exp(−w²/2) the best w is (πω)^{1/3}: exp(−c ω^{2/3}). The transforms of the others fall like exp(−ω²/w²):
+exp(−cω)."""
 _FIRST = 6  # index from which eigenvalues follow a power law
 _TOLERANCE = 0.2
 _SAME = 0.06  # relative spread of c over the orders
@@ -30,14 +33,17 @@ def document(results: Results) -> Document:
     sections, findings = [], []
     for activation in dict.fromkeys(str(p["activation"]) for p, _ in spectra):
         mine = [(p, arrays) for p, arrays in spectra if p["activation"] == activation]
-        sections.append(Section(f"Eigenvalues of the limit kernel: {activation}", _lead(activation), _pictures(activation, mine)))
+        sections.append(
+            Section(f"Eigenvalues of the limit kernel: {activation}", _lead(activation), _pictures(activation, mine))
+        )
         findings += _laws(results, activation, mine)
     timed = results.where({"what": "modes"})
     for activation in dict.fromkeys(str(row["activation"]) for row in timed):
         rows = [row for row in timed if row["activation"] == activation]
         lead = "Every dot is one mode of one network; on the broken line theory is exact, modes above were slower."
         sections.append(Section(f"Which modes are learnt when: {activation}", lead, (_times(activation, rows),)))
-        findings += [_timing(activation, order, rows) for order in dict.fromkeys(int(row["order"]) for row in rows)]  # type: ignore[arg-type]
+        orders = dict.fromkeys(int(row["order"]) for row in rows)  # type: ignore[arg-type]
+        findings += [_timing(activation, order, rows) for order in orders]
     return Document(tuple(sections), tuple(findings))
 
 
@@ -45,10 +51,13 @@ def _lead(activation: str) -> str:
     degree = ACTIVATIONS[activation].degree
     if degree is not None:
         return (
-            f"On the line the kernel of ReLU^{degree} under an operator of order o falls like j^{{−2({degree} − o)}}, its part (a) two "
+            f"On the line the kernel of ReLU^{degree} under an operator of order o falls like "
+            f"j^{{−2({degree} − o)}}, its part (a) two "
             "powers faster: each derivative in the operator takes two powers away."
         )
-    return "An analytic activation: the eigenvalues fall like j^{m} exp(−c j^{q}). The operator's order changes m, not c."
+    return (
+        "An analytic activation: the eigenvalues fall like j^{m} exp(−c j^{q}). The operator's order changes m, not c."
+    )
 
 
 def _pictures(activation: str, spectra: list[tuple[dict[str, Any], Arrays]]) -> tuple[Picture, ...]:
@@ -61,7 +70,11 @@ def _pictures(activation: str, spectra: list[tuple[dict[str, Any], Arrays]]) -> 
         ]
         caption = "All eigenvalues, largest first. The flatter the curve, the more modes are learnt in a given time."
         name = f"spectrum_{activation}_{conditions}"
-        made.append(scaling_picture(name, f"{_shown(conditions)} conditions", "index j", "eigenvalue of the limit kernel", series, caption))
+        made.append(
+            scaling_picture(
+                name, f"{_shown(conditions)} conditions", "index j", "eigenvalue of the limit kernel", series, caption
+            )
+        )
     return tuple(made)
 
 
@@ -71,7 +84,9 @@ def _shown(conditions: str) -> str:
 
 def _laws(results: Results, activation: str, spectra: list[tuple[dict[str, Any], Arrays]]) -> list[Finding]:
     """The power of each spectrum for ReLUᵖ; for analytic σ one finding over the orders, and q."""
-    floors = {(row["order"], row["conditions"]): row for row in results.where({"what": "spectrum", "activation": activation})}
+    floors = {
+        (row["order"], row["conditions"]): row for row in results.where({"what": "spectrum", "activation": activation})
+    }
     degree = ACTIVATIONS[activation].degree
     if degree is not None:
         return [
@@ -83,7 +98,12 @@ def _laws(results: Results, activation: str, spectra: list[tuple[dict[str, Any],
     if activation not in STRETCHED:
         return []
     fits = [
-        (p, fit_exponential(_above(arrays["total"], floors[p["order"], p["conditions"]], "total"), STRETCHED[activation]))
+        (
+            p,
+            fit_exponential(
+                _above(arrays["total"], floors[p["order"], p["conditions"]], "total"), STRETCHED[activation]
+            ),
+        )
         for p, arrays in spectra
         if p["conditions"] == "none"
     ]
@@ -99,7 +119,10 @@ def _above(eigenvalues: np.ndarray, row: Row, part: str) -> np.ndarray:
 def _power(activation: str, degree: int, p: dict[str, Any], part: str, eigenvalues: np.ndarray) -> Finding:
     fitted = fit_power_law(eigenvalues, _FIRST, max(2 * _FIRST, p["points"] // 8))
     expected = -2.0 * (degree - p["order"]) - (2.0 if part == "a" else 0.0)
-    name = f"{activation}, {ORDERS[p['order']]}, {_shown(p['conditions'])} conditions: power of {'K^(a)' if part == 'a' else 'K^∞'}"
+    name = (
+        f"{activation}, {ORDERS[p['order']]}, {_shown(p['conditions'])} conditions: power of "
+        f"{'K^(a)' if part == 'a' else 'K^∞'}"
+    )
     claim = "λ_j ~ (j − δ)^{−2(p − o)}" if part == "total" else "λ_j ~ (j − δ)^{−2(p − o) − 2}"
     why = f"{fitted.slope.points} eigenvalues, δ = {number(fitted.shift)} by search."
     return slope_finding(name, claim, fitted.slope, expected, _TOLERANCE, why)
@@ -144,13 +167,22 @@ def _times(activation: str, rows: list[Row]) -> Picture:
             ends = [min(ends[0], float(x.min())), max(ends[1], float(x.max()))]
     if ends[1] > 0.0:
         series.append(Series("theory", ends, ends, colour=QUIET, style="--"))
-    words = "Steps until a mode of the residual has fallen to 1/e, measured against predicted from the kernel before training."
-    return scaling_picture(f"modes_{activation}", "e-folding times of modes", "predicted steps", "measured steps", series, words)
+    words = (
+        "Steps until a mode of the residual has fallen to 1/e, measured against predicted from the kernel "
+        "before training."
+    )
+    return scaling_picture(
+        f"modes_{activation}", "e-folding times of modes", "predicted steps", "measured steps", series, words
+    )
 
 
 def _pairs(rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
     """Predicted and measured steps of the modes that could be timed."""
-    shown = [r for r in rows if r["predicted"] is not None and r["measured"] is not None and float(r["share"] or 0.0) >= _SHARE]
+    shown = [
+        r
+        for r in rows
+        if r["predicted"] is not None and r["measured"] is not None and float(r["share"] or 0.0) >= _SHARE
+    ]
     table = [(float(r["predicted"]), float(r["measured"])) for r in shown]  # type: ignore[arg-type]
     pairs = np.array([pair for pair in table if pair[0] >= _FAST]).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
@@ -172,12 +204,15 @@ def _timing(activation: str, order: int, rows: list[Row]) -> Finding:
         float(ratio.max()) if len(ratio) else None,
         f"1, each mode within a factor of {_WITHIN:g}",
         "vacuous" if not len(ratio) else "holds" if good else "fails",
-        f"{number(reach)} modes were predicted to be learnt in this time, {number(learnt)} were; predictions span a factor "
-        f"{number(float(x.max() / x.min())) if len(x) else '–'} in time. λ_j(K̂₀)/λ_j(K^∞) lies between {_against_limit(mine)}.",
+        f"{number(reach)} modes were predicted to be learnt in this time, {number(learnt)} were; predictions "
+        "span a factor "
+        f"{number(float(x.max() / x.min())) if len(x) else '–'} in time. λ_j(K̂₀)/λ_j(K^∞) lies between "
+        f"{_against_limit(mine)}.",
     )
 
 
 def _against_limit(rows: list[Row]) -> str:
     """The smallest and the largest ratio of λ_j(K̂₀) to λ_j(K^∞), over the modes within reach."""
-    ratios = [float(r["over_limit"]) for r in rows if r["within_reach"] and r.get("over_limit") is not None]  # type: ignore[arg-type]
+    reached = [r for r in rows if r["within_reach"] and r.get("over_limit") is not None]
+    ratios = [float(r["over_limit"]) for r in reached]  # type: ignore[arg-type]
     return f"{number(min(ratios))} and {number(max(ratios))}" if ratios else "–"

@@ -1,4 +1,6 @@
-"""Eigenvalues of the limit kernel by the operator's order, and spectral bias: mode j of the residual is learnt in a time n/(s²Nλ_j)."""
+"""Eigenvalues of the limit kernel by the operator's order, and spectral bias:
+mode j of the residual is learnt in a time n/(s²Nλ_j).
+"""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +30,9 @@ from pinn_ntk.training.trackers import History, tracked_steps
 
 CONDITIONS = ("none", "hard", "soft")
 _STEP = 0.5  # of the stability limit
-_AMPLITUDE = 1e-5  # of the target beside features: small, so that the kernel stands still, also for modes of nearly equal speed
+_AMPLITUDE = (
+    1e-5  # of the target beside features: small, so that the kernel stands still, also for modes of nearly equal speed
+)
 _TRACKED = 250
 
 
@@ -38,7 +42,8 @@ def operator(order: int) -> SecondOrderOperator:
 
 
 def line_problem(order: int, conditions: str, points: int, target: Tensor | float = 0.0) -> Problem:
-    """𝓛u = f at i/(n+1) on (0, 1), 𝓛 of that order: without conditions, for u = 4x(1 − x)h, or with a block for the two ends.
+    """𝓛u = f at i/(n+1) on (0, 1), 𝓛 of that order: without conditions, for u = 4x(1 − x)h,
+    or with a block for the two ends.
 
     Args:
         order: 0, 1 or 2.
@@ -67,7 +72,8 @@ def eigenvalue_decay(
     seeds: int = 2,
     steps: int = 10000,
 ) -> Study:
-    """Decay of λ_j(K^∞) for 𝓛 = u, u', u'', and measured e-folding times of single modes of K̂₀ beside −1/log|1 − τs²Nλ_j/n| steps.
+    """Decay of λ_j(K^∞) for 𝓛 = u, u', u'', and measured e-folding times of single modes of K̂₀ beside −1/log|1 −
+    τs²Nλ_j/n| steps.
 
     Args:
         factory: the base configuration; only its device and precision matter.
@@ -88,19 +94,30 @@ def eigenvalue_decay(
         "steps": whole_number("steps", steps, 10),
     }
     spectra = [(a, o) for a in names("activations", activations, ACTIVATIONS) for o in range(3) if _smooth_enough(a, o)]
-    trained = [(a, o) for a in names("bias_activations", bias_activations, ACTIVATIONS) for o in range(3) if _smooth_enough(a, o)]
+    trained = [
+        (a, o)
+        for a in names("bias_activations", bias_activations, ACTIVATIONS)
+        for o in range(3)
+        if _smooth_enough(a, o)
+    ]
     cells = [
         Cell({"what": "spectrum", "activation": a, "order": o, "conditions": c, "points": n})
         for a, o in spectra
         for c in names("conditions", conditions, CONDITIONS)
     ]
-    cells += [Cell({"what": "modes", "activation": a, "order": o, "conditions": "none", "points": small, **training}) for a, o in trained]
+    cells += [
+        Cell({"what": "modes", "activation": a, "order": o, "conditions": "none", "points": small, **training})
+        for a, o in trained
+    ]
     return Study(
         "eigenvalue_decay",
         "How fast the eigenvalues fall, and which modes are learnt when",
-        f"The limit kernel K^∞ of u, u' and u'' at {n} points of the line, under no, hard and soft conditions; and networks of width "
-        f"{width} trained on a target with equal parts of all eigenvectors at {small} points: mode j of K̂₀ is to fall to 1/e in "
-        "n/(s²Nλ_j), smooth modes first. Every derivative in the operator lifts the small eigenvalues: the bias towards "
+        f"The limit kernel K^∞ of u, u' and u'' at {n} points of the line, under no, hard and soft conditions; "
+        "and networks of width "
+        f"{width} trained on a target with equal parts of all eigenvectors at {small} points: mode j of K̂₀ is "
+        "to fall to 1/e in "
+        "n/(s²Nλ_j), smooth modes first. Every derivative in the operator lifts the small eigenvalues: the "
+        "bias towards "
         "smooth modes is milder for PDEs.",
         tuple(cells),
         lambda cell: _spectrum(cell) if cell.parameters["what"] == "spectrum" else _modes(cell),
@@ -121,7 +138,11 @@ def _spectrum(cell: Cell) -> Measured:
     for part in ("a", "total"):
         spectrum = infinite_width_spectrum(problem, p["activation"], part=part)
         arrays[part] = spectrum.eigenvalues.flip(0).numpy()
-        row |= {f"floor_{part}": spectrum.floor, f"lambda_max_{part}": spectrum.lambda_max, f"lambda_min_{part}": spectrum.lambda_min}
+        row |= {
+            f"floor_{part}": spectrum.floor,
+            f"lambda_max_{part}": spectrum.lambda_max,
+            f"lambda_min_{part}": spectrum.lambda_min,
+        }
     return Measured([row], arrays)
 
 
@@ -140,8 +161,8 @@ def _modes(cell: Cell) -> Measured:
     steps = tracked_steps(p["steps"], _TRACKED)
     never = StopRule(window=p["steps"] + 1)
     histories = train_ensemble(
-        network, problem, range(p["seeds"]), step_size=_STEP, steps=p["steps"], tracked=steps, stop=never, kernel=False, errors=False,
-        trackers=[residual_tracker],
+        network, problem, range(p["seeds"]), step_size=_STEP, steps=p["steps"], tracked=steps, stop=never, kernel=False,
+        errors=False, trackers=[residual_tracker],
     )  # fmt: skip
     return Measured([row for h in histories for row in _times(h, problem, eigenvalues, p["steps"])])
 

@@ -1,4 +1,6 @@
-"""How the tangent kernel of eleven linear PDEs converges with width, and how much it moves: ‖K̂₀ − K^∞‖ ~ N^{-1/2}, drift ~ N^{-1}."""
+"""How the tangent kernel of eleven linear PDEs converges with width, and how much it moves: ‖K̂₀ − K^∞‖ ~ N^{-1/2},
+drift ~ N^{-1}.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +38,9 @@ SETUPS: dict[str, dict[str, object]] = {
     "uniform": {"network.init": "uniform", "network.scaling": "ntk", "network.gamma": 1.0},
     "sum": {"network.init": "lecture", "network.scaling": "sum", "network.gamma": "inv_sqrt_width"},
 }
-"""The first two are h = N^{-1/2} Σ a_k σ(w_k·x) with normal and with uniform weights, the last is the lecture's own scaling."""
+"""The first two are h = N^{-1/2} Σ a_k σ(w_k·x) with normal and with uniform weights,
+the last is the lecture's own scaling.
+"""
 _NARROW = 4096  # up to which every seed is trained
 
 
@@ -65,7 +69,8 @@ def kernel_scaling(
         points: n of each PDE, hard conditions.
         steps: of gradient descent.
         step_size: fraction of 2n/(s²Nλ_max).
-        fit_widths: slopes are those of so many of the widest networks: in narrow ones the kernel moves by more than a tenth.
+        fit_widths: slopes are those of so many of the widest networks: in narrow ones the kernel moves by more than a
+            tenth.
     """
     equations, widest = names("problems", problems, PROBLEMS), whole_number("fit_widths", fit_widths, 3)
     common = {
@@ -75,15 +80,24 @@ def kernel_scaling(
         "step_size": positive_number("step_size", step_size),
     }
     fewer = {**common, "trained": min(whole_number("wide_seeds", wide_seeds), seeds)}
-    plan = [(s, n, common if n <= _NARROW else fewer) for s in ("lecture", "uniform") for n in whole_numbers("widths", widths)]
+    plan = [
+        (s, n, common if n <= _NARROW else fewer)
+        for s in ("lecture", "uniform")
+        for n in whole_numbers("widths", widths)
+    ]
     plan += [("sum", n, common if n <= _NARROW else fewer) for n in whole_numbers("sum_widths", sum_widths)]
-    cells = tuple(Cell({"setup": setup, "problem": p, "width": width, **how}) for setup, width, how in plan for p in equations)
+    cells = tuple(
+        Cell({"setup": setup, "problem": p, "width": width, **how}) for setup, width, how in plan for p in equations
+    )
     return Study(
         "kernel_scaling",
         "The tangent kernel against width, for eleven linear PDEs",
-        f"{len(equations)} linear PDEs with {points} points each, {seeds} seeds for each PDE and width: how far is the kernel at θ⁰ from "
-        f"its limit of infinite width, how far does it move in {steps} steps of {step_size:g} of the stability limit, and how far does the "
-        "residual go from the one with the kernel frozen? Medians over all runs of a width; expected are the slopes −½, −1 and −1.",
+        f"{len(equations)} linear PDEs with {points} points each, {seeds} seeds for each PDE and width: how far "
+        "is the kernel at θ⁰ from "
+        f"its limit of infinite width, how far does it move in {steps} steps of {step_size:g} of the stability "
+        "limit, and how far does the "
+        "residual go from the one with the kernel frozen? Medians over all runs of a width; expected are the "
+        "slopes −½, −1 and −1.",
         cells,
         lambda cell: measure(factory, cell),
         lambda results: document(results, widest, step_size * steps),
@@ -134,7 +148,9 @@ def limit_kernel(network: TwoLayer, problem: Problem) -> LimitKernel:
 
 
 def of_size(problem: Problem, covariance: Tensor) -> Problem:
-    """The same linear equation for a multiple of its solution, so that ‖f‖² = E‖𝓛h(X;θ⁰)‖²: the target is as large as the first output."""
+    """The same linear equation for a multiple of its solution, so that ‖f‖² = E‖𝓛h(X;θ⁰)‖²:
+    the target is as large as the first output.
+    """
     size = float(torch.sqrt(covariance.trace()) / torch.linalg.vector_norm(problem.target))
     blocks = [replace(b, target=size * b.target) for b in problem.blocks]
     return Problem(blocks, problem.name)
@@ -143,4 +159,6 @@ def of_size(problem: Problem, covariance: Tensor) -> Problem:
 def kernel_errors(network: TwoLayer, problem: Problem, seeds: Sequence[int], limit: Tensor) -> list[float]:
     """‖K̂₀ − K_γ‖_F/‖K_γ‖_F of every seed."""
     norm = torch.linalg.matrix_norm
-    return [float(norm(closed_form_kernel(member_network(network, s), problem).total - limit) / norm(limit)) for s in seeds]
+    return [
+        float(norm(closed_form_kernel(member_network(network, s), problem).total - limit) / norm(limit)) for s in seeds
+    ]

@@ -1,4 +1,6 @@
-"""Networks of many seeds trained beside their own linearisations at θ⁰: how far the kernel, the residual and the solution go from them."""
+"""Networks of many seeds trained beside their own linearisations at θ⁰: how far the kernel,
+the residual and the solution go from them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,12 +37,17 @@ class Training:
 
 
 def member_seeds(width: int, count: int) -> list[int]:
-    """Seeds that no other width shares: equal seeds would share neurons, and points of a fitted slope are to be independent."""
+    """Seeds that no other width shares: equal seeds would share neurons,
+    and points of a fitted slope are to be independent.
+    """
     return [1000 * width + j for j in range(count)]
 
 
-def lazy_runs(network: TwoLayer, problem: Problem, seeds: Sequence[int], how: Training, points: Tensor | None = None) -> list[Row]:
-    """Train every seed and compare it, step by step, with e_k^lin = U(1 − τΛ)ᵏUᵀe₀ and with the linearised solution at new points.
+def lazy_runs(
+    network: TwoLayer, problem: Problem, seeds: Sequence[int], how: Training, points: Tensor | None = None
+) -> list[Row]:
+    """Train every seed and compare it, step by step, with e_k^lin = U(1 − τΛ)ᵏUᵀe₀ and with the linearised solution at
+    new points.
 
     Args:
         network: its shape, γ, initialisation and scaling.
@@ -50,8 +57,10 @@ def lazy_runs(network: TwoLayer, problem: Problem, seeds: Sequence[int], how: Tr
         points: (m, d), where the solutions are compared too; None leaves that out.
 
     Returns:
-        One row per seed: drift = max_t ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, residual_gap = max_t ‖e_t − e_t^lin‖/‖e₀‖, solution_gap = max_t of the
-        root mean square of u_t − u_t^lin over the points as a share of ‖e₀‖/√n, max_delta_a, max_delta_w, remaining = ‖e_T‖/‖e₀‖, status.
+        One row per seed: drift = max_t ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, residual_gap = max_t ‖e_t − e_t^lin‖/‖e₀‖,
+            solution_gap = max_t of the
+        root mean square of u_t − u_t^lin over the points as a share of ‖e₀‖/√n, max_delta_a, max_delta_w, remaining =
+        ‖e_T‖/‖e₀‖, status.
     """
     trackers: list[EnsembleTracker] = [track_residual, KernelDrift()]
     if points is not None:

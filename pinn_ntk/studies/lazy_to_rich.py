@@ -1,7 +1,8 @@
-"""From lazy training to feature learning along the p of h = N^{−p} Σ a_k σ(w_k·x): the drift of the kernel is the order parameter.
+"""From lazy training to feature learning along the p of h = N^{−p} Σ a_k σ(w_k·x):
+the drift of the kernel is the order parameter.
 
-Training to a given loss moves every w_k by O(N^{p−1}); to first order in that the kernel does not move, because a_k is symmetric, so
-‖K̂_T − K̂_0‖/‖K̂_0‖ ~ N^{−2(1−p)}: a power of N for every p < 1, of order one at p = 1.
+Training to a given loss moves every w_k by O(N^{p−1}); to first order in that the kernel does not move, because a_k is
+symmetric, so ‖K̂_T − K̂_0‖/‖K̂_0‖ ~ N^{−2(1−p)}: a power of N for every p < 1, of order one at p = 1.
 """
 
 import math
@@ -66,8 +67,10 @@ def lazy_to_rich(
     return Study(
         "lazy_to_rich",
         "From lazy training to feature learning",
-        "The same network under h = N^{−p} Σ a_k σ(w_k·x), a_k and w_k normal, in pairs so that h = 0 at the start, is trained until "
-        f"R_S is {share:g} of its start. How far has its kernel moved by then, for p from {LAZY:g} (lazy) to {RICH:g} (mean field), and "
+        "The same network under h = N^{−p} Σ a_k σ(w_k·x), a_k and w_k normal, in pairs so that h = 0 at the "
+        "start, is trained until "
+        f"R_S is {share:g} of its start. How far has its kernel moved by then, for p from {LAZY:g} (lazy) to "
+        f"{RICH:g} (mean field), and "
         "what does that do to the error at new points?",
         tuple(Cell({"exponent": p, "width": n, **common}) for p in wanted for n in sizes),
         lambda cell: measure(factory, cell),
@@ -76,9 +79,16 @@ def lazy_to_rich(
 
 
 def measure(factory: Factory, cell: Cell) -> Measured:
-    """One row per seed: drift = ‖K̂_T − K̂_0‖_F/‖K̂_0‖_F at the end, relative_l2 where the solution is known, steps_taken, status."""
+    """One row per seed: drift = ‖K̂_T − K̂_0‖_F/‖K̂_0‖_F at the end, relative_l2 where the solution is known,
+    steps_taken, status.
+    """
     p: dict[str, Any] = dict(cell.parameters)
-    scaled = {"network.width": p["width"], "network.scaling": p["exponent"], "network.gamma": 1.0, "network.init": "centred"}
+    scaled = {
+        "network.width": p["width"],
+        "network.scaling": p["exponent"],
+        "network.gamma": 1.0,
+        "network.init": "centred",
+    }
     made = factory(scaled)
     network, problem = require_two_layer(made.network, "lazy_to_rich"), made.problem
     start = float(problem.target @ problem.target) / (2 * problem.points)
@@ -106,7 +116,9 @@ def _row(history: History) -> Row:
         "loss": history.final.loss,
         "status": history.status.value,
     }
-    return row | ({"relative_l2": float(history.columns["relative_l2"][-1])} if "relative_l2" in history.columns else {})
+    return row | (
+        {"relative_l2": float(history.columns["relative_l2"][-1])} if "relative_l2" in history.columns else {}
+    )
 
 
 def expected_slope(exponent: float) -> float:
@@ -115,7 +127,9 @@ def expected_slope(exponent: float) -> float:
 
 
 def document(results: Results) -> Document:
-    """Drift against p and against N with its slopes, the slopes against p, the error at new points, and the findings."""
+    """Drift against p and against N with its slopes, the slopes against p, the error at new points,
+    and the findings.
+    """
     done = Results([row for row in results.rows if row["status"] == Status.CONVERGED.value], results.arrays)
     late = len(results.rows) - len(done.rows)
     exponents, widths = _sorted(done, "exponent"), [int(n) for n in _sorted(done, "width")]
@@ -125,16 +139,33 @@ def document(results: Results) -> Document:
     )
     kernel = Section(
         "The kernel's drift is the order parameter",
-        lead + " At p = ½ wider networks are lazier; at p = 1 no width is lazy; in between the drift falls with a power of N.",
-        (_against_exponent(done, "drift", exponents, widths), _slopes(slopes), _against_width(done, exponents, widths, slopes)),
+        lead
+        + (
+            " At p = ½ wider networks are lazier; at p = 1 no width is lazy; in between the drift falls with a "
+            "power of N."
+        ),
+        (
+            _against_exponent(done, "drift", exponents, widths),
+            _slopes(slopes),
+            _against_width(done, exponents, widths, slopes),
+        ),
     )
     sections, findings = [kernel], [_slope_finding(p, slope) for p, slope in slopes.items()]
     if done.values("relative_l2"):
-        words = "The training loss is the same everywhere in these pictures: the scaling alone decides what is learned between the points."
-        sections.append(Section("What it does to the solution", words, (_against_exponent(done, "relative_l2", exponents, widths),)))
+        words = (
+            "The training loss is the same everywhere in these pictures: the scaling alone decides what is "
+            "learned between the points."
+        )
+        sections.append(
+            Section("What it does to the solution", words, (_against_exponent(done, "relative_l2", exponents, widths),))
+        )
         findings.append(_gain(done, exponents, widths))
     steps = _against_exponent(done, "steps_taken", exponents, widths)
-    sections.append(Section("How long it takes", "Steps to that loss, each of the same fraction of its own stability limit.", (steps,)))
+    sections.append(
+        Section(
+            "How long it takes", "Steps to that loss, each of the same fraction of its own stability limit.", (steps,)
+        )
+    )
     return Document(tuple(sections), tuple(findings))
 
 
@@ -154,25 +185,37 @@ def _slope_finding(exponent: float, slope: Slope) -> Finding:
     elif exponent == RICH:
         reason = "The kernel moves by as much in a wide network as in a narrow one."
     claim = f"‖K̂_T − K̂_0‖/‖K̂_0‖ ~ N^{{{number(expected_slope(exponent))}}}, from −2(1 − p)"
-    return slope_finding(f"slope of the drift at p = {exponent:g}", claim, slope, expected_slope(exponent), _TOLERANCE, reason)
+    return slope_finding(
+        f"slope of the drift at p = {exponent:g}", claim, slope, expected_slope(exponent), _TOLERANCE, reason
+    )
 
 
 def _gain(results: Results, exponents: list[float], widths: list[int]) -> Finding:
-    """The error at the largest p over that at the least, from the same initial weights, at the largest width; paired t-interval."""
+    """The error at the largest p over that at the least, from the same initial weights, at the largest width;
+    paired t-interval.
+    """
     from scipy.stats import t
 
-    name, claim = "error at new points, feature learning over lazy", f"relative L² error at p = {exponents[-1]:g} over p = {exponents[0]:g}"
+    name, claim = (
+        "error at new points, feature learning over lazy",
+        f"relative L² error at p = {exponents[-1]:g} over p = {exponents[0]:g}",
+    )
     rich, lazy = (
         dict(zip(results.column("seed", at).tolist(), results.column("relative_l2", at).tolist(), strict=True))
         for at in ({"exponent": p, "width": widths[-1]} for p in (exponents[-1], exponents[0]))
     )
     gains = np.array([math.log(rich[seed] / lazy[seed]) for seed in rich if seed in lazy])
     if len(gains) < 2:
-        return Finding(name, claim, None, None, None, "not 1", "vacuous", "fewer than two seeds reached the loss at both ends")
+        return Finding(
+            name, claim, None, None, None, "not 1", "vacuous", "fewer than two seeds reached the loss at both ends"
+        )
     half = float(t.ppf(0.975, len(gains) - 1)) * float(gains.std(ddof=1)) / math.sqrt(len(gains))
     middle = float(gains.mean())
     other = abs(middle) > half
-    reason = f"At N = {widths[-1]} and one training loss, {len(gains)} seeds: the interval {'leaves out' if other else 'contains'} 1."
+    reason = (
+        f"At N = {widths[-1]} and one training loss, {len(gains)} seeds: the interval "
+        f"{'leaves out' if other else 'contains'} 1."
+    )
     ends = math.exp(middle - half), math.exp(middle + half)
     return Finding(name, claim, math.exp(middle), *ends, "not 1", "holds" if other else "fails", reason)
 
@@ -183,7 +226,11 @@ _WORDS = {
         "relative drift of the kernel",
         "One curve for each width; they fan out towards p = ½ and meet at p = 1.",
     ),
-    "relative_l2": ("error at new points", "relative L² error", "The error of the solution at the test points, at the end."),
+    "relative_l2": (
+        "error at new points",
+        "relative L² error",
+        "The error of the solution at the test points, at the end.",
+    ),
     "steps_taken": ("steps to the loss", "steps", "Feature learning needs fewer steps where the curve falls."),
 }
 
@@ -198,7 +245,9 @@ def _against_exponent(results: Results, column: str, exponents: list[float], wid
         series.append(Series(f"N = {n}", shown, middle, low=low, high=high))
     title, label, words = _WORDS[column]
     caption = f"{words} Medians over seeds, their range shaded."
-    return scaling_picture(f"{column}_by_exponent", title, r"exponent $p$ of $N^{-p}$", label, series, caption, log_x=False)
+    return scaling_picture(
+        f"{column}_by_exponent", title, r"exponent $p$ of $N^{-p}$", label, series, caption, log_x=False
+    )
 
 
 def _against_width(results: Results, exponents: list[float], widths: list[int], slopes: dict[float, Slope]) -> Picture:
@@ -208,8 +257,13 @@ def _against_width(results: Results, exponents: list[float], widths: list[int], 
         shown = [n for n in widths if results.where({"exponent": p, "width": n})]
         middle = [float(np.median(results.column("drift", {"exponent": p, "width": n}))) for n in shown]
         series.append(Series(f"p = {p:g}", shown, middle, slopes[p], style=""))
-    caption = "The same numbers against the width; broken lines are fitted to all seeds. Flat at p = 1: the kernel of a mean field moves."
-    return scaling_picture("drift_by_width", "drift against width", "width N", "relative drift of the kernel", series, caption, wide=True)
+    caption = (
+        "The same numbers against the width; broken lines are fitted to all seeds. Flat at p = 1: the kernel "
+        "of a mean field moves."
+    )
+    return scaling_picture(
+        "drift_by_width", "drift against width", "width N", "relative drift of the kernel", series, caption, wide=True
+    )
 
 
 def _slopes(slopes: dict[float, Slope]) -> Picture:
@@ -221,6 +275,11 @@ def _slopes(slopes: dict[float, Slope]) -> Picture:
         Series("fitted, 95 % interval", shown, [s.value for s in found], low=low, high=high),
         Series("−2(1 − p)", shown, [expected_slope(p) for p in shown], colour=QUIET, style=":"),
     ]
-    caption = "The power of N with which the drift falls, against p. The dotted line is what the symmetry of a_k leaves of it."
+    caption = (
+        "The power of N with which the drift falls, against p. The dotted line is what the symmetry of a_k "
+        "leaves of it."
+    )
     label = "slope of log drift against log N"
-    return scaling_picture("slopes", "from −1 to 0", r"exponent $p$ of $N^{-p}$", label, series, caption, log_x=False, logarithmic=False)
+    return scaling_picture(
+        "slopes", "from −1 to 0", r"exponent $p$ of $N^{-p}$", label, series, caption, log_x=False, logarithmic=False
+    )

@@ -1,4 +1,6 @@
-"""How far a network goes from its linearisation at θ⁰, against width, under four scalings: max_t ‖e_t − e_t^lin‖/‖e₀‖ ~ N^s."""
+"""How far a network goes from its linearisation at θ⁰, against width, under four scalings:
+max_t ‖e_t − e_t^lin‖/‖e₀‖ ~ N^s.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,13 +25,13 @@ SCALINGS: dict[str, tuple[str, dict[str, object]]] = {
 }
 PREDICTED = {"ntk": -1.0, "sum_1": -1.0, "sum_inv_sqrt": -2.0, "sum_inv": -2.0}
 KINKED = {"ntk": -0.75, "sum_1": -0.75, "sum_inv_sqrt": -2.0, "sum_inv": -2.0}
-"""Smooth σ, and ReLU. Under the first two scalings Δw_k = O(N^{-1/2}) has the random sign of a_k: first-order terms sum to √N of them and
-second-order ones to N, both O(1/N) in the kernel. With ReLU a share N^{-1/2} of the neurons changes sides, and their random sum is
-N^{-1}·√(N·N^{-1/2}) = N^{-3/4}. Under the last two Δa_k = O(1/N) and training takes a time O(1/N), in which Δw_k = O(N^{-3/2}) with a
-random sign and O(N^{-2}) without."""
+"""Smooth σ, and ReLU. Under the first two scalings Δw_k = O(N^{-1/2}) has the random sign of a_k:
+first-order terms sum to √N of them and second-order ones to N, both O(1/N) in the kernel. With ReLU a share N^{-1/2} of
+the neurons changes sides, and their random sum is N^{-1}·√(N·N^{-1/2}) = N^{-3/4}. Under the last two Δa_k = O(1/N) and
+training takes a time O(1/N), in which Δw_k = O(N^{-3/2}) with a random sign and O(N^{-2}) without."""
 WELL_CONDITIONED: dict[str, dict[str, object]] = {"regression": {"problem.dim": 5, "problem.low": -1.0}}
-"""A mode of speed λ_j is off by its share t·δλ_j of itself: where λ_j is tiny, no width at hand is asymptotic. In five dimensions
-λ_max/λ_min of the kernel is below a hundred."""
+"""A mode of speed λ_j is off by its share t·δλ_j of itself: where λ_j is tiny, no width at hand is asymptotic.
+In five dimensions λ_max/λ_min of the kernel is below a hundred."""
 _WIDEST = 3  # widths that slopes are fitted to: narrow networks are far from any power law
 _TOLERANCE = {"smooth": 0.15, "kinked": 0.2}
 _GAPS = {"residual_gap": "on the training points", "solution_gap": "on the test points"}
@@ -69,11 +71,17 @@ def linearisation_gap(
     }
     sizes, sigmas = whole_numbers("widths", widths), names("activations", activations, ACTIVATIONS)
     pairs = [(p, a) for p in names("problems", problems, PROBLEMS) for a in sigmas if _smooth_enough(p, a)]
-    cells = [Cell({"problem": p, "activation": a, "scaling": s, "width": n, **common}) for p, a in pairs for s in SCALINGS for n in sizes]
+    cells = [
+        Cell({"problem": p, "activation": a, "scaling": s, "width": n, **common})
+        for p, a in pairs
+        for s in SCALINGS
+        for n in sizes
+    ]
     return Study(
         "linearisation_gap",
         "The network and its linearisation, against width",
-        f"{seeds} seeds for each width and scaling, {steps} steps of {step_size:g} of the stability limit. The linearised network is "
+        f"{seeds} seeds for each width and scaling, {steps} steps of {step_size:g} of the stability limit. The "
+        "linearised network is "
         "solved exactly, mode by mode; the distance is the largest over time, as a share of ‖e₀‖.",
         tuple(cells),
         lambda cell: measure(factory, cell),
@@ -101,7 +109,9 @@ def measure(factory: Factory, cell: Cell) -> Measured:
     made = factory(overrides)
     how = Training(p["steps"], p["step_size"])
     network = require_two_layer(made.network, "linearisation_gap")
-    return Measured(lazy_runs(network, made.problem, member_seeds(p["width"], p["seeds"]), how, made.problem.test_points))
+    return Measured(
+        lazy_runs(network, made.problem, member_seeds(p["width"], p["seeds"]), how, made.problem.test_points)
+    )
 
 
 def document(results: Results) -> Document:
@@ -119,7 +129,8 @@ def document(results: Results) -> Document:
                     "width N",
                     "share of the initial residual",
                     [_series(results, column, where, s) for s in SCALINGS],
-                    "Medians over seeds, quartiles shaded; slopes of the three widest. The steeper, the sooner the linearisation is right.",
+                    "Medians over seeds, quartiles shaded; slopes of the three widest. The steeper, the sooner "
+                    "the linearisation is right.",
                 )
             )
         sections.append(Section(f"{problem}, {activation}", "", tuple(pictures)))

@@ -1,4 +1,5 @@
-"""How loose the theorem is: the width that it asks for beside the first one at which its conclusion holds in 1 − δ of the seeds.
+"""How loose the theorem is: the width that it asks for beside the first one at which its conclusion holds in 1 − δ of
+the seeds.
 
     R_S(t) ≤ e^{−Nλ_S t/n} R_S(0) for 0 ≤ t ≤ E·n/(Nλ_S),
 gradient flow, or gradient descent in fine steps, from the lecture's start; E e-folds of the bound.
@@ -99,8 +100,8 @@ def looseness(
         smallest: width to begin with; it is doubled until two widths in a row hold.
         widest: to end with.
         step_size: τ of ReLU networks as a share of their limit 2n/(s²Nλ_max(K̂)).
-        most_steps: a ReLU case that needs about Eλ_max/(2·step_size·λ_S) steps, more than this, is not trained; nor are ReLU³ networks
-            that the exponential steps cannot follow.
+        most_steps: a ReLU case that needs about Eλ_max/(2·step_size·λ_S) steps, more than this, is not trained; nor are
+            ReLU³ networks that the exponential steps cannot follow.
     """
     chosen = names("cases", cases, CASES)
     further = names("gamma_cases", gamma_cases, CASES) if len(gamma_cases) else []
@@ -114,12 +115,18 @@ def looseness(
     }
     if isinstance(gammas, str) or not len(gammas):
         raise ValueError(f"gammas: got {gammas!r}, expected a list such as [inv_sqrt_width, 0.1]")
-    pairs = [(case, gammas[0]) for case in chosen] + [(case, g) for g in gammas[1:] for case in chosen if case in further]
+    pairs = [(case, gammas[0]) for case in chosen] + [
+        (case, g) for g in gammas[1:] for case in chosen if case in further
+    ]
     question = (
-        "From which width on does the conclusion hold, R_S(t) ≤ e^{−Nλ_S t/n} R_S(0) for all t until the bound has fallen by "
-        f"{e_folds:g} e-folds, in at least 1 − δ of {seeds} seeds? Widths are doubled until two in a row pass. ReLU networks take steps of "
-        f"gradient descent, at most {step_size:g} of the stability limit and {FINEST:g} e-folds of the bound; ReLU³ networks follow the "
-        "flow by exponential Euler steps. Beside it stand the width that the theorem asks for, and the same with its sharper first terms."
+        "From which width on does the conclusion hold, R_S(t) ≤ e^{−Nλ_S t/n} R_S(0) for all t until the bound "
+        "has fallen by "
+        f"{e_folds:g} e-folds, in at least 1 − δ of {seeds} seeds? Widths are doubled until two in a row pass. "
+        "ReLU networks take steps of "
+        f"gradient descent, at most {step_size:g} of the stability limit and {FINEST:g} e-folds of the bound; "
+        "ReLU³ networks follow the "
+        "flow by exponential Euler steps. Beside it stand the width that the theorem asks for, and the same "
+        "with its sharper first terms."
     )
     cells = tuple(Cell({"case": case, "gamma": gamma, **common}) for case, gamma in pairs)
     title = "How loose the linear-convergence theorems are"
@@ -138,13 +145,19 @@ def measure(factory: Factory, cell: Cell) -> Measured:
     promised = promise(made.problem, network, delta)
     about: Row = {"words": case.words, "operator": case.operator, "n": made.problem.points, "delta": delta}
     about |= _asked(made.problem, network, promised)
-    steps = p["e_folds"] * float(torch.linalg.eigvalsh(promised.kernel)[-1]) / (2 * p["step_size"] * promised.premises.lambda_s)
+    steps = (
+        p["e_folds"]
+        * float(torch.linalg.eigvalsh(promised.kernel)[-1])
+        / (2 * p["step_size"] * promised.premises.lambda_s)
+    )
     about["steps"] = steps
     if steps > p["most_steps"] and kinked(network):
         return Measured([{**about, "first_width": None, "first_still_width": None}])
     rows = list(_widths(made.problem, network, promised, {**p, "descend": steps <= p["most_steps"]}))
     first = next((a["width"] for a, b in zip(rows, rows[1:], strict=False) if a["enough"] and b["enough"]), None)
-    still = next((a["width"] for a, b in zip(rows, rows[1:], strict=False) if a["still_enough"] and b["still_enough"]), None)
+    still = next(
+        (a["width"] for a, b in zip(rows, rows[1:], strict=False) if a["still_enough"] and b["still_enough"]), None
+    )
     return Measured([{**about, **row, "first_width": first, "first_still_width": still} for row in rows])
 
 
@@ -169,7 +182,9 @@ def _asked(problem: Problem, network: TwoLayer, promised: Promise) -> Row:
 
 
 def _widths(problem: Problem, network: TwoLayer, promised: Promise, p: dict[str, Any]) -> Iterator[Row]:
-    """Widths doubled until the conclusion has held at two in a row, and then on until t* = ∞ has, for two more at most."""
+    """Widths doubled until the conclusion has held at two in a row, and then on until t* = ∞ has,
+    for two more at most.
+    """
     width, passed, stood, further = p["smallest"], 0, 0, _FURTHER
     while width <= p["widest"] and (passed < 2 or (stood < 2 and further > 0)):
         row = _at_width(problem, resized(network, width), promised, p)
@@ -184,7 +199,10 @@ def _at_width(problem: Problem, network: TwoLayer, promised: Promise, p: dict[st
     judges = judged(problem, network, member_seeds(network.width, p["seeds"]), trial)
     seeds, least = p["seeds"], math.ceil((1.0 - promised.premises.delta) * p["seeds"] - 1e-9)
     held, still, start, given_up = (sum(counts) for counts in zip(*(judge.counts() for judge in judges), strict=True))
-    low, high = clopper_pearson(held, seeds)[0], clopper_pearson(held + given_up, seeds)[1]  # whoever was given up may have held
+    low, high = (
+        clopper_pearson(held, seeds)[0],
+        clopper_pearson(held + given_up, seeds)[1],
+    )  # whoever was given up may have held
     return {
         "width": network.width,
         "held": held,

@@ -1,4 +1,6 @@
-"""Networks of many seeds trained until the bound of the theorem is broken, has fallen far enough, or can no longer be met from above."""
+"""Networks of many seeds trained until the bound of the theorem is broken, has fallen far enough,
+or can no longer be met from above.
+"""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +20,9 @@ from pinn_ntk.training.ensemble_states import member_network, selected, stacked
 from pinn_ntk.training.exponential import FlowState, exponential_flow
 
 FINEST = 0.05
-"""E-folds of the bound in one step of gradient descent at most: the slow modes then fall as they would under the flow."""
+"""E-folds of the bound in one step of gradient descent at most: the slow modes then fall as they would under the
+flow.
+"""
 _LOOKS = 1.3  # ratio of the steps at which the kernel is looked at
 
 
@@ -56,13 +60,16 @@ class Judge:
         self.start = torch.linalg.eigvalsh(kernel_a)[:, 0] >= 0.75 * self.lambda_s
 
     def counts(self) -> tuple[int, int, int, int]:
-        """In how many the bound held, t* = ∞ as well, λ_min at the start was large enough; and how many were given up."""
+        """In how many the bound held, t* = ∞ as well, λ_min at the start was large enough;
+        and how many were given up.
+        """
         masks = (self.held & ~self.given_up, self.held & self.still & ~self.given_up, self.start, self.given_up)
         held, still, start, given_up = (int(mask.sum()) for mask in masks)
         return held, still, start, given_up
 
     def ended(self, members: Tensor, loss: Tensor, folds: Tensor) -> Tensor:
-        """Who needs no further step: the bound is broken, has fallen by all its e-folds, or will stay above a loss that falls on.
+        """Who needs no further step: the bound is broken, has fallen by all its e-folds,
+        or will stay above a loss that falls on.
 
         Args:
             members: (S,) whose losses these are.
@@ -91,18 +98,24 @@ def judged(problem: Problem, network: TwoLayer, seeds: Sequence[int], trial: Tri
     """
     system, rate = problem.system(network), convergence_rate(network.kernel_scale, trial.lambda_s, problem.points)
     size = batch_size(problem.points, network.width, network.device)
-    batches = [stacked([member_network(network, seed) for seed in seeds[i : i + size]]) for i in range(0, len(seeds), size)]
+    batches = [
+        stacked([member_network(network, seed) for seed in seeds[i : i + size]]) for i in range(0, len(seeds), size)
+    ]
     run = _descended if kinked(network) else _flowed
     return [run(system, weights, rate, trial) for weights in batches]
 
 
 def kinked(network: TwoLayer) -> bool:
-    """Whether features have kinks, which no step of an exponential integrator crosses: small explicit steps do not mind them."""
+    """Whether features have kinks, which no step of an exponential integrator crosses:
+    small explicit steps do not mind them.
+    """
     return network.activation.smoothness < 1
 
 
 def _flowed(system: System, weights: Weights, rate: float, trial: Trial) -> Judge:
-    """Gradient flow until every member has ended; whoever is given up on the way descends by small steps, where that is affordable."""
+    """Gradient flow until every member has ended; whoever is given up on the way descends by small steps,
+    where that is affordable.
+    """
     judge = Judge(_losses(residual(system, weights)), batched_kernel(system, weights)[1], trial)
 
     def ended(state: FlowState) -> Tensor:
@@ -132,7 +145,11 @@ def _descended(system: System, weights: Weights, rate: float, trial: Trial) -> J
         if k >= look or bool(ended.any()):
             judge.drifted(members, batched_kernel(system, weights)[1])
             look, on = math.ceil(_LOOKS * k), ~ended
-            members, weights, gradient = members[on], selected(weights, on), (gradient[0][on], gradient[1][on], gradient[2][on])
+            members, weights, gradient = (
+                members[on],
+                selected(weights, on),
+                (gradient[0][on], gradient[1][on], gradient[2][on]),
+            )
     return judge
 
 

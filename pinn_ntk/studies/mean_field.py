@@ -1,4 +1,5 @@
-"""N particles against their limit: R_N(t) − R_∞(t), particles coupled at N and 2N, and p_t^N, each beside what it was at t = 0.
+"""N particles against their limit: R_N(t) − R_∞(t), particles coupled at N and 2N, and p_t^N,
+each beside what it was at t = 0.
 
 All widths move in one mean-field time, by Euler steps dt = step_size · 2n/λ_max(K^∞) that no width chooses for itself.
 """
@@ -59,7 +60,8 @@ def mean_field(
         problems: what is learned.
         activation: σ.
         widths: N; each is also run at 2N, with the same first N particles.
-        reference: N of the run that stands for the limit; its neurons begin in pairs (a, w), (−a, w), so that h = 0 as in the limit.
+        reference: N of the run that stands for the limit; its neurons begin in pairs (a, w), (−a, w), so that h = 0 as
+            in the limit.
         seeds: runs at the largest width; smaller ones have √(largest/N) times as many.
         points: n.
         steps: Euler steps.
@@ -72,24 +74,33 @@ def mean_field(
     """
     sizes, top = whole_numbers("widths", widths), whole_number("reference", reference, 2)
     if top % 2 or top < 2 * sizes[-1]:
-        raise ValueError(f"reference: got {reference}, expected an even number, at least {2 * sizes[-1]}: twice the largest width")
+        raise ValueError(
+            f"reference: got {reference}, expected an even number, at least {2 * sizes[-1]}: twice the largest width"
+        )
     share = positive_number("remaining", remaining)
     if share >= 1.0:
         raise ValueError(f"remaining: got {remaining}, expected a number below 1")
     common = {"activation": activation, "points": whole_number("points", points, 2)}
     run = {"steps": whole_number("steps", steps), "step_size": positive_number("step_size", step_size)}
-    count, shown = whole_number("seeds", seeds), {"width": whole_number("cloud_width", cloud_width, 2), "remaining": share}
+    count, shown = (
+        whole_number("seeds", seeds),
+        {"width": whole_number("cloud_width", cloud_width, 2), "remaining": share},
+    )
     cells: list[Cell] = []
     for name in names("problems", problems, PROBLEMS):
         part = {"problem": name, **common}
-        cells += [Cell({"kind": "width", **part, **run, "width": n, "seeds": _members(count, n, sizes[-1])}) for n in sizes]
+        cells += [
+            Cell({"kind": "width", **part, **run, "width": n, "seeds": _members(count, n, sizes[-1])}) for n in sizes
+        ]
         cells.append(Cell({"kind": "reference", **part, **run, "width": top}))
         cells += [Cell({"kind": regime, **part, "step_size": step_size, **shown}) for regime in ("particles", "lazy")]
     return Study(
         "mean_field",
         "Particles and their mean field",
-        f"N neurons of h = (1/N) Σ a_k σ(w_k·x), σ = {activation}, are N particles in the potential that they make. How fast do the loss, "
-        f"single particles and the cloud of all approach those of infinitely many (here {top}), and what does the cloud look like beside "
+        f"N neurons of h = (1/N) Σ a_k σ(w_k·x), σ = {activation}, are N particles in the potential that they "
+        "make. How fast do the loss, "
+        f"single particles and the cloud of all approach those of infinitely many (here {top}), and what does "
+        "the cloud look like beside "
         "that of a lazy network on the same problem?",
         tuple(cells),
         lambda cell: measure(factory, cell),
@@ -151,7 +162,9 @@ def _trained(network: TwoLayer, problem: Problem, seeds: Sequence[int], p: Mappi
 def _width(network: TwoLayer, problem: Problem, p: Mapping[str, Any]) -> Measured:
     """Runs at N, and at 2N with the same first particles."""
     seeds = member_seeds(network.width, p["seeds"])
-    twice = TwoLayer(network.dim, 2 * network.width, network.activation, network.bias, 1.0, scaling="mean_field").to(network.a0)
+    twice = TwoLayer(network.dim, 2 * network.width, network.activation, network.bias, 1.0, scaling="mean_field").to(
+        network.a0
+    )
     narrow, wide = (_trained(net, problem, seeds, p) for net in (network, twice))
     coupled = np.array([_distances(one, two) for one, two in zip(narrow, wide, strict=True)])
     rows: list[Row] = [_start(network, problem)]
@@ -184,7 +197,9 @@ def _arrays(histories: Sequence[History], width: int) -> Arrays:
 
 
 def _start(network: TwoLayer, problem: Problem) -> Row:
-    """E R_N(0) − R_∞(0) from many draws, each with its mirror image −a: what is odd in a cancels, and ‖h‖²/(2n) is left."""
+    """E R_N(0) − R_∞(0) from many draws, each with its mirror image −a: what is odd in a cancels, and ‖h‖²/(2n)
+    is left.
+    """
     system, n, width = problem.system(network), problem.points, network.width
     excess = []
     for part in range(0, _DRAWS, 32):
@@ -215,7 +230,9 @@ class _Film:
         first, last = None, None
         for last in states:
             first = last.loss if first is None else first
-            while len(self.frames) < len(self.levels) and last.loss <= self.levels[len(self.frames)] * first * (1.0 + 1e-12):
+            while len(self.frames) < len(self.levels) and last.loss <= self.levels[len(self.frames)] * first * (
+                1.0 + 1e-12
+            ):
                 self.frames.append(_particles(last))
         assert last is not None
         return last
@@ -242,5 +259,6 @@ def _frames(network: TwoLayer, problem: Problem, p: Mapping[str, Any]) -> Measur
     moved = np.sqrt(np.square(frames[-1] - frames[0]).sum(1).mean())
     levels = np.array([*film.levels[: len(film.frames)], last.loss / problem.loss(network)])
     return Measured(
-        [row | {"moved": float(moved)}], {"frames": frames.astype(np.float32), "levels": levels, "bias": np.array(network.bias)}
+        [row | {"moved": float(moved)}],
+        {"frames": frames.astype(np.float32), "levels": levels, "bias": np.array(network.bias)},
     )

@@ -5,7 +5,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from pinn_ntk.comparison.finding import Finding
-from pinn_ntk.reporting.particle_plots import Plane, cloud_picture, marginals_picture, moving_cloud, plane_of, side_by_side
+from pinn_ntk.reporting.particle_plots import (
+    Plane,
+    cloud_picture,
+    marginals_picture,
+    moving_cloud,
+    plane_of,
+    side_by_side,
+)
 from pinn_ntk.reporting.style import Picture, Section, Values, number
 from pinn_ntk.studies.study import Arrays, Cell, Results
 
@@ -32,14 +39,24 @@ def clouds(problem: str, results: Results) -> tuple[list[Section], list[Finding]
     pictures.append(_film(problem, films, frames, plane))
     pictures += _marginals(problem, frames)
     shares = " and ".join(number(float(films[kind]["levels"][-1])) for kind in _CLOUDS)
-    lead = f"The same neurons on the same points, trained until R_S is {shares} of its start: the clouds of (a, w), a in units of γ. "
+    lead = (
+        f"The same neurons on the same points, trained until R_S is {shares} of its start: the clouds of (a, w), "
+        "a in units of γ. "
+    )
     lead += "In the mean field the particles move, and their movement is what is learned; the lazy cloud stands still."
-    return [Section(f"{problem}: the cloud of particles and its lazy twin", lead, tuple(pictures))], [_stillness(problem, moved)]
+    return [Section(f"{problem}: the cloud of particles and its lazy twin", lead, tuple(pictures))], [
+        _stillness(problem, moved)
+    ]
 
 
 def _still(problem: str, kind: str, words: str, frames: Mapping[str, Values], plane: Plane, moved: float) -> Picture:
-    caption = f"Rings are particles before training, discs after it. Root mean square displacement of (a, w): {number(moved)}."
-    return cloud_picture(f"{problem}_{kind}", words, frames[kind][0], frames[kind][-1], plane, caption, _others(frames, kind))
+    caption = (
+        "Rings are particles before training, discs after it. Root mean square displacement of (a, w): "
+        f"{number(moved)}."
+    )
+    return cloud_picture(
+        f"{problem}_{kind}", words, frames[kind][0], frames[kind][-1], plane, caption, _others(frames, kind)
+    )
 
 
 def _film(problem: str, films: Mapping[str, Arrays], frames: Mapping[str, Values], plane: Plane) -> Picture:
@@ -50,7 +67,10 @@ def _film(problem: str, films: Mapping[str, Arrays], frames: Mapping[str, Values
         index = [min(f, len(frames[kind]) - 1) for f in range(count)]
         labels = [f"loss {100 * float(films[kind]['levels'][f]):.3g} % of its start" for f in index]
         panels.append(moving_cloud(kind, words, frames[kind][index], labels, plane, "", _others(frames, kind)))
-    caption = "A moving picture of p_t, in equal steps of log R_S: at each moment both networks have come equally far in their loss."
+    caption = (
+        "A moving picture of p_t, in equal steps of log R_S: at each moment both networks have come equally "
+        "far in their loss."
+    )
     return side_by_side(f"{problem}_moving", panels[0], panels[1], caption)
 
 
@@ -65,7 +85,9 @@ def _marginals(problem: str, frames: Mapping[str, Values]) -> list[Picture]:
         ("inner length", "$|w|$", lambda c: np.linalg.norm(c[:, 1:], axis=1)),
     ]
     before = frames["particles"][0]
-    caption = "The density of one number over all particles. Grey and blue coincide where the lazy network stands still."
+    caption = (
+        "The density of one number over all particles. Grey and blue coincide where the lazy network stands still."
+    )
     return [
         marginals_picture(
             f"{problem}_{name.split()[0]}",
@@ -81,7 +103,10 @@ def _marginals(problem: str, frames: Mapping[str, Values]) -> list[Picture]:
 
 def _stillness(problem: str, moved: Mapping[str, float]) -> Finding:
     ratio = moved["lazy"] / moved["particles"]
-    reason = f"Root mean square displacements {number(moved['lazy'])} and {number(moved['particles'])}, at the same relative loss."
+    reason = (
+        f"Root mean square displacements {number(moved['lazy'])} and {number(moved['particles'])}, at the same "
+        "relative loss."
+    )
     claim = "displacement of the lazy cloud over that of the mean field"
     return Finding(
         f"{problem}: the lazy cloud stands still",

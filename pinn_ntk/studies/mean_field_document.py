@@ -76,7 +76,11 @@ class _Runs:
 
     def coupled(self, index: int) -> tuple[Values, Values]:
         """N and the coupled distance of every seed, at one tracked time."""
-        pairs = [(float(n), float(d)) for n, (_, arrays) in zip(self.widths, self.cells, strict=True) for d in arrays["coupled"][:, index]]
+        pairs = [
+            (float(n), float(d))
+            for n, (_, arrays) in zip(self.widths, self.cells, strict=True)
+            for d in arrays["coupled"][:, index]
+        ]
         table = np.array(pairs)
         return table[:, 0], table[:, 1]
 
@@ -123,10 +127,13 @@ def _convergence(problem: str, results: Results) -> tuple[list[Section], list[Fi
     )
     early, end = (number(float(runs.limit["time"][i])) for i in (runs.early, -1))
     lead = (
-        f"The limit is a run of N = {runs.limit_width}. Early is the mean-field time t = {early}, when its loss is {number(_EARLY)} of the "
+        f"The limit is a run of N = {runs.limit_width}. Early is the mean-field time t = {early}, when its loss "
+        f"is {number(_EARLY)} of the "
     )
     lead += f"start; the end is t = {end}. Means over seeds; no two widths share particles."
-    return [Section(f"{problem}: how N particles approach the mean field", lead, pictures)], _findings(problem, slopes, runs.start)
+    return [Section(f"{problem}: how N particles approach the mean field", lead, pictures)], _findings(
+        problem, slopes, runs.start
+    )
 
 
 def _sliced(runs: _Runs, end: str) -> tuple[Values, Values]:
@@ -164,7 +171,8 @@ def _losses(problem: str, runs: _Runs) -> Picture:
 
 def _apart(problem: str, runs: _Runs) -> Picture:
     words = (
-        "Runs of N and 2N neurons share their first N particles, which begin at distance 0 and come apart as the field of each is its own."
+        "Runs of N and 2N neurons share their first N particles, which begin at distance 0 and come apart as "
+        "the field of each is its own."
     )
     label = "root mean square distance"
     return _over_time(runs, f"{problem}_apart", "coupled", "particles that N and 2N share", label, words, False)
@@ -179,13 +187,20 @@ def _gaps(problem: str, runs: _Runs, slopes: Mapping[str, Slope]) -> Picture:
         Series("E R_N − R_∞, t = 0", start.column("width"), start.column("excess"), slopes["excess"], colour=THEORY),
         Series("tr K^(a)/(2nN)", start.column("width"), start.column("excess_predicted"), colour=ENVELOPE, style=":"),
     ]
-    words = "A single run is off by a random N^{−1/2}; on average N particles miss tr K^(a)/(2nN), which is known before."
-    return scaling_picture(f"{problem}_gaps", "loss against its limit", "width N", "difference of losses", series, words, wide=True)
+    words = (
+        "A single run is off by a random N^{−1/2}; on average N particles miss tr K^(a)/(2nN), which is known before."
+    )
+    return scaling_picture(
+        f"{problem}_gaps", "loss against its limit", "width N", "difference of losses", series, words, wide=True
+    )
 
 
 def _coupled(problem: str, runs: _Runs, slopes: Mapping[str, Slope]) -> Picture:
     series = []
-    for index, label, colour, key in ((runs.early, "early", LINEAR, "coupled_early"), (-1, "end", MEASURED, "coupled_end")):
+    for index, label, colour, key in (
+        (runs.early, "early", LINEAR, "coupled_early"),
+        (-1, "end", MEASURED, "coupled_end"),
+    ):
         x, y = runs.coupled(index)
         means = [float(y[x == n].mean()) for n in runs.widths]
         series.append(Series(label, runs.widths, means, slopes[key], colour=colour))
@@ -194,12 +209,20 @@ def _coupled(problem: str, runs: _Runs, slopes: Mapping[str, Slope]) -> Picture:
     return scaling_picture(f"{problem}_coupled", "particles that N and 2N share", "width N", label, series, words)
 
 
-def _cloud_distances(problem: str, sliced: Sequence[tuple[Values, Values]], widths: list[int], slopes: Mapping[str, Slope]) -> Picture:
+def _cloud_distances(
+    problem: str, sliced: Sequence[tuple[Values, Values]], widths: list[int], slopes: Mapping[str, Slope]
+) -> Picture:
     series = []
-    for (x, y), label, colour, key in zip(sliced, ("t = 0", "end"), (QUIET, MEASURED), ("cloud_start", "cloud_end"), strict=True):
+    for (x, y), label, colour, key in zip(
+        sliced, ("t = 0", "end"), (QUIET, MEASURED), ("cloud_start", "cloud_end"), strict=True
+    ):
         series.append(Series(label, widths, [float(y[x == n].mean()) for n in widths], slopes[key], colour=colour))
-    words = "Sliced Wasserstein distance of the cloud from the limit's, and what it was before training: sampling alone."
-    return scaling_picture(f"{problem}_cloud", "the cloud against its limit", "width N", "sliced Wasserstein distance", series, words)
+    words = (
+        "Sliced Wasserstein distance of the cloud from the limit's, and what it was before training: sampling alone."
+    )
+    return scaling_picture(
+        f"{problem}_cloud", "the cloud against its limit", "width N", "sliced Wasserstein distance", series, words
+    )
 
 
 def _findings(problem: str, slopes: Mapping[str, Slope], start: Results) -> list[Finding]:
@@ -212,10 +235,25 @@ def _findings(problem: str, slopes: Mapping[str, Slope], start: Results) -> list
     late = "Early the power is there; the distance grows with time, and at these widths the later power is smaller."
     expected = {
         "gap_early": ("mean |R_N − R_∞|, early", "|R_N(t) − R_∞(t)| ~ N^{−1/2}", -0.5, _baseline(slopes["gap_start"])),
-        "gap_end": ("mean |R_N − R_∞| at the end", "|R_N(t) − R_∞(t)| ~ N^{−1/2}", -0.5, f"{_baseline(slopes['gap_start'])} {late}"),
-        "coupled_early": ("distance of shared particles, early", "√(Σ|θ_k^N − θ_k^{2N}|²/N) ~ N^{−1/2}", -0.5, "It is 0 at t = 0."),
+        "gap_end": (
+            "mean |R_N − R_∞| at the end",
+            "|R_N(t) − R_∞(t)| ~ N^{−1/2}",
+            -0.5,
+            f"{_baseline(slopes['gap_start'])} {late}",
+        ),
+        "coupled_early": (
+            "distance of shared particles, early",
+            "√(Σ|θ_k^N − θ_k^{2N}|²/N) ~ N^{−1/2}",
+            -0.5,
+            "It is 0 at t = 0.",
+        ),
         "coupled_end": ("distance of shared particles at the end", "√(Σ|θ_k^N − θ_k^{2N}|²/N) ~ N^{−1/2}", -0.5, late),
-        "cloud_end": ("sliced Wasserstein distance at the end", "SW₂(p^N, p) ~ N^{−1/2}", -0.5, _baseline(slopes["cloud_start"])),
+        "cloud_end": (
+            "sliced Wasserstein distance at the end",
+            "SW₂(p^N, p) ~ N^{−1/2}",
+            -0.5,
+            _baseline(slopes["cloud_start"]),
+        ),
         "excess": ("E R_N(0) − R_∞(0)", "~ N^{−1}", -1.0, "Means over draws and their mirror images −a."),
     }
     made = [
@@ -225,7 +263,14 @@ def _findings(problem: str, slopes: Mapping[str, Slope], start: Results) -> list
     words = f"Over all widths, {len(ratio)} of them; the interval is 95 %, and twice its half-width is allowed."
     claim = "(E R_N(0) − R_∞(0)) / (tr K^(a)/(2nN))"
     verdict = Finding(
-        f"{problem}: excess of the loss at t = 0", claim, mean, mean - half, mean + half, "1", "holds" if holds else "fails", words
+        f"{problem}: excess of the loss at t = 0",
+        claim,
+        mean,
+        mean - half,
+        mean + half,
+        "1",
+        "holds" if holds else "fails",
+        words,
     )
     return [verdict, *made]
 

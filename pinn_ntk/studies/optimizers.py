@@ -1,6 +1,8 @@
-"""First-, quasi-second- and second-order methods on one problem: error at new points against time and steps, drift of the kernel.
+"""First-, quasi-second- and second-order methods on one problem: error at new points against time and steps,
+drift of the kernel.
 
-Each method gets the same seconds on the same networks; its clock runs in its steps only, not while errors and kernels are measured.
+Each method gets the same seconds on the same networks; its clock runs in its steps only, not while errors and kernels
+are measured.
 """
 
 import math
@@ -57,7 +59,8 @@ def optimizers(
         seeds: networks and sets of points.
         seconds: of training for each method and seed.
         steps: at most.
-        tracked: log-spaced steps, of at most `steps`, at which errors and kernels are measured; the last state is measured too.
+        tracked: log-spaced steps, of at most `steps`, at which errors and kernels are measured; the last state is
+            measured too.
         step_size: of gradient descent, heavy ball, Nesterov and SGD, as a fraction of each one's step limit.
         momentum: of heavy ball and Nesterov.
         learning_rate: of Adam.
@@ -77,8 +80,10 @@ def optimizers(
     return Study(
         "optimizers",
         "First-, quasi-second- and second-order methods",
-        "“First order methods usually have the best performance in terms of the computational speed and generalization error”, says the "
-        f"lecture. Every method trains the same networks for {number(seconds)} s each, with {seeds} seeds; which reaches the smallest "
+        "“First order methods usually have the best performance in terms of the computational speed and "
+        "generalization error”, says the "
+        f"lecture. Every method trains the same networks for {number(seconds)} s each, with {seeds} seeds; "
+        "which reaches the smallest "
         "error at points that were not trained on, and how far does the tangent kernel move under it?",
         tuple(Cell({"method": m, "seed": s, **common}) for m in wanted for s in range(whole_number("seeds", seeds))),
         lambda cell: measure(factory, cell),
@@ -90,7 +95,8 @@ def optimizers(
 def measure(factory: Factory, cell: Cell) -> Measured:
     """One row for the end of the run, and its course as the arrays step, seconds, error, loss and drift.
 
-    error is the relative L² error at the test points, or √(R_S/R_S(θ⁰)) where no solution is known; drift is ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F.
+    error is the relative L² error at the test points, or √(R_S/R_S(θ⁰)) where no solution is known; drift is ‖K̂_t −
+    K̂_0‖_F/‖K̂_0‖_F.
     """
     p: dict[str, Any] = dict(cell.parameters)
     made = factory({"seed": p["seed"]})
@@ -103,7 +109,9 @@ def measure(factory: Factory, cell: Cell) -> Measured:
 
 def _measured(made: Experiment, p: dict[str, Any]) -> Measured:
     problem, own = made.problem, {name: p[name] for name in _OPTIONS.get(p["method"], ("step_size",))}
-    never = StopRule(window=p["steps"] + 1)  # a loss that swings has not stagnated, and the race is over when the time is
+    never = StopRule(
+        window=p["steps"] + 1
+    )  # a loss that swings has not stagnated, and the race is over when the time is
     states = METHODS[p["method"]].states(made.network, problem, steps=p["steps"], stop=never, **own)
     wanted, ask, course = set(tracked_steps(p["steps"], p["tracked"])), error_tracker(problem), []
     start, kernel, last = problem.loss(made.network), None, None
@@ -113,11 +121,16 @@ def _measured(made: Experiment, p: dict[str, Any]) -> Measured:
         if ends or state.step in wanted:
             drift, kernel = _drift(problem, state, kernel)
             remaining = math.sqrt(state.loss / start) if start > 0.0 else 0.0
-            course.append((state.step, spent, float(torch.as_tensor(ask(state).get("relative_l2", remaining))), state.loss, drift))
+            course.append(
+                (state.step, spent, float(torch.as_tensor(ask(state).get("relative_l2", remaining))), state.loss, drift)
+            )
         if ends:
             break
     assert last is not None
-    arrays = {name: np.array(values, dtype=np.float64) for name, values in zip(_COURSE, zip(*course, strict=True), strict=True)}
+    arrays = {
+        name: np.array(values, dtype=np.float64)
+        for name, values in zip(_COURSE, zip(*course, strict=True), strict=True)
+    }
     row: Row = {
         "class": CLASSES[p["method"]],
         "steps_taken": last.step,
@@ -141,7 +154,8 @@ def _drift(problem: Problem, state: State, first: Tensor | None) -> tuple[float,
 
 
 def timed(states: Iterator[State], seconds: float, device: torch.device) -> Iterator[tuple[State, float, bool]]:
-    """(state, seconds spent in the generator since θ⁰, whether they are used up): nothing that is done between states is counted.
+    """(state, seconds spent in the generator since θ⁰, whether they are used up):
+    nothing that is done between states is counted.
 
     Args:
         states: of a method.

@@ -61,7 +61,8 @@ def document(results: Results) -> Document:
         Section("The race", f"Medians over seeds at the end, after at most {number(seconds)} s each: {ends}.", races),
         Section(
             "The tangent kernel under each method",
-            "‖K̂_t − K̂_0‖/‖K̂_0‖ of the same kernel, whatever moves θ: the linearisation at θ⁰ speaks only of those that stay low.",
+            "‖K̂_t − K̂_0‖/‖K̂_0‖ of the same kernel, whatever moves θ: the linearisation at θ⁰ speaks only of "
+            "those that stay low.",
             (_picture(runs, "step", "drift", _DRIFT), _picture(runs, "seconds", "drift", _DRIFT)),
         ),
     )
@@ -128,17 +129,26 @@ def _interval(logs: Any) -> tuple[float, float | None, float | None]:
 
 
 def _error_ratio(results: Results, other: str | None, first: str | None, kind: str) -> Finding:
-    """Error of the best first-order method over that of the best of another class, after the same seconds; seeds paired."""
-    name, claim = f"{FIRST} against {kind}: error after the same time", f"relative L² error, best {FIRST} over best {kind}"
+    """Error of the best first-order method over that of the best of another class, after the same seconds;
+    seeds paired.
+    """
+    name, claim = (
+        f"{FIRST} against {kind}: error after the same time",
+        f"relative L² error, best {FIRST} over best {kind}",
+    )
     expected = "at most 1 (lecture 13: first order methods usually have the best performance)"
     if other is None or first is None:
-        return Finding(name, claim, None, None, None, expected, "not_applicable", "no such method ended with a finite error")
+        return Finding(
+            name, claim, None, None, None, expected, "not_applicable", "no such method ended with a finite error"
+        )
     above, below = (_by_seed(results, m) for m in (first, other))
     logs = [math.log(above[s] / below[s]) for s in above if s in below and above[s] > 0.0 and below[s] > 0.0]
     if not logs:
         return Finding(name, claim, None, None, None, expected, "vacuous", "no seed has both errors")
     value, low, high = _interval(np.array(logs))
-    words = f"{NAMES[first]} against {NAMES[other]}, {len(logs)} seeds; few rows, all in every step, favour costly steps."
+    words = (
+        f"{NAMES[first]} against {NAMES[other]}, {len(logs)} seeds; few rows, all in every step, favour costly steps."
+    )
     return Finding(name, claim, value, low, high, expected, "holds" if value <= 1.0 else "fails", words)
 
 
@@ -149,16 +159,23 @@ def _by_seed(results: Results, method: str) -> dict[float, float]:
 
 def _time_ratio(runs: dict[str, list[Any]], other: str | None, first: str | None, kind: str) -> Finding:
     """How many times sooner the best of a class reaches what the best first-order method has in the end."""
-    name, claim = f"{kind}: time to the best {FIRST} error", f"seconds of the best {FIRST} method over seconds of the best {kind} one"
+    name, claim = (
+        f"{kind}: time to the best {FIRST} error",
+        f"seconds of the best {FIRST} method over seconds of the best {kind} one",
+    )
     expected = "above 1 where the costlier step pays"
     if other is None or first is None:
-        return Finding(name, claim, None, None, None, expected, "not_applicable", "no such method ended with a finite error")
+        return Finding(
+            name, claim, None, None, None, expected, "not_applicable", "no such method ended with a finite error"
+        )
     goal = float(np.median([c["error"][-1] for c in runs[first]]))
     spent = float(np.median([c["seconds"][-1] for c in runs[first]]))
     times = [_reached(c, goal) for c in runs[other]]
     good = [t for t in times if t is not None]
     if not good:
-        return Finding(name, claim, None, None, None, expected, "fails", f"no seed of {NAMES[other]} reached {number(goal)}")
+        return Finding(
+            name, claim, None, None, None, expected, "fails", f"no seed of {NAMES[other]} reached {number(goal)}"
+        )
     value, low, high = _interval(np.log(spent / np.array(good)))
     words = f"{NAMES[other]} reached {number(goal)} with {len(good)} of {len(times)} seeds."
     return Finding(name, claim, value, low, high, expected, "holds" if value > 1.0 else "fails", words)

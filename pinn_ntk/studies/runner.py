@@ -1,4 +1,6 @@
-"""Runs a study into a folder: each cell once, whatever happens to the others, then one document of all that is finished."""
+"""Runs a study into a folder: each cell once, whatever happens to the others,
+then one document of all that is finished.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +64,8 @@ def run_study(
     Args:
         study: what to do.
         folder: made when missing; results of an earlier run in it are kept.
-        context: what all cells depend on beside their parameters, such as the base configuration; another one is another cell.
+        context: what all cells depend on beside their parameters, such as the base configuration; another one is
+            another cell.
         on_cell: called after every cell.
         config: kept in the report.
         workers: processes that measure cells at the same time; a study that takes times has one.
@@ -81,12 +84,18 @@ def run_study(
         for attempt in attempts(study, folders, 1 if study.timed else workers):
             done[attempt.index] = attempt
             if on_cell is not None:
-                on_cell(Progress(len(done), len(study.cells), study.cells[attempt.index], attempt.state, attempt.seconds))
+                on_cell(
+                    Progress(len(done), len(study.cells), study.cells[attempt.index], attempt.state, attempt.seconds)
+                )
     except KeyboardInterrupt:
         interrupted = True
     order = [done[index] for index in sorted(done)]
     failed = [(study.cells[a.index], a.reason) for a in order if a.state == "failed"]
-    found = [(study.cells[a.index], kept) for a in order if a.state != "failed" and (kept := read(folders[a.index])) is not None]
+    found = [
+        (study.cells[a.index], kept)
+        for a in order
+        if a.state != "failed" and (kept := read(folders[a.index])) is not None
+    ]
     rows = [_joined(cell, row) for cell, measured in found for row in measured.rows]
     document = study.document(Results(rows, [(cell, m.arrays) for cell, m in found])) if rows else Document((), ())
     status = "INTERRUPTED" if interrupted else "FAILED" if not rows else "PARTIAL" if failed else "DONE"
@@ -112,7 +121,11 @@ def _summary(
         "study": study.name,
         "title": study.title,
         "status": status,
-        "cells": {"total": len(study.cells), "done": len(found), "failed": [{**c.parameters, "error": why} for c, why in failed]},
+        "cells": {
+            "total": len(study.cells),
+            "done": len(found),
+            "failed": [{**c.parameters, "error": why} for c, why in failed],
+        },
         "findings": [vars(finding) for finding in document.findings],
         "time": {"total": seconds},
         "versions": versions(),

@@ -1,4 +1,6 @@
-"""What the study of the kernel against width says: slopes beside the expected ones, medians beside the published ones."""
+"""What the study of the kernel against width says: slopes beside the expected ones,
+medians beside the published ones.
+"""
 
 from collections.abc import Sequence
 
@@ -42,23 +44,33 @@ _LAZIER = {
 }
 """Expected power of N, power of log N, tolerance."""
 _HEAVY = (
-    "With normal weights the terms of the kernel's change are heavy-tailed, |w|^{4} and more for operators of order two: their sum grows "
+    "With normal weights the terms of the kernel's change are heavy-tailed, |w|^{4} and more for operators of "
+    "order two: their sum grows "
     "like √N only once rare weights are no longer rare. Bounded weights (set-up uniform) reach the limit sooner."
 )
 _REASONS = {
     ("lecture", "drift"): _HEAVY,
-    ("lecture", "residual_gap"): "A slow mode is off by t·δλ_j of itself, which makes up a large share of λ_j t at first. " + _HEAVY,
+    (
+        "lecture",
+        "residual_gap",
+    ): "A slow mode is off by t·δλ_j of itself, which makes up a large share of λ_j t at first. " + _HEAVY,
     (
         "sum",
         "drift",
-    ): "With a_k = O(N^{-1/2}) and a training time O(1/N) the kernel moves by O(N^{-2}): the slope −1 is that of the other scaling.",
+    ): (
+        "With a_k = O(N^{-1/2}) and a training time O(1/N) the kernel moves by O(N^{-2}): the slope −1 is that of "
+        "the other scaling."
+    ),
     ("sum", "residual_gap"): "Of the order of the drift.",
     ("", "residual_gap"): "Perturbation theory: of the order of the drift; 'near −1' was published.",
     ("", "max_delta_a"): "The lecture's |θ(t) − θ(0)| ≤ O(1/N); the largest of N features |φ| ≤ |w|^{2} adds log N.",
     (
         "",
         "max_delta_w",
-    ): "The gradient in w_k carries a_k = O(N^{-1/2}): half a power better than the lecture's O(1/N); the largest of N adds (log N)^{3/2}.",
+    ): (
+        "The gradient in w_k carries a_k = O(N^{-1/2}): half a power better than the lecture's O(1/N); the largest "
+        "of N adds (log N)^{3/2}."
+    ),
 }
 
 
@@ -69,7 +81,8 @@ def document(results: Results, widest: int, horizon: float) -> Document:
     sections.append(
         Section(
             "Each equation by itself",
-            "The drift of each PDE, medians over its seeds. What differs from PDE to PDE is the height, which the size of the source sets.",
+            "The drift of each PDE, medians over its seeds. What differs from PDE to PDE is the height, which "
+            "the size of the source sets.",
             (_by_equation(results, "lecture", widest),),
         )
     )
@@ -88,13 +101,23 @@ def _series(results: Results, setup: str, columns: Sequence[str], widest: int) -
 
 
 def _section(results: Results, setup: str, widest: int) -> Section:
-    words = f"Medians over all equations and seeds, quartiles shaded; slopes are those of the medians at the {widest} greatest widths."
+    words = (
+        "Medians over all equations and seeds, quartiles shaded; slopes are those of the medians at the "
+        f"{widest} greatest widths."
+    )
     kernel = _series(results, setup, list(_NORMS), widest)
     if setup == "uniform":
-        kernel += [Series(f"published: {_LABELS[c]}", list(v), list(v.values()), colour=QUIET, style=":") for c, v in PUBLISHED.items()]
+        kernel += [
+            Series(f"published: {_LABELS[c]}", list(v), list(v.values()), colour=QUIET, style=":")
+            for c, v in PUBLISHED.items()
+        ]
     made = [scaling_picture(f"kernel_{setup}", "kernel and residual", "width N", "relative size", kernel, words)]
     moved = _series(results, setup, ("max_delta_a", "max_delta_w"), widest)
-    made.append(scaling_picture(f"weights_{setup}", "how far single weights moved", "width N", "largest displacement", moved, words))
+    made.append(
+        scaling_picture(
+            f"weights_{setup}", "how far single weights moved", "width N", "largest displacement", moved, words
+        )
+    )
     return Section(f"{setup}: {WORDS[setup]}", "", tuple(made))
 
 
@@ -104,7 +127,9 @@ def _by_equation(results: Results, setup: str, widest: int) -> Picture:
         where = {"setup": setup, "problem": problem}
         widths, q = medians(results, "drift", where)
         series.append(Series(problem, widths, q[1], slope_of(results, "drift", where, widest)))
-    return scaling_picture("drift_by_equation", "drift of the kernel", "width N", _LABELS["drift"], series, "One colour a PDE.", wide=True)
+    return scaling_picture(
+        "drift_by_equation", "drift of the kernel", "width N", _LABELS["drift"], series, "One colour a PDE.", wide=True
+    )
 
 
 def _slopes(results: Results, setup: str, widest: int) -> list[Finding]:
@@ -136,7 +161,8 @@ def _beside_published(results: Results, horizon: float) -> list[Finding]:
             low, middle, high = q[:, widths.index(width)]
             within = values[width] / _FACTOR <= middle <= values[width] * _FACTOR
             reason = (
-                f"Other equations, points and sources; the runs cover the time {2 * horizon:g}/λ_max(JJᵀ/n), the published ones 600/λ_max. "
+                f"Other equations, points and sources; the runs cover the time {2 * horizon:g}/λ_max(JJᵀ/n), "
+                "the published ones 600/λ_max. "
                 "What grows with the target's size is no constant of nature: the slope is what can be compared."
             )
             made.append(

@@ -1,6 +1,7 @@
 """What a study is: cells that are measured once each, and a document made of all their rows.
 
-A cell's parameters hold everything that its result depends on beside the base configuration: a finished cell is not run again.
+A cell's parameters hold everything that its result depends on beside the base configuration: a finished cell is not run
+again.
 """
 
 import hashlib
@@ -44,7 +45,9 @@ class Cell:
     @property
     def words(self) -> str:
         """Its parameters in one line, long lists cut."""
-        return ", ".join(f"{k}={str(v) if len(str(v)) <= 24 else str(v)[:23] + '…'}" for k, v in self.parameters.items())
+        return ", ".join(
+            f"{k}={str(v) if len(str(v)) <= 24 else str(v)[:23] + '…'}" for k, v in self.parameters.items()
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""The table of studies. The arguments of a builder after the first are the keys `study.<name>` that a person may set."""
+"""The table of studies. The arguments of a builder after the first are the keys `study.<name>` that a person may
+set.
+"""
 
 from collections.abc import Callable
 

@@ -20,7 +20,11 @@ _TRACKED = 30
 
 
 def wang2020_fig1(
-    factory: Factory, *, widths: Sequence[int] = (10, 100, 500), seeds: int = 5, readings: Sequence[str] = ("paper", "code")
+    factory: Factory,
+    *,
+    widths: Sequence[int] = (10, 100, 500),
+    seeds: int = 5,
+    readings: Sequence[str] = ("paper", "code"),
 ) -> Study:
     """Eigenvalues of K_uu, K_rr and K at θ⁰, with the 50 copies of each end and with distinct rows.
 
@@ -39,8 +43,10 @@ def wang2020_fig1(
     return Study(
         "wang2020_fig1",
         "Eigenvalues of the blocks of the kernel at the start",
-        "u'' = f on (0, 1) with 100 points and 50 copies of each end, a network of one layer of tanh: are the eigenvalues of K_rr, the "
-        "block of the equation, far above those of K_uu, the block of the boundary? Then the equation is learnt long before the latter. "
+        "u'' = f on (0, 1) with 100 points and 50 copies of each end, a network of one layer of tanh: are the "
+        "eigenvalues of K_rr, the "
+        "block of the equation, far above those of K_uu, the block of the boundary? Then the equation is "
+        "learnt long before the latter. "
         "The kernel at θ⁰ does not know the solution sin aπx: one figure serves a = 1, 2 and 4.",
         tuple(cells),
         _initial_spectra,
@@ -78,7 +84,8 @@ def wang2020_fig2(
     return Study(
         "wang2020_fig2",
         "How far parameters and kernel move, by width",
-        f"Networks of several widths trained by {steps} steps of 10⁻⁵ on u'' = f: does the kernel of a wider network move less, and does "
+        f"Networks of several widths trained by {steps} steps of 10⁻⁵ on u'' = f: does the kernel of a wider "
+        "network move less, and does "
         "its spectrum stay what it was?",
         tuple(cells),
         lambda cell: _trained(cell, True),
@@ -123,7 +130,8 @@ def wang2020_fig4(
     return Study(
         "wang2020_fig4",
         "A boundary weight of 100",
-        f"u'' = f with the solution sin {frequency}πx, width {width}, {steps} steps of 10⁻⁵: the equation's block of the kernel is the "
+        f"u'' = f with the solution sin {frequency}πx, width {width}, {steps} steps of 10⁻⁵: the equation's "
+        "block of the kernel is the "
         "fast one, so a heavier boundary brings the two speeds together. Relative L² errors beside the published ones.",
         tuple(cells),
         lambda cell: _trained(cell, False),
@@ -164,10 +172,16 @@ def _trained(cell: Cell, kernel: bool) -> Measured:
     never = StopRule(window=p["steps"] + 1)
     states = gradient_descent(start, made.problem, reading.step, p["steps"], True, never, limit=1.0)
     history = track(states, trackers, tracked_steps(p["steps"], _TRACKED))
-    arrays = {name: history.columns[name] for name in ("step", "loss", "loss.interior", "loss.boundary", "relative_l2", "parameters")}
+    arrays = {
+        name: history.columns[name]
+        for name in ("step", "loss", "loss.interior", "loss.boundary", "relative_l2", "parameters")
+    }
     if kernel:
         arrays |= {name: history.columns[name] for name in ("kernel",)} | _ends(history, made.copied)
-    row = {name: float(history.columns[name][-1]) for name in ("loss", "relative_l2", "parameters", *(["kernel"] if kernel else []))}
+    row = {
+        name: float(history.columns[name][-1])
+        for name in ("loss", "relative_l2", "parameters", *(["kernel"] if kernel else []))
+    }
     limit = step_limit(start, made.problem)
     return Measured([{**row, "step_over_limit": reading.step / limit, "status": history.status.value}], arrays)
 

@@ -34,7 +34,12 @@ def figure1(results: Results) -> Document:
                 "index",
                 "eigenvalue",
                 [
-                    Series(words, np.arange(1, arrays[f"{which}_{name}"].shape[1] + 1), _middle(arrays[f"{which}_{name}"]), colour=colour)
+                    Series(
+                        words,
+                        np.arange(1, arrays[f"{which}_{name}"].shape[1] + 1),
+                        _middle(arrays[f"{which}_{name}"]),
+                        colour=colour,
+                    )
                     for name, (words, colour) in _BLOCKS.items()
                 ],
                 "Medians over seeds. With 50 copies of each end K_uu has rank two and K is singular by construction."
@@ -48,7 +53,9 @@ def figure1(results: Results) -> Document:
         for wide in results.values("width"):
             where: dict[str, Any] = {"reading": each, "width": wide}
             if results.where(where):
-                findings += [_ratio(results, where, which, of) for which, of in (("copied", "max"), ("distinct", "mean"))]
+                findings += [
+                    _ratio(results, where, which, of) for which, of in (("copied", "max"), ("distinct", "mean"))
+                ]
     return Document(tuple(sections), tuple(findings))
 
 
@@ -80,7 +87,8 @@ def _why(results: Results, where: dict[str, Any], of: str) -> str:
         words += f" At infinite width this ratio is {number(float(results.column('limit_mean_ratio', where)[0]))}."
     if where["reading"] == "paper":
         words += (
-            " With the printed network on the printed interval the two blocks are alike: the gap of the figure is that of the code, whose "
+            " With the printed network on the printed interval the two blocks are alike: the gap of the "
+            "figure is that of the code, whose "
         )
         words += "standardised input makes second derivatives 1/0.29² times larger."
     return words
@@ -92,7 +100,10 @@ def figure2(results: Results) -> Document:
     for reading in map(str, results.values("reading")):
         mine = [(cell, arrays) for cell, arrays in results.arrays if cell.parameters["reading"] == reading]
         first = [(cell, arrays) for cell, arrays in mine if cell.parameters["seed"] == 0]
-        courses = [_courses(first, name, words, reading) for name, words in (("parameters", "parameters"), ("kernel", "kernel"))]
+        courses = [
+            _courses(first, name, words, reading)
+            for name, words in (("parameters", "parameters"), ("kernel", "kernel"))
+        ]
         ends = [_both_ends(cell.parameters["width"], arrays, reading) for cell, arrays in first]
         sections.append(Section(READINGS[reading].words, "Curves are those of the first seed.", (*courses, *ends)))
         findings += [_falls(results, reading, name) for name in ("parameters", "kernel")]
@@ -101,9 +112,14 @@ def figure2(results: Results) -> Document:
 
 
 def _courses(runs: list[tuple[Any, Any]], name: str, words: str, reading: str) -> Picture:
-    series = [Series(f"width {cell.parameters['width']}", arrays["step"][1:], positive(arrays[name][1:])) for cell, arrays in runs]
+    series = [
+        Series(f"width {cell.parameters['width']}", arrays["step"][1:], positive(arrays[name][1:]))
+        for cell, arrays in runs
+    ]
     caption = "The wider the network, the less it moves; where a curve is flat, nothing is learnt any more."
-    return scaling_picture(f"{name}_{reading}", f"relative change of the {words}", "step", "relative change", series, caption)
+    return scaling_picture(
+        f"{name}_{reading}", f"relative change of the {words}", "step", "relative change", series, caption
+    )
 
 
 def _both_ends(width: int, arrays: Any, reading: str) -> Picture:
@@ -120,7 +136,8 @@ def _falls(results: Results, reading: str, name: str) -> Finding:
     rows = results.where({"reading": reading})
     slope = fit_slope([float(r["width"]) for r in rows], [float(r[name]) for r in rows])  # type: ignore[arg-type]
     shown = ", ".join(
-        f"N = {w}: {number(float(np.median(results.column(name, {'reading': reading, 'width': w}))))}" for w in results.values("width")
+        f"N = {w}: {number(float(np.median(results.column(name, {'reading': reading, 'width': w}))))}"
+        for w in results.values("width")
     )
     verdict: Verdict = "vacuous" if slope.points < 3 else "holds" if slope.high < 0.0 else "fails"
     return Finding(
@@ -149,13 +166,15 @@ def _coincide(runs: list[tuple[Any, Any]], reading: str, width: int) -> Finding:
     why = "Published for the widest network only." if width < 500 else f"'Nearly' is taken as {_CLOSE:.0%}."
     return Finding(
         f"{reading}, width {width}: spectra at the first and the last step",
-        f"median relative difference of the eigenvalues above {number(_LEADING)}·λ_1; median, smallest and largest over seeds",
+        f"median relative difference of the eigenvalues above {number(_LEADING)}·λ_1; median, smallest and "
+        "largest over seeds",
         middle,
         min(middles),
         max(middles),
         f"nearly coincide at width 500, differ at width 10 ({SOURCE}, fig. 2)",
         "not_applicable" if width < 500 else "holds" if middle <= _CLOSE else "fails",
-        f"{why} The eigenvalue that changed most did so by a factor of {number(1.0 + float(np.median(largest)))} (median over seeds).",
+        f"{why} The eigenvalue that changed most did so by a factor of "
+        f"{number(1.0 + float(np.median(largest)))} (median over seeds).",
     )
 
 
@@ -164,7 +183,10 @@ def figure4(results: Results) -> Document:
     sections, findings = [], []
     for reading in map(str, results.values("reading")):
         runs = [(c, a) for c, a in results.arrays if c.parameters["reading"] == reading and c.parameters["seed"] == 0]
-        errors = [Series(f"boundary weight {c.parameters['weight']:g}", a["step"][1:], positive(a["relative_l2"][1:])) for c, a in runs]
+        errors = [
+            Series(f"boundary weight {c.parameters['weight']:g}", a["step"][1:], positive(a["relative_l2"][1:]))
+            for c, a in runs
+        ]
         errors += [
             Series(f"published, weight {w:g}", [a["step"][1], a["step"][-1]], [v, v], colour=QUIET, style=":")
             for w, v in FIGURE4.items()
@@ -176,8 +198,17 @@ def figure4(results: Results) -> Document:
             for part in ("interior", "boundary")
         ]
         pictures = (
-            scaling_picture(f"error_{reading}", "error", "step", "relative L² error", errors, "The first seed, beside the published ends."),
-            scaling_picture(f"loss_{reading}", "losses by block", "step", "share of R_S", losses, "λ‖e_b‖²/(2n_b) of both blocks."),
+            scaling_picture(
+                f"error_{reading}",
+                "error",
+                "step",
+                "relative L² error",
+                errors,
+                "The first seed, beside the published ends.",
+            ),
+            scaling_picture(
+                f"loss_{reading}", "losses by block", "step", "share of R_S", losses, "λ‖e_b‖²/(2n_b) of both blocks."
+            ),
         )
         sections.append(Section(READINGS[reading].words, "", pictures))
         findings += [_error(results, reading, float(w)) for w in results.values("weight")]  # type: ignore[arg-type]
@@ -193,7 +224,10 @@ def _error(results: Results, reading: str, weight: float) -> Finding:
     limit = float(np.max(results.column("step_over_limit", where)))
     reason = f"{len(values)} seed{'s' * (len(values) > 1)}; the step is at most {number(limit)} of the stability limit."
     if reading == "paper":
-        reason += " With the printed loss and factor 1/√N the time 0.4 is too short to learn; the published errors are those of the code."
+        reason += (
+            " With the printed loss and factor 1/√N the time 0.4 is too short to learn; the published errors "
+            "are those of the code."
+        )
     else:
         reason += " One network was published, its seed unknown."
     return Finding(

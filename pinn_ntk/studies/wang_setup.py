@@ -1,6 +1,7 @@
 """The model problem u'' = f on (0, 1) of Wang, Yu & Perdikaris (2022), as printed and as coded.
 
-J. Comput. Phys. 449, 110768 (arXiv:2007.14527); the code is that of github.com/PredictiveIntelligenceLab/PINNsNTK, PINNsNTK_Poisson.ipynb.
+J. Comput. Phys. 449, 110768 (arXiv:2007.14527); the code is that of github.com/PredictiveIntelligenceLab/PINNsNTK,
+PINNsNTK_Poisson.ipynb.
 """
 
 import dataclasses
@@ -42,7 +43,9 @@ class Reading:
 
 
 READINGS = {
-    "paper": Reading("as printed: u = (1/√N) Σ aₖ tanh(wₖx + βₖ) + β₀, loss with the factor ½", "ntk", 1.0, False, 1e-5),
+    "paper": Reading(
+        "as printed: u = (1/√N) Σ aₖ tanh(wₖx + βₖ) + β₀, loss with the factor ½", "ntk", 1.0, False, 1e-5
+    ),
     "code": Reading(
         "as in the authors' code: u = Σ aₖ tanh(wₖx + βₖ) + β₀, aₖ ~ N(0, 1/N), standardised x, no factor ½",
         "sum",
@@ -51,8 +54,8 @@ READINGS = {
         2e-5,
     ),
 }
-"""In the code the input is standardised (its deviation is 0.29, so every derivative of a neuron is 3.4 times larger), and a_k ~ N(0, 1/N)
-is trained as it is: the kernel JJᵀ of the a_k is N times that of the printed network."""
+"""In the code the input is standardised (its deviation is 0.29, so every derivative of a neuron is 3.4 times larger),
+and a_k ~ N(0, 1/N) is trained as it is: the kernel JJᵀ of the a_k is N times that of the printed network."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,13 @@ def model(reading: Reading, frequency: int, weight: float, sums: bool) -> Model:
 
     ends = x.new_tensor([[0.0], [1.0]])
     factor = float(POINTS) if sums else 1.0
-    equation = Block(deviation**-2 * laplacian(1), seen(x), lambda z: -((frequency * math.pi) ** 2) * exact(z), "interior", weight=factor)
+    equation = Block(
+        deviation**-2 * laplacian(1),
+        seen(x),
+        lambda z: -((frequency * math.pi) ** 2) * exact(z),
+        "interior",
+        weight=factor,
+    )
     tests = seen(torch.linspace(0.0, 1.0, TEST_POINTS, dtype=torch.float64)[:, None])
 
     def problem(boundary: Tensor) -> Problem:

@@ -11,12 +11,15 @@ from pinn_ntk.studies.study import Results
 
 def medians(results: Results, column: str, where: dict[str, Any]) -> tuple[list[int], np.ndarray]:
     """Widths, and the quartiles (3, widths) over all runs of a width; widths without that column are left out."""
-    widths = sorted({int(row["width"]) for row in results.where(where) if row.get(column) is not None})  # type: ignore[arg-type]
+    rows = [row for row in results.where(where) if row.get(column) is not None]
+    widths = sorted({int(row["width"]) for row in rows})  # type: ignore[arg-type]
     quartiles = [np.nanquantile(results.column(column, {**where, "width": w}), (0.25, 0.5, 0.75)) for w in widths]
     return widths, np.array(quartiles).T.reshape(3, len(widths))
 
 
-def slope_of(results: Results, column: str, where: dict[str, Any], widest: int | None = None, logs: float = 0.0) -> Slope:
+def slope_of(
+    results: Results, column: str, where: dict[str, Any], widest: int | None = None, logs: float = 0.0
+) -> Slope:
     """The slope of log y − logs·log log N against log N over all runs, no two of which share neurons.
 
     Args:
@@ -34,7 +37,8 @@ def slope_of(results: Results, column: str, where: dict[str, Any], widest: int |
 
 
 def median_slope(results: Results, column: str, where: dict[str, Any], widest: int, draws: int = 400) -> Slope:
-    """The slope of the medians over all runs of a width, the statistic that is published, with a bootstrap interval over seeds.
+    """The slope of the medians over all runs of a width, the statistic that is published,
+    with a bootstrap interval over seeds.
 
     Args:
         results: rows with a width and a seed.
@@ -66,4 +70,8 @@ def local_slopes(results: Results, column: str, where: dict[str, Any]) -> str:
     """The slopes of the medians between neighbouring widths, in words: whether the power law is already there."""
     widths, quartiles = medians(results, column, where)
     slopes = np.diff(np.log(quartiles[1])) / np.diff(np.log(widths)) if len(widths) > 1 else np.array([])
-    return "Local slopes of the medians, from the narrowest on: " + (", ".join(number(float(s)) for s in slopes) or "–") + "."
+    return (
+        "Local slopes of the medians, from the narrowest on: "
+        + (", ".join(number(float(s)) for s in slopes) or "–")
+        + "."
+    )

@@ -65,7 +65,8 @@ def theorem_for(activation: str, order: int) -> Theorem | None:
 
 
 def applicability(setting: Setting) -> Applicability:
-    """θ⁰ as in the lecture, h = Σ_k a_kσ(w_kᵀx), 0 < γ < 1, x ∈ [0,1]ᵈ, λ_S > 0, σ = max(0,z) (regression) or max(0,z)³/6 (PDE).
+    """θ⁰ as in the lecture, h = Σ_k a_kσ(w_kᵀx), 0 < γ < 1, x ∈ [0,1]ᵈ, λ_S > 0, σ = max(0,z) (regression)
+    or max(0,z)³/6 (PDE).
 
     Returns:
         The theorem, or all the reasons against it.
@@ -81,19 +82,29 @@ def applicability(setting: Setting) -> Applicability:
 
 def _no_theorem(setting: Setting) -> str:
     need = "relu (regression) or relu3 (PDE)" if setting.order == 0 else "relu3"
-    return f"the activation is {setting.activation}: for operators of order {setting.order} the theorem is proved for {need} only"
+    return (
+        f"the activation is {setting.activation}: for operators of order {setting.order} the theorem is proved "
+        f"for {need} only"
+    )
 
 
 def _network_reasons(setting: Setting) -> list[str]:
     reasons = []
     if setting.scaling != "sum":
-        reasons.append(f"the scaling is {setting.scaling}: the theorems are about h = Σ a σ(wᵀx) without a factor (scaling sum)")
+        reasons.append(
+            f"the scaling is {setting.scaling}: the theorems are about h = Σ a σ(wᵀx) without a factor (scaling sum)"
+        )
     if setting.init != "lecture":
-        reasons.append(f"the initialisation is {setting.init}: the theorems need independent a ~ N(0, γ²) and w ~ N(0, I) (init lecture)")
+        reasons.append(
+            f"the initialisation is {setting.init}: the theorems need independent a ~ N(0, γ²) and w ~ N(0, I) "
+            "(init lecture)"
+        )
     if not 0.0 < setting.gamma < 1.0:
         reasons.append(f"γ = {setting.gamma:g}: the theorems need 0 < γ < 1")
     if setting.extra:
-        reasons.append(f"{setting.extra} fixed functions are appended to the network: the theorems are about neurons only")
+        reasons.append(
+            f"{setting.extra} fixed functions are appended to the network: the theorems are about neurons only"
+        )
     return reasons
 
 
@@ -103,7 +114,9 @@ def _data_reasons(setting: Setting) -> list[str]:
     n = setting.points.shape[0]
     if setting.paired:
         blocks = ", ".join(setting.paired)
-        reasons.append(f"rows of {blocks} pair two points (periodic or interface conditions): the theorems have one in each row")
+        reasons.append(
+            f"rows of {blocks} pair two points (periodic or interface conditions): the theorems have one in each row"
+        )
     if not bool(torch.isfinite(setting.points).all()):
         reasons.append("some points are not finite")
     elif outside:
@@ -111,5 +124,8 @@ def _data_reasons(setting: Setting) -> list[str]:
     if n > setting.parameters:
         reasons.append(f"there are more points ({n}) than parameters ({setting.parameters}): the kernel is singular")
     if not setting.lambda_s > setting.floor:
-        reasons.append(f"λ_S is below the rounding floor {setting.floor:.1e}: it cannot be told from 0 (coinciding or parallel points?)")
+        reasons.append(
+            f"λ_S is below the rounding floor {setting.floor:.1e}: it cannot be told from 0 (coinciding or "
+            "parallel points?)"
+        )
     return reasons

@@ -2,16 +2,19 @@
 
 Let ‖J(θ) − J(θ')‖₂ ≤ L‖θ − θ'‖ on ‖θ − θ⁰‖ ≤ r (`jacobian_lipschitz`) and σ₀ = σ_min(J₀).
 
-Flow θ' = −Jᵀe/n: d‖e‖/dt = −‖Jᵀe‖²/(n‖e‖), and the way s has ds/dt = ‖Jᵀe‖/n, so d‖e‖/ds ≤ −σ_min(J) ≤ −(σ₀ − Ls): ‖e‖ is gone before
-s* = (σ₀ − √(σ₀² − 2L‖e₀‖))/L. If 2L‖e₀‖ < σ₀² and s* ≤ r, then for all t, with κ = σ₀ − Ls* = √(σ₀² − 2L‖e₀‖),
+Flow θ' = −Jᵀe/n: d‖e‖/dt = −‖Jᵀe‖²/(n‖e‖), and the way s has ds/dt = ‖Jᵀe‖/n, so d‖e‖/ds ≤ −σ_min(J) ≤ −(σ₀ − Ls): ‖e‖
+is gone before s* = (σ₀ − √(σ₀² − 2L‖e₀‖))/L. If 2L‖e₀‖ < σ₀² and s* ≤ r, then for all t, with κ = σ₀ − Ls* = √(σ₀² −
+2L‖e₀‖),
 
     ‖θ(t) − θ⁰‖ ≤ s*,   σ_min(J(t)) ≥ κ,   R_S(t) ≤ exp(−2κ²t/n) R_S(0).
 
-Descent θ⁺ = θ − τ∇R_S: β = ((σ_max + Lr)² + L‖e₀‖)/n bounds ∇²R_S in the ball while ‖e‖ ≤ ‖e₀‖. Let μ = 1 − τβ/2 > 0, κ = σ₀ − Lr. As long
-as the ball is not left, R_S⁺ ≤ R_S − τμ‖∇R_S‖² and ‖∇R_S‖ ≥ κ√(2R_S/n), so √R_S − √R_S⁺ ≥ μκ‖θ⁺ − θ‖/√(2n): the way is at most ‖e₀‖/(μκ).
-If 4L‖e₀‖/μ < σ₀² and s* = (σ₀ − √(σ₀² − 4L‖e₀‖/μ))/(2L) ≤ r, then with κ = σ₀ − Ls* the same holds with R_S⁺ ≤ (1 − 2τμκ²/n) R_S.
+Descent θ⁺ = θ − τ∇R_S: β = ((σ_max + Lr)² + L‖e₀‖)/n bounds ∇²R_S in the ball while ‖e‖ ≤ ‖e₀‖. Let μ = 1 − τβ/2 > 0, κ
+= σ₀ − Lr. As long as the ball is not left, R_S⁺ ≤ R_S − τμ‖∇R_S‖² and ‖∇R_S‖ ≥ κ√(2R_S/n), so √R_S − √R_S⁺ ≥ μκ‖θ⁺ −
+θ‖/√(2n): the way is at most ‖e₀‖/(μκ). If 4L‖e₀‖/μ < σ₀² and s* = (σ₀ − √(σ₀² − 4L‖e₀‖/μ))/(2L) ≤ r, then with κ = σ₀ −
+Ls* the same holds with R_S⁺ ≤ (1 − 2τμκ²/n) R_S.
 
-The margin 2L‖e₀‖/σ₀² (4L‖e₀‖/(μσ₀²)) falls with the width: σ₀² ~ s²N λ_min(K^∞) while L does not grow with N, and falls with the ball.
+The margin 2L‖e₀‖/σ₀² (4L‖e₀‖/(μσ₀²)) falls with the width: σ₀² ~ s²N λ_min(K^∞) while L does not grow with N, and falls
+with the ball.
 """
 
 import math
@@ -41,9 +44,10 @@ class BallCertificate:
         lipschitz: L on the ball of that radius.
         sigma: κ ≤ σ_min(J(t)) for all t; 0 where not certified.
         rate: R_S(t) ≤ e^{−rate·t}R_S(0), t = kτ for descent; 0 where not certified.
-        margin: 2L‖e₀‖/σ₀² (flow) or 4L‖e₀‖/(μσ₀²): below 1 when certified, else the factor by which σ₀² falls short, with the μ of wide
-            networks, 1 − τσ_max²/(2n).
-        width_factor: estimate of ν such that a network ν times as wide would be certified; ∞ where more neurons do not help.
+        margin: 2L‖e₀‖/σ₀² (flow) or 4L‖e₀‖/(μσ₀²): below 1 when certified, else the factor by which σ₀² falls short,
+            with the μ of wide networks, 1 − τσ_max²/(2n).
+        width_factor: estimate of ν such that a network ν times as wide would be certified; ∞ where more neurons do not
+            help.
     """
 
     certified: bool
@@ -94,13 +98,18 @@ def ball_certificate(
         way = 2.0 * size / (sigma_min + left) * (1.0 if dynamics.kind == "flow" else 1.0 / share)
         if way <= radius:
             kept = sigma_min - lipschitz * way
-            return BallCertificate(True, way, lipschitz, kept, _rate(kept, share, n, dynamics), margin, min(factor, 1.0))
+            return BallCertificate(
+                True, way, lipschitz, kept, _rate(kept, share, n, dynamics), margin, min(factor, 1.0)
+            )
         radius = way * (1.0 + 1e-3)
     return BallCertificate(False, radius, lipschitz, 0.0, 0.0, max(margin, 1.0), factor)
 
 
-def _width_factor(system: System, weights: Weights, sigma_min: float, residual: Tensor, need: float, powers: tuple[float, float]) -> float:
-    """ν for which a network ν times as wide, of neurons with the same law, would about be certified: s → sν^{−q}, a → aν^{−g}.
+def _width_factor(
+    system: System, weights: Weights, sigma_min: float, residual: Tensor, need: float, powers: tuple[float, float]
+) -> float:
+    """ν for which a network ν times as wide, of neurons with the same law, would about be certified: s → sν^{−q},
+    a → aν^{−g}.
 
     At margin 1 the way is need·‖e₀‖/σ_min, and σ_min grows as ν^{½−q}; the part h₀ of e₀ goes as ν^{½−q−g}.
     """

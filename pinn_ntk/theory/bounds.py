@@ -1,6 +1,7 @@
 """One function per statement of the lecture, named after it, in its letters; every term is returned.
 
-Loss R_S = ‖e‖²/(2n) and gradient flow θ̇ = −∇R_S throughout; `scale` is s²N in JJᵀ = s²N K̂, hence N for the lecture's network.
+Loss R_S = ‖e‖²/(2n) and gradient flow θ̇ = −∇R_S throughout; `scale` is s²N in JJᵀ = s²N K̂, hence N for the lecture's
+network.
 """
 
 import math
@@ -62,8 +63,12 @@ def rounding_loss(n: int, target_max: float, eps: float = torch.finfo(torch.floa
     return n * (eps * max(1.0, target_max)) ** 2
 
 
-def cut_time(initial_loss: float, rate: float, n: int, target_max: float, eps: float = torch.finfo(torch.float64).eps) -> float:
-    """t_cut = log(R_S(θ⁰)/(n(ε max(1,‖f‖_∞))²))/rate, where the envelope meets rounding; ∞ if rate = 0, 0 if it starts below."""
+def cut_time(
+    initial_loss: float, rate: float, n: int, target_max: float, eps: float = torch.finfo(torch.float64).eps
+) -> float:
+    """t_cut = log(R_S(θ⁰)/(n(ε max(1,‖f‖_∞))²))/rate, where the envelope meets rounding; ∞ if rate = 0,
+    0 if it starts below.
+    """
     floor = rounding_loss(n, target_max, eps)
     if initial_loss <= floor:
         return 0.0
@@ -120,7 +125,11 @@ def initial_loss_lemma_pde(premises: Premises, N: float, gamma: float, target_sq
     n, d, delta = premises.n, premises.d, premises.delta
     eta_0 = math.sqrt(2.0 * math.log(4.0 * N * d / delta))
     feature = 5.0 / 3.0 * premises.M * (d * eta_0) ** 3
-    return 0.5 * (math.sqrt(target_square / n) + gamma * math.sqrt(N) * feature * math.sqrt(2.0 * math.log(4.0 * n / delta))) ** 2
+    return (
+        0.5
+        * (math.sqrt(target_square / n) + gamma * math.sqrt(N) * feature * math.sqrt(2.0 * math.log(4.0 * n / delta)))
+        ** 2
+    )
 
 
 def expected_initial_loss(target_square: float, trace: float, n: int, gamma: float, scale: float) -> float:
@@ -165,7 +174,9 @@ def third_term(premises: Premises, N: float, initial_loss: float) -> float:
     p = premises
     power = p.theorem.p
     logs = math.pow(log_factor(N, p.d, p.delta), (3 * power - 1) / 2)
-    return p.theorem.third * p.M**3 * float(p.d) ** (3 * power) * p.n**2 * logs * math.sqrt(initial_loss) / p.lambda_s**2
+    return (
+        p.theorem.third * p.M**3 * float(p.d) ** (3 * power) * p.n**2 * logs * math.sqrt(initial_loss) / p.lambda_s**2
+    )
 
 
 def drift_lemma(premises: Premises, N: float, gamma: float, initial_loss: float) -> DriftLemma:

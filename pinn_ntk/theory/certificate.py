@@ -1,20 +1,22 @@
 """A certificate of linear convergence for this network, this seed and this problem, at practical width.
 
-The theorems promise exp(−Nλ_S t/n) for random weights, from widths of 10⁶…10²⁷ on. The certificate asks the weights themselves: from the
-singular values of J₀, the residual e₀ and closed-form bounds of ∇²φ it proves exponential decay of R_S = ‖e‖²/(2n) for all times, for the
-flow θ' = −∇R_S and for its Euler steps, or says by which factor it misses. It holds for any activation with a Lipschitz Jacobian, any
-operator, block weights, scaling, initialisation and fixed functions. Two ways, derived in their modules:
+The theorems promise exp(−Nλ_S t/n) for random weights, from widths of 10⁶…10²⁷ on. The certificate asks the weights
+themselves: from the singular values of J₀, the residual e₀ and closed-form bounds of ∇²φ it proves exponential decay of
+R_S = ‖e‖²/(2n) for all times, for the flow θ' = −∇R_S and for its Euler steps, or says by which factor it misses. It
+holds for any activation with a Lipschitz Jacobian, any operator, block weights, scaling, initialisation and fixed
+functions. Two ways, derived in their modules:
 
     ball    2L‖e₀‖ < σ_min²            R_S(t) ≤ exp(−2(σ_min² − 2L‖e₀‖)t/n) R_S(0)        `ball_certificate`
     modes   T̂ > M∘(|ẽ₀| + Ē(T̂)T̂)       R_S(t) ≤ exp(−2(1 − ε)σ_min² t/n) R_S(0)          `mode_certificate`
 
-Stopping time. With ‖Φ(t) − Φ(0)‖_F ≤ d from either way, ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ (2‖Φ(0)‖₂d + d²)/N: t* = ∞ when that is at most λ_S/4.
+Stopping time. With ‖Φ(t) − Φ(0)‖_F ≤ d from either way, ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ (2‖Φ(0)‖₂d + d²)/N: t* = ∞ when
+that is at most λ_S/4.
 
-Width. Either way estimates how much wider the network would have to be, if its neurons kept their law: N·ν; `first_certified_width`
-draws wider networks instead.
+Width. Either way estimates how much wider the network would have to be, if its neurons kept their law: N·ν;
+`first_certified_width` draws wider networks instead.
 
-Rounding. The bounds are evaluated in float64 without interval arithmetic; σ_min enters less nεσ_max, whitened quantities with nεσ_max/σ_i
-added. What is certified is exact arithmetic: a computed loss stops falling at rounding.
+Rounding. The bounds are evaluated in float64 without interval arithmetic; σ_min enters less nεσ_max, whitened
+quantities with nεσ_max/σ_i added. What is certified is exact arithmetic: a computed loss stops falling at rounding.
 """
 
 import math
@@ -53,8 +55,8 @@ class Certificate:
         residual: ‖e₀‖.
         ball: the way through σ_min and L; None with a reason.
         modes: the way through the modes; None with a reason.
-        width_factor: estimate of ν such that a network ν times as wide would be certified; at most 1 where this one is, ∞ where more
-            neurons do not help.
+        width_factor: estimate of ν such that a network ν times as wide would be certified; at most 1 where this one is,
+            ∞ where more neurons do not help.
         drift_a: bound on ‖K̂^(a)(t) − K̂^(a)(0)‖_F for all t, ∞ where not certified.
         stopping_radius: λ_S/4, None where λ_S is not known.
     """
@@ -104,7 +106,9 @@ class Certificate:
         """
         if dynamics == self.dynamics:
             return self.rate
-        known = self.modes is not None and self.modes.certified and self.dynamics.step * self.sigma_max**2 <= self.points
+        known = (
+            self.modes is not None and self.modes.certified and self.dynamics.step * self.sigma_max**2 <= self.points
+        )
         if not known or not dynamics.gradient_flow or dynamics.step * self.sigma_max**2 > self.points * (1.0 + 1e-9):
             return None
         assert self.modes is not None
@@ -137,18 +141,25 @@ def certify(
         residual: e₀, likewise.
     """
     if network.a0.dtype != torch.float64 or problem.x.dtype != torch.float64:
-        problem, network = problem.to(torch.float64, network.device), network.with_weights(network.weights).to(torch.float64)
+        problem, network = (
+            problem.to(torch.float64, network.device),
+            network.with_weights(network.weights).to(torch.float64),
+        )
     e, n, width = problem.residual(network) if residual is None else residual, problem.points, network.width
     size, radius = float(torch.linalg.vector_norm(e)), stopping_radius(lambda_s) if lambda_s else None
     reason = _premises(problem, network, dynamics, size)
     least, most = math.nan, math.nan
     if not reason:
-        _, singular, right = torch.linalg.svd(kernel_factor(network, problem) if factor is None else factor, full_matrices=False)
+        _, singular, right = torch.linalg.svd(
+            kernel_factor(network, problem) if factor is None else factor, full_matrices=False
+        )
         rounding = n * torch.finfo(torch.float64).eps * float(singular[0])
         least, most = (float(singular[-1]) if singular.shape[0] == n else 0.0) - rounding, float(singular[0])
         reason = _spectral_reason(least, rounding, dynamics.step * most**2 / n)
     if reason:
-        return Certificate(dynamics, reason, n, width, max(least, 0.0), most, size, None, None, math.inf, math.inf, radius)
+        return Certificate(
+            dynamics, reason, n, width, max(least, 0.0), most, size, None, None, math.inf, math.inf, radius
+        )
     system, weights = problem.system(network), network.weights
     neurons = Whitened.of(system, weights, (singular - rounding).flip(0), right.mT.flip(1))
     powers = scaling_powers(network)
@@ -179,9 +190,14 @@ def _drift(system: System, weights: Weights, moved: float) -> float:
 def _premises(problem: Problem, network: TwoLayer, dynamics: Dynamics, size: float) -> str:
     """Why there can be no certificate, before any singular value; empty where there can."""
     if not dynamics.gradient_flow:
-        return f"the certificate is about gradient flow and gradient descent, not about {dynamics.kind.replace('_', ' ')}"
+        return (
+            f"the certificate is about gradient flow and gradient descent, not about {dynamics.kind.replace('_', ' ')}"
+        )
     if problem.points > network.parameter_count:
-        return f"there are more points ({problem.points}) than parameters ({network.parameter_count}): the residual cannot vanish"
+        return (
+            f"there are more points ({problem.points}) than parameters ({network.parameter_count}): the residual "
+            "cannot vanish"
+        )
     if not 0.0 < size < math.inf:
         return "the residual is zero, or not finite, at the start"
     return unbounded(network.activation, problem.order)

@@ -27,7 +27,10 @@ def l1_moment(d: int, m: int) -> float:
         Lecture 13, both linear-convergence theorems (C_d).
     """
     if d < 1 or m < 0:
-        raise ValueError(f"C_d = E‖w‖₁ᵐ: got d = {d}, m = {m}, expected d ≥ 1, m ≥ 0; pass the lifted dimension and the theorem's moment.")
+        raise ValueError(
+            f"C_d = E‖w‖₁ᵐ: got d = {d}, m = {m}, expected d ≥ 1, m ≥ 0; pass the lifted dimension and the "
+            "theorem's moment."
+        )
     series = np.array([absolute_moment(k) / math.factorial(k) for k in range(m + 1)])
     power = np.eye(1, m + 1)[0]
     while d:
@@ -55,8 +58,8 @@ class Theorem:
     N ≥ c₁n⁴M⁴C_d/(λ_S²δ),  c₂Mdᵖn Λ^{(p−1)/2}√R_S(θ⁰)/λ_S,  c₃M³d³ᵖn² Λ^{(3p−1)/2}√R_S(θ⁰)/λ_S²,
     q = c_q M dᵖ n Λ^{p/2} √R_S(θ⁰)/(Nλ_S),  C_d = E‖w‖₁^{4p}.
 
-    p = 1, M = 1 is the regression theorem, p = 3 the PDE theorem; the PDE's c_q is derived (the lecture's second term is q ≤ η with
-    400 in its place), and so is M > 1 in regression (row weights).
+    p = 1, M = 1 is the regression theorem, p = 3 the PDE theorem; the PDE's c_q is derived (the lecture's second term
+    is q ≤ η with 400 in its place), and so is M > 1 in regression (row weights).
 
     Attributes:
         name: "regression" or "pde".

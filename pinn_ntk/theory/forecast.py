@@ -16,9 +16,9 @@ QUANTILES = (0.05, 0.5, 0.95)
 class Forecast:
     """E R_S(t) = (1/2n) tr[e^{−2(s²N/n)K_γ t}(ffᵀ + s²Nγ²K^(a))], K_γ = K^(a) + γ²K^(w), and quantiles over seeds.
 
-    e₀ = −f + sΣ a_kφ(·;w_k) has mean −f and covariance s²Nγ²K^(a) at every width and is Gaussian as N → ∞, so R_S(t) is a quadratic
-    form of a Gaussian; its quantiles come from draws of e₀. The kernel's own fluctuation at finite width is not in the band.
-    R_S = ‖e‖²/(2n), θ̇ = −∇R_S.
+    e₀ = −f + sΣ a_kφ(·;w_k) has mean −f and covariance s²Nγ²K^(a) at every width and is Gaussian as N → ∞, so R_S(t) is
+    a quadratic form of a Gaussian; its quantiles come from draws of e₀. The kernel's own fluctuation at finite width is
+    not in the band. R_S = ‖e‖²/(2n), θ̇ = −∇R_S.
 
     Attributes:
         eigenvalues: (n,) of (s²N/n)K_γ, largest first.
@@ -60,7 +60,8 @@ class Forecast:
         n = target.numel()
         if part_a.shape != (n, n) or part_w.shape != (n, n) or samples < 1:
             raise ValueError(
-                f"forecast: got kernels {tuple(part_a.shape)} and {tuple(part_w.shape)} for {n} targets and {samples} samples; "
+                f"forecast: got kernels {tuple(part_a.shape)} and {tuple(part_w.shape)} for {n} targets and "
+                f"{samples} samples; "
                 f"expected ({n}, {n}) twice and at least one sample."
             )
         require_finite({"part_a": part_a, "part_w": part_w, "target": target})
@@ -115,4 +116,6 @@ def _factor(covariance: Tensor) -> Tensor:
         factor, info = torch.linalg.cholesky_ex(covariance + 4.0 * rounding * 10.0**power * identity)
         if int(info) == 0:
             return factor
-    raise ValueError("forecast: got a K^(a) with eigenvalues below −1e-10 of its trace, expected it positive semi-definite.")
+    raise ValueError(
+        "forecast: got a K^(a) with eigenvalues below −1e-10 of its trace, expected it positive semi-definite."
+    )

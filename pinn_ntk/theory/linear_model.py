@@ -1,4 +1,5 @@
-"""The linearised network as a model of its own: u at trained and new points at any time or after any number of steps, without training.
+"""The linearised network as a model of its own: u at trained and new points at any time or after any number of steps,
+without training.
 
     e = U r(Λ) Uᵀe₀,   u(x) = u₀(x) − (1/n) J_xJᵀ U c(Λ) Uᵀe₀,   JJᵀ/n = UΛUᵀ,   R_S = ‖e‖²/(2n)
 
@@ -67,18 +68,23 @@ class LinearModel:
 
     @property
     def step_limit(self) -> float:
-        """τ below which the dynamics of this model are stable; that of plain gradient descent, 2/λ_max, where they are a flow."""
+        """τ below which the dynamics of this model are stable; that of plain gradient descent, 2/λ_max,
+        where they are a flow.
+        """
         return self.linear.step_limit if self.dynamics.kind == "flow" else self.linear.limit_under(self.dynamics)
 
     def under(self, dynamics: Dynamics) -> "LinearModel":
         """The same model with another law."""
         return replace(self, dynamics=dynamics)
 
-    def descent(self, step_size: float = 0.5, momentum: float = 0.0, nesterov: bool = False, absolute: bool = False) -> Dynamics:
+    def descent(
+        self, step_size: float = 0.5, momentum: float = 0.0, nesterov: bool = False, absolute: bool = False
+    ) -> Dynamics:
         """The law of `gradient_descent` with these arguments.
 
         Args:
-            step_size: τ as a fraction of the method's own limit s_max/λ_max, s_max = 2 without momentum; or τ itself with `absolute`.
+            step_size: τ as a fraction of the method's own limit s_max/λ_max, s_max = 2 without momentum; or τ itself
+                with `absolute`.
             momentum: β.
             nesterov: Nesterov's method in the place of heavy ball.
             absolute: how step_size is meant.
@@ -87,11 +93,15 @@ class LinearModel:
             ValueError: a step size that is not positive, a momentum outside [0, 1), or a fraction of no limit.
         """
         if not (math.isfinite(step_size) and step_size > 0.0):
-            raise ValueError(f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit")
+            raise ValueError(
+                f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit"
+            )
         law = Dynamics("descent" if momentum == 0.0 else "nesterov" if nesterov else "heavy_ball", 0.0, momentum)
         limit = 1.0 if absolute else self.linear.limit_under(law)
         if math.isinf(limit):
-            raise ValueError("step_size: got a fraction, but the kernel is zero and no step is too large; expected absolute=True")
+            raise ValueError(
+                "step_size: got a fraction, but the kernel is zero and no step is too large; expected absolute=True"
+            )
         return replace(law, step=step_size * limit)
 
     def state(self, at: Times) -> LinearState:
@@ -107,7 +117,9 @@ class LinearModel:
         return LinearState(e, self.linear.loss_under(self.dynamics, at), u)
 
     def predict(self, t: Times) -> LinearState:
-        """The state at time t of the gradient flow θ' = −∇R_S; t = ∞ is the end of training, and modes without a rate stay."""
+        """The state at time t of the gradient flow θ' = −∇R_S; t = ∞ is the end of training,
+        and modes without a rate stay.
+        """
         return self.under(FLOW).state(t)
 
     def predict_steps(
@@ -121,13 +133,17 @@ class LinearModel:
         return self.linear.loss_under(self.dynamics, at)
 
     def mode_losses(self, at: Times) -> Tensor:
-        """(u_jᵀe)²/(2n), the part of the loss that each mode holds, shape at.shape + (n,), fastest mode of the flow first."""
+        """(u_jᵀe)²/(2n), the part of the loss that each mode holds, shape at.shape + (n,),
+        fastest mode of the flow first.
+        """
         return self.linear.mode_losses_under(self.dynamics, at)
 
     def times_to(self, fraction: float = 1.0 / math.e) -> Tensor:
-        """When each mode of the residual has fallen by that factor: t_j = log(1/fraction)/λ_j, the spectral bias of training; (n,).
+        """When each mode of the residual has fallen by that factor: t_j = log(1/fraction)/λ_j,
+        the spectral bias of training; (n,).
 
-        Under gradient descent steps in the place of time, under momentum steps at the final rate of the mode; ∞ where it stays or grows.
+        Under gradient descent steps in the place of time, under momentum steps at the final rate of the mode; ∞ where
+        it stays or grows.
 
         Args:
             fraction: of the initial residual mode, between 0 and 1.
@@ -143,8 +159,9 @@ class LinearModel:
     def expectation(self) -> "LinearModel":
         """The predictor that starts at its mean over initialisations, E h = 0 and E e₀ = −(f − 𝓛g).
 
-        With the infinite-width kernel this is the mean over seeds of the trained infinitely wide network; as t → ∞ it is regression with
-        the kernel K_γ, K_γ(x, X) K_γ(X, X)⁻¹ f. Its loss is that of the mean, below the mean of the losses.
+        With the infinite-width kernel this is the mean over seeds of the trained infinitely wide network; as t → ∞ it
+        is regression with the kernel K_γ, K_γ(x, X) K_γ(X, X)⁻¹ f. Its loss is that of the mean, below the mean of the
+        losses.
         """
         linear = replace(self.linear, coefficients=-(self.linear.vectors.mT @ self.target))
         return replace(self, linear=linear, initial=self.background)
@@ -163,7 +180,8 @@ def linearise(
         problem: n rows; computed in float64 whatever its precision.
         network: at initialisation; it gives e₀ and u₀ also with the kernel of infinite width.
         x: new points (p, d) where the solution is wanted.
-        kernel: 'network', its own JJᵀ at initialisation, or 'infinite', s²N(K^(a) + γ²K^(w)), exact up to quadrature; two layers only.
+        kernel: 'network', its own JJᵀ at initialisation, or 'infinite', s²N(K^(a) + γ²K^(w)), exact up to quadrature;
+            two layers only.
         dynamics: law of `losses`, `mode_losses` and `times_to`; the gradient flow by default.
 
     Raises:
@@ -171,14 +189,16 @@ def linearise(
         NotAvailableError: no infinite-width kernel for this network.
 
     References:
-        Jacot, Gabriel & Hongler (2018); Lee et al. (2019), for values of networks; here for any linear operator of second order.
+        Jacot, Gabriel & Hongler (2018); Lee et al. (2019), for values of networks; here for any linear operator of
+        second order.
 
     Examples:
         >>> import torch
         >>> from pinn_ntk import TwoLayer, box, laplacian, linearise, pose
         >>> problem, net = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=8), TwoLayer(1, width=16)
         >>> model = linearise(problem, net)
-        >>> torch.allclose(model.predict(0.0).residual, problem.residual(net)), bool(model.predict(1.0).loss < model.predict(0.0).loss)
+        >>> start, later = model.predict(0.0), model.predict(1.0)
+        >>> torch.allclose(start.residual, problem.residual(net)), bool(later.loss < start.loss)
         (True, True)
     """
     require_order(network, problem)
@@ -186,10 +206,15 @@ def linearise(
         raise ValueError(f"kernel: got {kernel!r}, expected 'network' or 'infinite'")
     law = dynamics or FLOW
     if not law.solvable:
-        raise ValueError(f"dynamics: got {law.kind!r}, expected flow, descent, heavy_ball or nesterov; the rest have no closed form")
+        raise ValueError(
+            f"dynamics: got {law.kind!r}, expected flow, descent, heavy_ball or nesterov; the rest have no closed form"
+        )
     if x is not None and (x.ndim != 2 or x.shape[1] != problem.dim):
         raise ValueError(f"x: got shape {tuple(x.shape)}, expected (p, {problem.dim})")
-    problem, network = problem.to(torch.float64, network.device), network.with_weights(network.weights).to(dtype=torch.float64)
+    problem, network = (
+        problem.to(torch.float64, network.device),
+        network.with_weights(network.weights).to(dtype=torch.float64),
+    )
     points = None if x is None else x.to(device=network.device, dtype=torch.float64)
     e = problem.residual(network)
     if kernel == "network":
@@ -209,13 +234,16 @@ def _infinite(problem: Problem, network: Model, x: Tensor | None, e: Tensor) -> 
     """Modes and cross kernel of s²N(K^(a) + γ²K^(w))/n."""
     if not isinstance(network, TwoLayer) or network.extra:
         raise NotAvailableError(
-            "kernel: got 'infinite', expected 'network': the infinite-width kernel is for two layers without extra functions"
+            "kernel: got 'infinite', expected 'network': the infinite-width kernel is for two layers without "
+            "extra functions"
         )
     scale = network.kernel_scale / problem.points
 
     def limit(at: Tensor | None) -> Tensor:
         rows = None if at is None else (problem.solution_rows(at),)
-        return scale * _at_gamma(infinite_width_kernel(problem, network.activation, network.bias, network.init, rows), network.gamma)
+        return scale * _at_gamma(
+            infinite_width_kernel(problem, network.activation, network.bias, network.init, rows), network.gamma
+        )
 
     return Linearisation.from_kernel(limit(None), e), None if x is None else limit(x)
 

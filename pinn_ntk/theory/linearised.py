@@ -1,7 +1,8 @@
-"""Training of the network linearised at initialisation, solved exactly mode by mode under any dynamics that has a closed form.
+"""Training of the network linearised at initialisation, solved exactly mode by mode under any dynamics that has a
+closed form.
 
-Loss R_S = ‖e‖²/(2n); eigenvalues λ are those of JJᵀ/n, J the Jacobian of e (rows scaled). A method enters by two functions of λ only:
-how a residual mode decays, r(λ), and how far it has moved the parameters, c(λ) = (1 − r)/λ:
+Loss R_S = ‖e‖²/(2n); eigenvalues λ are those of JJᵀ/n, J the Jacobian of e (rows scaled). A method enters by two
+functions of λ only: how a residual mode decays, r(λ), and how far it has moved the parameters, c(λ) = (1 − r)/λ:
 
     e = U r(Λ) Uᵀe₀,   θ − θ₀ = −(1/n) Jᵀ U c(Λ) Uᵀe₀,   h(x) = h₀(x) − (1/n) J_xJᵀ U c(Λ) Uᵀe₀.
 """
@@ -45,18 +46,26 @@ def response(dynamics: Dynamics, eigenvalues: Tensor, at: Times) -> Tensor:
 
 
 def rate(dynamics: Dynamics, eigenvalues: Tensor) -> Tensor:
-    """How fast log|r| falls in the end: λ in the time of a flow; a number for each step otherwise, negative where the mode grows."""
+    """How fast log|r| falls in the end: λ in the time of a flow; a number for each step otherwise,
+    negative where the mode grows.
+    """
     return _law(dynamics)[2](eigenvalues)
 
 
 def _law(of: Dynamics) -> Law:
     """What a method has to say: its decay, its response and its rate."""
     if of.kind == "other":
-        raise ValueError("dynamics: got 'other', expected flow, descent, heavy_ball or nesterov; the rest have no closed form")
+        raise ValueError(
+            "dynamics: got 'other', expected flow, descent, heavy_ball or nesterov; the rest have no closed form"
+        )
     if of.kind == "flow":
         return flow_decay, flow_response, torch.clone
     if of.kind == "descent":
-        return partial(descent_decay, step=of.step), partial(descent_response, step=of.step), partial(descent_rate, step=of.step)
+        return (
+            partial(descent_decay, step=of.step),
+            partial(descent_response, step=of.step),
+            partial(descent_rate, step=of.step),
+        )
     tau, beta, ahead = of.step, of.momentum, of.kind == "nesterov"
     return (
         partial(momentum_decay, step=tau, momentum=beta, nesterov=ahead),
@@ -75,7 +84,9 @@ def require_finite(matrices: dict[str, Tensor]) -> None:
     """Refuse NaN and ∞ before an eigensolver turns them into plausible numbers."""
     bad = [name for name, matrix in matrices.items() if not bool(torch.isfinite(matrix).all())]
     if bad:
-        raise ValueError(f"{', '.join(bad)}: got non-finite entries, expected finite ones; check features, points and target.")
+        raise ValueError(
+            f"{', '.join(bad)}: got non-finite entries, expected finite ones; check features, points and target."
+        )
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,9 @@ class Linearisation:
         """
         n = residual.numel()
         if kernel.shape != (n, n):
-            raise ValueError(f"got a kernel {tuple(kernel.shape)} and {n} residuals, expected ({n}, {n}); pass JJᵀ/n of all blocks.")
+            raise ValueError(
+                f"got a kernel {tuple(kernel.shape)} and {n} residuals, expected ({n}, {n}); pass JJᵀ/n of all blocks."
+            )
         require_finite({"kernel": kernel, "residual": residual})
         eigenvalues, vectors = torch.linalg.eigh(kernel)
         vectors = vectors.flip(-1)
@@ -154,7 +167,9 @@ class Linearisation:
         return (decay(dynamics, self.eigenvalues, at) * self.coefficients) @ self.vectors.T
 
     def mode_losses_under(self, dynamics: Dynamics, at: Times) -> Tensor:
-        """(u_jᵀe)²/(2n) = (u_jᵀe₀)² r(λ_j)²/(2n), whose sum over j is R_S; arguments and shape as for `residual_under`."""
+        """(u_jᵀe)²/(2n) = (u_jᵀe₀)² r(λ_j)²/(2n), whose sum over j is R_S;
+        arguments and shape as for `residual_under`.
+        """
         left = decay(dynamics, self.eigenvalues, at) * self.coefficients
         return torch.where(self.coefficients == 0, 0.0, left.square() / (2 * self.coefficients.numel()))
 

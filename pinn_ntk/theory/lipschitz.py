@@ -4,13 +4,15 @@ With z = w·x, Q = wᵀAw, ℓ = b·w the gradient of a feature changes by
 
     ∇²_wφ = 2Aσ'' + 2σ'''(Aw xᵀ + x wᵀA) + σ''(b xᵀ + x bᵀ) + (Qσ'''' + ℓσ''' + cσ'') x xᵀ,
 
-so on ‖w − w⁰‖ ≤ r, with S_k = sup |σ⁽ᵏ⁾| over the reachable z ∈ [z⁰ − r‖x‖, z⁰ + r‖x‖] of that neuron and point (‖x‖ the block's largest),
+so on ‖w − w⁰‖ ≤ r, with S_k = sup |σ⁽ᵏ⁾| over the reachable z ∈ [z⁰ − r‖x‖, z⁰ + r‖x‖] of that neuron and point (‖x‖
+the block's largest),
 
     ‖∇²φ‖₂ ≤ H = 2‖A‖S₂ + 4‖x‖(‖Aw⁰‖ + r‖A‖)S₃ + (‖b‖‖x‖ + |b·x|)S₂
                + ‖x‖²((|Q⁰| + 2r‖Aw⁰‖ + r²‖A‖)S₄ + (|ℓ⁰| + r‖b‖)S₃ + |c|S₂).
 
-The derivative of the Jacobian of one neuron in the direction (α, ω) is [∇φᵀω | α∇φ + a∇²φω]. With g ≥ ‖(∇φ_i)_i‖_F, h = (Σ_i H_i²)^½ and
-t = |a|h its norm is at most (t + √(t² + 4g²))/2 for a unit (α, ω), and neurons occupy columns of their own:
+The derivative of the Jacobian of one neuron in the direction (α, ω) is [∇φᵀω | α∇φ + a∇²φω]. With g ≥ ‖(∇φ_i)_i‖_F, h =
+(Σ_i H_i²)^½ and t = |a|h its norm is at most (t + √(t² + 4g²))/2 for a unit (α, ω), and neurons occupy columns of their
+own:
 
     ‖DJ[v]‖² ≤ Σ_k ‖DJ_k[v_k]‖² ≤ max_k c_k² ‖v‖²:   L = s max_k c_k, which does not grow with N.
 """
@@ -22,7 +24,14 @@ from torch import Tensor
 
 from pinn_ntk.activations import Activation
 from pinn_ntk.networks.derivative_bounds import reachable_sup
-from pinn_ntk.networks.features import CHUNK_ELEMENTS, System, feature_gradients, neuron_chunks, neuron_terms, pattern_products
+from pinn_ntk.networks.features import (
+    CHUNK_ELEMENTS,
+    System,
+    feature_gradients,
+    neuron_chunks,
+    neuron_terms,
+    pattern_products,
+)
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.operators.rows import Rows
 
@@ -135,7 +144,9 @@ def jacobian_lipschitz(system: System, weights: Weights, radius: float, gradient
     a, w = weights.a.abs(), weights.w
     known = gradient_norms(system, weights) if gradients is None else gradients
     curvature = curvature_norms(system, radius)
-    constants = (_neuron_constant(a[part] + radius, known[part], curvature(w[part]), radius) for part in cached_chunks(system, w))
+    constants = (
+        _neuron_constant(a[part] + radius, known[part], curvature(w[part]), radius) for part in cached_chunks(system, w)
+    )
     return abs(system.scale) * max(float(c.max()) for c in constants)
 
 

@@ -1,4 +1,5 @@
-"""Mean field: what is known of N particles θ_k = (a_k, w_k) with h = (1/N) Σ_k a_k σ(w_k·x), and how two clouds of them are compared.
+"""Mean field: what is known of N particles θ_k = (a_k, w_k) with h = (1/N) Σ_k a_k σ(w_k·x),
+and how two clouds of them are compared.
 
     ∂_t p = ∇·(p ∇V(·; p)),   V(a, w; p) = (1/n) Σ_i e_i a φ(w; x_i),   h = ∫ a σ(w·x) dp.
 
@@ -46,7 +47,8 @@ def loss_excess(kernel_a: Tensor, width: int, gamma: float = 1.0) -> float:
 
 
 def equivalent_start(width: int, degree: int) -> float:
-    """N^{−1/(p+1)}: the lecture's flow of h = Σ a σ(w·x), σ = ReLUᵖ, started at a, w ~ N^{−1/(p+1)} N(0, 1) is the mean-field flow.
+    """N^{−1/(p+1)}: the lecture's flow of h = Σ a σ(w·x), σ = ReLUᵖ, started at a, w ~ N^{−1/(p+1)} N(0, 1)
+    is the mean-field flow.
 
     Args:
         width: N.
@@ -83,7 +85,8 @@ def coupled_distance(narrow: Tensor, wide: Tensor) -> float:
 
 
 def sliced_wasserstein(left: Tensor, right: Tensor, directions: int = 256, seed: int = 0) -> float:
-    """SW₂ = (E_u W₂²(u·left, u·right))^{1/2}, u uniform on the sphere: exact along each direction, a mean over `directions` of them.
+    """SW₂ = (E_u W₂²(u·left, u·right))^{1/2}, u uniform on the sphere: exact along each direction,
+    a mean over `directions` of them.
 
     Args:
         left: (N, D+1).
@@ -109,7 +112,9 @@ def sliced_wasserstein(left: Tensor, right: Tensor, directions: int = 256, seed:
 
 
 def _merged_quantiles(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The intervals of [0, 1] on which both step functions of quantiles are constant: their indices, and their lengths."""
+    """The intervals of [0, 1] on which both step functions of quantiles are constant: their indices,
+    and their lengths.
+    """
     # in units of 1/(nm), so that equal ends are equal
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     starts = np.concatenate([[0], ends[:-1]])
@@ -118,7 +123,8 @@ def _merged_quantiles(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def wasserstein(left: Tensor, right: Tensor) -> float:
-    """W₂ = min over pairings π of ((1/N) Σ_k |left_k − right_{π(k)}|²)^{1/2}, exact; N³ work, for a few thousand particles.
+    """W₂ = min over pairings π of ((1/N) Σ_k |left_k − right_{π(k)}|²)^{1/2}, exact; N³ work,
+    for a few thousand particles.
 
     Args:
         left: (N, D+1).
@@ -131,7 +137,9 @@ def wasserstein(left: Tensor, right: Tensor) -> float:
 
     _same_space(left, right)
     if left.shape != right.shape:
-        raise ValueError(f"right: got {right.shape[0]} particles, expected {left.shape[0]}; sliced_wasserstein takes any two sizes")
+        raise ValueError(
+            f"right: got {right.shape[0]} particles, expected {left.shape[0]}; sliced_wasserstein takes any two sizes"
+        )
     cost = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist").square().cpu().numpy()
     rows, columns = linear_sum_assignment(cost)
     return math.sqrt(float(cost[rows, columns].mean()))
@@ -180,4 +188,6 @@ def free_energy(loss: float, particles: Tensor, temperature: float, weight_decay
 
 def _same_space(left: Tensor, right: Tensor) -> None:
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1] or not len(left) or not len(right):
-        raise ValueError(f"clouds: got shapes {tuple(left.shape)} and {tuple(right.shape)}, expected (N, D+1) and (M, D+1)")
+        raise ValueError(
+            f"clouds: got shapes {tuple(left.shape)} and {tuple(right.shape)}, expected (N, D+1) and (M, D+1)"
+        )

@@ -1,7 +1,9 @@
-"""Gradient flow and gradient descent on a quadratic loss, mode by mode: how a residual decays and how far it has moved the parameters.
+"""Gradient flow and gradient descent on a quadratic loss, mode by mode:
+how a residual decays and how far it has moved the parameters.
 
-R_S = ‖e‖²/(2n), θ̇ = −∇R_S or θ_{k+1} = θ_k − τ∇R_S; eigenvalues λ are those of JJᵀ/n, J the Jacobian of e (rows scaled). A decay r(λ)
-goes with the response (1 − r)/λ, whose limit at λ = 0 is what a mode without a rate would be moved by.
+R_S = ‖e‖²/(2n), θ̇ = −∇R_S or θ_{k+1} = θ_k − τ∇R_S; eigenvalues λ are those of JJᵀ/n, J the Jacobian of e (rows
+scaled). A decay r(λ) goes with the response (1 − r)/λ, whose limit at λ = 0 is what a mode without a rate would be
+moved by.
 """
 
 import torch
@@ -31,7 +33,9 @@ def descent_decay(eigenvalues: Tensor, k: Steps, step: float) -> Tensor:
 def descent_response(eigenvalues: Tensor, k: Steps, step: float) -> Tensor:
     """c_k = (1 − (1 − τλ)ᵏ)/λ, kτ at λ = 0, shape k.shape + (n,)."""
     log, odd = _log_power(eigenvalues, k, step)
-    return _divided(torch.where(odd, 1.0 + torch.exp(log), -torch.expm1(log)), eigenvalues, step * column(k, eigenvalues, "k"))
+    return _divided(
+        torch.where(odd, 1.0 + torch.exp(log), -torch.expm1(log)), eigenvalues, step * column(k, eigenvalues, "k")
+    )
 
 
 def descent_rate(eigenvalues: Tensor, step: float) -> Tensor:

@@ -1,16 +1,17 @@
 """Heavy ball and Nesterov's method on a quadratic loss, mode by mode and in closed form for every k at once.
 
-With s = τλ, θ_k − θ₀ = −(1/n)Jᵀ U c_k Uᵀe₀ and r_k = 1 − λc_k both methods obey r_{k+1} = T r_k − p r_{k−1}, r₀ = r₋₁ = 1:
+With s = τλ, θ_k − θ₀ = −(1/n)Jᵀ U c_k Uᵀe₀ and r_k = 1 − λc_k both methods obey r_{k+1} = T r_k − p r_{k−1}, r₀ = r₋₁ =
+1:
 
     heavy ball   T = 1 + β − s,          p = β            θ_{k+1} = θ_k + β(θ_k − θ_{k−1}) − τ∇R_S(θ_k)
     Nesterov     T = (1 + β)(1 − s),     p = β(1 − s)     θ_{k+1} = y_k − τ∇R_S(y_k),  y_k = θ_k + β(θ_k − θ_{k−1})
 
-T² − 4p is (s − (1 − √β)²)(s − (1 + √β)²) and (1 − s)((1 − β)² − s(1 + β)²). β = 0 is gradient descent. Nesterov's method is looked at
-where its gradients are taken, at y_k: the point that torch.optim.SGD and `gradient_descent` store.
+T² − 4p is (s − (1 − √β)²)(s − (1 + √β)²) and (1 − s)((1 − β)² − s(1 + β)²). β = 0 is gradient descent. Nesterov's
+method is looked at where its gradients are taken, at y_k: the point that torch.optim.SGD and `gradient_descent` store.
 
-The roots z of z² − Tz + p have (1 − z₁)(1 − z₂) = s and (1 + z₁)(1 + z₂) = 1 + T + p, which gives their distance from ±1, and so their
-k-th powers, without cancellation: r_k keeps its digits for k = 10⁶ as for k = 1, and c_k at λ = 0 as elsewhere, both up to 1/(1 − β).
-R_S = ‖e‖²/(2n); eigenvalues λ are those of JJᵀ/n.
+The roots z of z² − Tz + p have (1 − z₁)(1 − z₂) = s and (1 + z₁)(1 + z₂) = 1 + T + p, which gives their distance from
+±1, and so their k-th powers, without cancellation: r_k keeps its digits for k = 10⁶ as for k = 1, and c_k at λ = 0 as
+elsewhere, both up to 1/(1 − β). R_S = ‖e‖²/(2n); eigenvalues λ are those of JJᵀ/n.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,8 @@ class Recursion:
 
 
 def momentum_decay(eigenvalues: Tensor, k: Steps, step: float, momentum: float, nesterov: bool = False) -> Tensor:
-    """r_k, the share of each residual mode that is left after k steps; at Nesterov's look-ahead point (1 + β)r_k − βr_{k−1}.
+    """r_k, the share of each residual mode that is left after k steps;
+    at Nesterov's look-ahead point (1 + β)r_k − βr_{k−1}.
 
     Args:
         eigenvalues: (n,) λ ≥ 0.
@@ -60,12 +62,16 @@ def momentum_decay(eigenvalues: Tensor, k: Steps, step: float, momentum: float, 
 
 
 def momentum_response(eigenvalues: Tensor, k: Steps, step: float, momentum: float, nesterov: bool = False) -> Tensor:
-    """c_k = (1 − r_k)/λ, its limit where λ = 0; for Nesterov's method (1 + β)c_k − βc_{k−1}; arguments as for `momentum_decay`."""
+    """c_k = (1 − r_k)/λ, its limit where λ = 0; for Nesterov's method (1 + β)c_k − βc_{k−1};
+    arguments as for `momentum_decay`.
+    """
     return step * _at_iterates(_response, eigenvalues, k, step, momentum, nesterov)
 
 
 def momentum_rate(eigenvalues: Tensor, step: float, momentum: float, nesterov: bool = False) -> Tensor:
-    """−log max(|z₁|, |z₂|), by which log|r_k| falls in each late step, (n,): τλ/(1 − β) for slow modes, −½ log β for turning ones."""
+    """−log max(|z₁|, |z₂|), by which log|r_k| falls in each late step, (n,): τλ/(1 − β) for slow modes,
+    −½ log β for turning ones.
+    """
     of = _recursion(eigenvalues * step, momentum, nesterov)
     return torch.where(of.discriminant < 0, -0.5 * _log(of.product, of.loss), -_roots(of)[2])
 
@@ -75,13 +81,17 @@ def _recursion(s: Tensor, momentum: float, nesterov: bool) -> Recursion:
     if nesterov:
         rest = 1.0 - s
         discriminant = rest * (less**2 - s * more**2)
-        return Recursion(s, more * rest, momentum * rest, less + momentum * s, discriminant, 2.0 * more - s * (1.0 + 2.0 * momentum))
+        return Recursion(
+            s, more * rest, momentum * rest, less + momentum * s, discriminant, 2.0 * more - s * (1.0 + 2.0 * momentum)
+        )
     root = momentum**0.5
     discriminant = (s - (less / (1.0 + root)) ** 2) * (s - (1.0 + root) ** 2)
     return Recursion(s, more - s, momentum * one, less * one, discriminant, 2.0 * more - s)
 
 
-def _at_iterates(of: Callable[[Recursion, Tensor], Tensor], eigenvalues: Tensor, k: Steps, step: float, beta: float, ahead: bool) -> Tensor:
+def _at_iterates(
+    of: Callable[[Recursion, Tensor], Tensor], eigenvalues: Tensor, k: Steps, step: float, beta: float, ahead: bool
+) -> Tensor:
     """A sequence of θ_k at the points that the method stores."""
     count, law = column(k, eigenvalues, "k"), _recursion(eigenvalues * step, beta, ahead)
     here = of(law, count)

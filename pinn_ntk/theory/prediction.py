@@ -75,7 +75,8 @@ def predict(
     fields: bool = True,
     dynamics: Dynamics | None = FLOW,
 ) -> Prediction:
-    """λ_S, rate, widths, lemmas, linearised loss and forecast, all before training; of a module the linearised loss only.
+    """λ_S, rate, widths, lemmas, linearised loss and forecast, all before training;
+    of a module the linearised loss only.
 
     Args:
         problem: n rows; computed in float64 whatever its precision.
@@ -83,7 +84,8 @@ def predict(
         delta: δ, the probability with which the theorems may fail.
         draws: draws of e₀ for the forecast's band.
         seed: of those draws.
-        shared: `shared_prediction` of the same problem and shape of network, where it is known; δ and the draws are then its own.
+        shared: `shared_prediction` of the same problem and shape of network, where it is known; δ and the draws are
+            then its own.
         fields: whether u at the test points is predicted.
         dynamics: of which the certificate is to speak; None leaves it out.
 

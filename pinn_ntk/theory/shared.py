@@ -1,4 +1,6 @@
-"""What theory says before the first step of all seeds of one configuration alike: K^∞, λ_S, rate, forecast, theorem and widths."""
+"""What theory says before the first step of all seeds of one configuration alike: K^∞, λ_S, rate, forecast,
+theorem and widths.
+"""
 
 import contextlib
 import math
@@ -109,7 +111,8 @@ class Shared:
 
 
 def shared_prediction(problem: Problem, network: Model, delta: float = 0.1, draws: int = 1000, seed: int = 0) -> Shared:
-    """λ_S, rate, forecast, verdict and widths: all of `predict` that does not depend on the seed of the network; arguments as there.
+    """λ_S, rate, forecast, verdict and widths: all of `predict` that does not depend on the seed of the network;
+    arguments as there.
 
     Raises:
         ValueError: δ outside (0, 1).
@@ -121,7 +124,9 @@ def shared_prediction(problem: Problem, network: Model, delta: float = 0.1, draw
         return Shared(None, DEEP, Applicability(None, (f"{THEOREMS}, and this is {network.about.words}",)), None)
     lazy, unavailable = _lazy(problem, network, network.kernel_scale, draws, seed)
     verdict = _verdict(problem, network, lazy, unavailable)
-    promised = _guarantee(problem, network, lazy, verdict, delta, lazy.expected_loss) if lazy and verdict.applicable else None
+    promised = (
+        _guarantee(problem, network, lazy, verdict, delta, lazy.expected_loss) if lazy and verdict.applicable else None
+    )
     return Shared(lazy, unavailable, verdict, promised)
 
 
@@ -148,7 +153,9 @@ def _lazy(problem: Problem, network: TwoLayer, scale: float, draws: int, seed: i
         part_w = part_w / UNIFORM_VARIANCE
     gamma = network.gamma * math.sqrt(UNIFORM_VARIANCE if network.init == "uniform" else 1.0)
     centred = network.init == "centred"
-    expected = expected_initial_loss(float(problem.target @ problem.target), 0.0 if centred else float(part_a.trace()), n, gamma, scale)
+    expected = expected_initial_loss(
+        float(problem.target @ problem.target), 0.0 if centred else float(part_a.trace()), n, gamma, scale
+    )
     forecast = Forecast.from_kernels(part_a, part_w, problem.target, gamma, scale, centred, draws, seed)
     return Lazy(kernel, spectrum, lambda_s, convergence_rate(scale, lambda_s, n), expected, forecast), ""
 
@@ -174,7 +181,9 @@ def _verdict(problem: Problem, network: TwoLayer, lazy: Lazy | None, unavailable
     )
 
 
-def _guarantee(problem: Problem, network: TwoLayer, lazy: Lazy, verdict: Applicability, delta: float, initial_loss: float) -> Guarantee:
+def _guarantee(
+    problem: Problem, network: TwoLayer, lazy: Lazy, verdict: Applicability, delta: float, initial_loss: float
+) -> Guarantee:
     """The theorem's terms; the verdict has said that it applies."""
     theorem = verdict.theorem
     assert theorem is not None and lazy.kernel.a is not None
@@ -201,11 +210,19 @@ def _guarantee(problem: Problem, network: TwoLayer, lazy: Lazy, verdict: Applica
 
 
 def _sharper_first_terms(problem: Problem, network: TwoLayer, lazy: Lazy, delta: float) -> dict[str, float]:
-    """First terms with sampled fourth moments; the whitened one is left out where K^(a) has no inverse in floating point."""
+    """First terms with sampled fourth moments; the whitened one is left out where K^(a)
+    has no inverse in floating point.
+    """
     rows, part_a = problem.system(network).rows, lazy.kernel.a
     assert part_a is not None  # an infinite-width kernel with parts
     draws = MOMENT_DRAWS
-    terms = {"variance": variance_term(feature_variance_sum(rows, network.activation, part_a, draws)[0], lazy.lambda_s, delta)}
+    terms = {
+        "variance": variance_term(
+            feature_variance_sum(rows, network.activation, part_a, draws)[0], lazy.lambda_s, delta
+        )
+    }
     with contextlib.suppress(ValueError):
-        terms["whitened"] = whitened_term(whitened_fourth_moment(rows, network.activation, part_a, draws)[0], problem.points, delta)
+        terms["whitened"] = whitened_term(
+            whitened_fourth_moment(rows, network.activation, part_a, draws)[0], problem.points, delta
+        )
     return terms

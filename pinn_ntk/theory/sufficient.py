@@ -1,6 +1,8 @@
-"""The theorem's own width for a problem: the N from which on it promises linear convergence, for the network that this seed draws.
+"""The theorem's own width for a problem: the N from which on it promises linear convergence,
+for the network that this seed draws.
 
-N ≥ max{three terms of N and R_S(θ⁰)}, first with E R_S(θ⁰) = (‖f‖² + Nγ² tr K^(a))/(2n), then with R_S(θ⁰) as it turns out.
+N ≥ max{three terms of N and R_S(θ⁰)}, first with E R_S(θ⁰) = (‖f‖² + Nγ² tr K^(a))/(2n), then with R_S(θ⁰) as it turns
+out.
 """
 
 import math
@@ -19,7 +21,9 @@ from pinn_ntk.theory.bounds import Premises
 from pinn_ntk.theory.widths import LeastWidth, gamma_at, least_width, width_terms
 
 ARRAYS = 10
-"""Arrays of the size of θ that live at once in a tracked run at its peak: θ⁰, Δ, their sum, gradient, step, and copies of the network."""
+"""Arrays of the size of θ that live at once in a tracked run at its peak: θ⁰, Δ, their sum, gradient, step,
+and copies of the network.
+"""
 _ROUNDS = 100
 
 
@@ -92,7 +96,8 @@ def _setting(problem: Problem, network: TwoLayer, lambda_s: float, floor: float)
 
 
 def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) -> int:
-    """The least width of the theorem, enlarged until N ≥ max{three terms} with R_S(θ⁰) of the network that has this seed and this N.
+    """The least width of the theorem, enlarged until N ≥ max{three terms} with R_S(θ⁰)
+    of the network that has this seed and this N.
 
     Args:
         problem: n rows.
@@ -100,7 +105,8 @@ def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) ->
         delta: δ of the theorem.
 
     Raises:
-        ValueError: no theorem applies, or a network of that width does not fit in memory; both with their numbers or reasons.
+        ValueError: no theorem applies, or a network of that width does not fit in memory; both with their numbers or
+            reasons.
 
     References:
         Lecture 13, equation (4) and the PDE theorem.

@@ -1,24 +1,30 @@
-"""How far the Jacobian can turn, measured in its own singular directions, when each mode of the residual travels a given way.
+"""How far the Jacobian can turn, measured in its own singular directions,
+when each mode of the residual travels a given way.
 
 J₀ = U diag(σ) Vᵀ, W = diag(1/σ)Uᵀ, J̃ = WJ with rows i = 1…n (J̃₀J̃₀ᵀ = I), ẽ = We. Gradient flow and descent then read
 
-    θ' = −J̃ᵀg',   g' = (σ²/n)∘ẽ,   ẽ' = −J̃J̃ᵀg',   and with increments γ_j of g: θ_{j+1} = θ_j − J̃_jᵀγ_j,   ẽ_{j+1} = ẽ_j − J̄̃_jJ̃_jᵀγ_j.
+    θ' = −J̃ᵀg',   g' = (σ²/n)∘ẽ,   ẽ' = −J̃J̃ᵀg',   and with increments γ_j of g: θ_{j+1} = θ_j − J̃_jᵀγ_j,   ẽ_{j+1} =
+    ẽ_j − J̄̃_jJ̃_jᵀγ_j.
 
-Let T_i be the way that mode i travels, ∫|g_i'|dt or Σ_j|γ_j,i|. With φ̃_ik = s(Wφ_k)_i and G_ik = ‖s(W∇φ_k)_i‖ at θ⁰, and with
-η_k ≥ s(Σ_i sup‖∇²φ_ik‖²)^½, Taylor's formula with the plain remainder (|(Wξ)_i| ≤ ‖ξ‖/σ_i) bounds the way of each neuron; u = Σ_i T_i/σ_i,
+Let T_i be the way that mode i travels, ∫|g_i'|dt or Σ_j|γ_j,i|. With φ̃_ik = s(Wφ_k)_i and G_ik = ‖s(W∇φ_k)_i‖ at θ⁰,
+and with η_k ≥ s(Σ_i sup‖∇²φ_ik‖²)^½, Taylor's formula with the plain remainder (|(Wξ)_i| ≤ ‖ξ‖/σ_i) bounds the way of
+each neuron; u = Σ_i T_i/σ_i,
 
     |Δa_k| ≤ A_k = Σ_iT_i|φ̃_ik| + B_kΣ_iT_iG_ik + ½B_k²η_ku,   ‖Δw_k‖ ≤ B_k = (|a_k⁰| + A_k)(Σ_iT_iG_ik + B_kη_ku),
 
-and how far the rows of J̃ turn in the columns of a and in those of w, everywhere in that product of balls, hence for segment averages too,
+and how far the rows of J̃ turn in the columns of a and in those of w, everywhere in that product of balls, hence for
+segment averages too,
 
     α_i² = Σ_k (B_kG_ik + ½B_k²η_k/σ_i)²,   β_i² = Σ_k (A_kG_ik + (A_k + |a_k⁰|)B_kη_k/σ_i)².
 
-J̃₀ has rows of length 1, and of length ω_i = (Σ_k |a_k⁰|²G_ik²)^½ in the columns of w, so by Cauchy and Schwarz in either set of columns
+J̃₀ has rows of length 1, and of length ω_i = (Σ_k |a_k⁰|²G_ik²)^½ in the columns of w, so by Cauchy and Schwarz in
+either set of columns
 
     |J̃'J̃ᵀ − I|_ij ≤ Ē_ij = α_i + α_j + α_iα_j + β_iω_j + ω_iβ_j + β_iβ_j
 
-for any two Jacobians J', J met there. Directions in which the features are small are small in ∇φ as well: this is why Ē does not pay
-1/σ_min, as ‖J − J₀‖/σ_min does; and where a is small ω is, so that β, the larger of the two, enters squared.
+for any two Jacobians J', J met there. Directions in which the features are small are small in ∇φ as well: this is why Ē
+does not pay 1/σ_min, as ‖J − J₀‖/σ_min does; and where a is small ω is, so that β, the larger of the two, enters
+squared.
 """
 
 import math
@@ -171,7 +177,8 @@ class Whitened:
         return replace(self, held=tuple(self._computed(min(SAMPLE, width))), copies=width / min(SAMPLE, width))
 
     def replicated(self, factor: float, scaling: float, fall: float) -> "Whitened":
-        """The neurons of a network ν times as wide whose neurons have the same law: s → sν^{−q}, a → aν^{−g}, σ → σν^{½−q}.
+        """The neurons of a network ν times as wide whose neurons have the same law: s → sν^{−q}, a → aν^{−g},
+        σ → σν^{½−q}.
 
         φ̃, G and η/σ fall as ν^{−½} whatever the scaling. Of neurons that are held.
 
@@ -180,9 +187,13 @@ class Whitened:
             scaling: q.
             fall: g.
         """
-        groups = (replace(g, outer=g.outer * factor**-fall, curvature=g.curvature * factor**-scaling) for g in self.held or ())
+        groups = (
+            replace(g, outer=g.outer * factor**-fall, curvature=g.curvature * factor**-scaling) for g in self.held or ()
+        )
         sigma = self.sigma * factor ** (0.5 - scaling)
-        return replace(self, sigma=sigma, held=tuple(groups), copies=factor * self.copies, shrink=self.shrink * factor**-0.5)
+        return replace(
+            self, sigma=sigma, held=tuple(groups), copies=factor * self.copies, shrink=self.shrink * factor**-0.5
+        )
 
     def travel(self, way: Tensor) -> Travel:
         """Turns and displacements that a way T allows.

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pinn_ntk.theory.bounds import Premises, expected_initial_loss, first_term, second_term, third_term
 
 Gamma = float | str
-_GAMMAS: dict[str, Callable[[float], float]] = {"inv_sqrt_width": lambda N: 1.0 / math.sqrt(N), "inv_width": lambda N: 1.0 / N}
+_GAMMAS: dict[str, Callable[[float], float]] = {
+    "inv_sqrt_width": lambda N: 1.0 / math.sqrt(N),
+    "inv_width": lambda N: 1.0 / N,
+}
 _LARGEST = 10**300
 
 
@@ -76,11 +79,13 @@ class LeastWidth:
     initial_loss: float
 
 
-def least_width(premises: Premises, gamma: Gamma, target_square: float, trace: float, first: float | None = None) -> LeastWidth:
+def least_width(
+    premises: Premises, gamma: Gamma, target_square: float, trace: float, first: float | None = None
+) -> LeastWidth:
     """min{N₀ : N ≥ RHS(N) for all N ≥ N₀}, RHS with R_S(θ⁰) = (‖f‖² + Nγ(N)² tr K^(a))/(2n).
 
-    RHS need not be monotone, but RHS(N)/N strictly decreases once log(4N(d+1)/δ) > 2(3p−1)/2, since √R_S(θ⁰) grows at most as √N:
-    above that (a few hundred) bisect in log N, below it look at every integer.
+    RHS need not be monotone, but RHS(N)/N strictly decreases once log(4N(d+1)/δ) > 2(3p−1)/2, since √R_S(θ⁰) grows at
+    most as √N: above that (a few hundred) bisect in log N, below it look at every integer.
 
     Args:
         premises: what the theorem is told.
@@ -112,7 +117,9 @@ def least_width(premises: Premises, gamma: Gamma, target_square: float, trace: f
 
 
 def _first_met(met: Callable[[int], bool], lower: int) -> int | None:
-    """Least integer above `lower` at which `met`, false at `lower` and monotone from there, turns true: bisection in log N."""
+    """Least integer above `lower` at which `met`, false at `lower` and monotone from there, turns true:
+    bisection in log N.
+    """
     upper = lower
     while not met(upper):
         if upper == _LARGEST:
@@ -125,7 +132,9 @@ def _first_met(met: Callable[[int], bool], lower: int) -> int | None:
 
 
 def variance_term(variance: float, lambda_s: float, delta: float) -> float:
-    """32 Σ_ij Var(φ_iφ_j)/(λ_S²δ), a sharper first term: Markov on ‖K̂^(a) − K^(a)‖_F² (derived; n² where the lecture has n⁴)."""
+    """32 Σ_ij Var(φ_iφ_j)/(λ_S²δ), a sharper first term: Markov on ‖K̂^(a) − K^(a)‖_F² (derived;
+    n² where the lecture has n⁴).
+    """
     return 32.0 * variance / (lambda_s**2 * delta)
 
 

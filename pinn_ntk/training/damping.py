@@ -1,4 +1,6 @@
-"""Damped Gauss–Newton steps on R = ‖e‖²/(2n) with J = ∂e/∂θ, and the damping that follows how far the linear model can be trusted."""
+"""Damped Gauss–Newton steps on R = ‖e‖²/(2n) with J = ∂e/∂θ, and the damping that follows how far the linear model can
+be trusted.
+"""
 
 import math
 from collections.abc import Callable
@@ -13,7 +15,9 @@ from pinn_ntk.training.memory import Memory
 _LEAST_GAIN = 1e-4
 """A trial is taken when R falls by this share of what the linear model promised."""
 _TRUSTED = 0.1
-"""The model is trusted when the gain is this close to 1: μ then falls as fast as R, which makes the last steps quadratic."""
+"""The model is trusted when the gain is this close to 1: μ then falls as fast as R,
+which makes the last steps quadratic.
+"""
 FORMS: dict[str, bool | None] = {"auto": None, "primal": False, "dual": True}
 """Which matrix is factored: the smaller one, JᵀJ, or JJᵀ, the tangent kernel."""
 
@@ -22,9 +26,9 @@ FORMS: dict[str, bool | None] = {"auto": None, "primal": False, "dual": True}
 class DampedSteps:
     """δ(μ) = −(JᵀJ + nμI)⁻¹Jᵀe for one J and as many μ as are tried.
 
-    With M the tall one of J and Jᵀ, MᵀM + nμI is factored by Cholesky while its condition number is below 1e-6/ε, else by QR of (R, √(nμ)I)
-    with M = QR, whose condition number is the root of that; either is followed by one step of refinement. δ is then right to about 1e-8 for
-    nμ ≥ 1e-14·tr(JᵀJ) in float64. μ = 0 takes the pseudo-inverse.
+    With M the tall one of J and Jᵀ, MᵀM + nμI is factored by Cholesky while its condition number is below 1e-6/ε, else
+    by QR of (R, √(nμ)I) with M = QR, whose condition number is the root of that; either is followed by one step of
+    refinement. δ is then right to about 1e-8 for nμ ≥ 1e-14·tr(JᵀJ) in float64. μ = 0 takes the pseudo-inverse.
 
     Args:
         J: Jacobian, (n, P).
@@ -108,7 +112,8 @@ class Trial:
 
 @dataclass
 class Damping:
-    """μ after Nielsen (1999): up by 2, 4, 8, … at each failure in a row, down by max(1/3, 1 − (2·gain − 1)³) at a success.
+    """μ after Nielsen (1999): up by 2, 4, 8, … at each failure in a row, down by max(1/3, 1 − (2·gain − 1)³)
+    at a success.
 
     Attributes:
         mu: μ.
@@ -134,9 +139,15 @@ class Damping:
 
 
 def next_step(
-    J: Tensor, e: Tensor, move: Callable[[Tensor], tuple[Any, Tensor]], control: Damping, least: float, dual: bool | None = None
+    J: Tensor,
+    e: Tensor,
+    move: Callable[[Tensor], tuple[Any, Tensor]],
+    control: Damping,
+    least: float,
+    dual: bool | None = None,
 ) -> Trial | str:
-    """The next step that lowers R, μ growing until there is one, or why there is none; with μ = 0 the step is taken as it is.
+    """The next step that lowers R, μ growing until there is one, or why there is none;
+    with μ = 0 the step is taken as it is.
 
     Args:
         J: Jacobian, (n, P).

@@ -1,4 +1,5 @@
-"""Full-batch gradient descent on R_S = ‖e‖²/(2n), with momentum or without, its step in fractions of its stability limit.
+"""Full-batch gradient descent on R_S = ‖e‖²/(2n), with momentum or without,
+its step in fractions of its stability limit.
 
 With λ = s²N λ_max(K̂)/n the limit of τ is 2/λ; 2(1 + β)/λ for heavy ball; 2(1 + β)/((1 + 2β)λ) for Nesterov's method.
 
@@ -34,7 +35,8 @@ Gradient = tuple[Tensor, ...]
 
 
 def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = None) -> float:
-    """τ_max = 2n/(s²N λ_max(K̂)): one step multiplies the residual by I − τ(s²N/n)K̂, whose largest factor must stay above −1.
+    """τ_max = 2n/(s²N λ_max(K̂)): one step multiplies the residual by I − τ(s²N/n)K̂,
+    whose largest factor must stay above −1.
 
     Args:
         network: at θ⁰.
@@ -82,8 +84,8 @@ def gradient_descent(
 ) -> Iterator[State]:
     """θ_{k+1} = θ_k − τ∇R_S(θ_k), or with v_{k+1} = βv_k − τ∇R_S(θ_k), one state per step, the initial one included.
 
-    Heavy ball moves by v_{k+1}, Nesterov's method by βv_{k+1} − τ∇R_S(θ_k): its states are the look-ahead points, at which the gradient is
-    taken, as in torch.optim.SGD.
+    Heavy ball moves by v_{k+1}, Nesterov's method by βv_{k+1} − τ∇R_S(θ_k): its states are the look-ahead points, at
+    which the gradient is taken, as in torch.optim.SGD.
 
     Args:
         network: where training starts; it is not changed, each state carries its own weights.
@@ -106,7 +108,9 @@ def gradient_descent(
     require_order(network, problem)
     law = momentum_dynamics(momentum, nesterov)
     if not (math.isfinite(step_size) and step_size > 0.0):
-        raise ValueError(f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit")
+        raise ValueError(
+            f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit"
+        )
     if steps < 0:
         raise ValueError(f"steps: got {steps}, expected 0 or more")
     tau = step_size if absolute else step_size * (step_limit(network, problem, law) if limit is None else limit)
@@ -153,7 +157,9 @@ def pushed(velocity: Gradient | None, gradient: Gradient, dynamics: Dynamics) ->
     if dynamics.kind == "descent":
         return None, push
     faster = push if velocity is None else tuple(beta * v + p for v, p in zip(velocity, push, strict=True))
-    return faster, tuple(beta * v + p for v, p in zip(faster, push, strict=True)) if dynamics.kind == "nesterov" else faster
+    return faster, tuple(
+        beta * v + p for v, p in zip(faster, push, strict=True)
+    ) if dynamics.kind == "nesterov" else faster
 
 
 def heavy_ball(
@@ -167,7 +173,8 @@ def heavy_ball(
     limit: float | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
-    """θ_{k+1} = θ_k + v_{k+1}, v_{k+1} = βv_k − τ∇R_S(θ_k) (Polyak 1964); step_size is a share of 2(1 + β)n/(s²N λ_max).
+    """θ_{k+1} = θ_k + v_{k+1}, v_{k+1} = βv_k − τ∇R_S(θ_k) (Polyak 1964);
+    step_size is a share of 2(1 + β)n/(s²N λ_max).
 
     Args, Yields, Raises: as for `gradient_descent`.
     """
@@ -185,11 +192,14 @@ def nesterov(
     limit: float | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
-    """θ_{k+1} = θ_k + βv_{k+1} − τ∇R_S(θ_k), v as for heavy ball (Nesterov 1983); step_size is a share of 2(1 + β)n/((1 + 2β)s²N λ_max).
+    """θ_{k+1} = θ_k + βv_{k+1} − τ∇R_S(θ_k), v as for heavy ball (Nesterov 1983);
+    step_size is a share of 2(1 + β)n/((1 + 2β)s²N λ_max).
 
     Args, Yields, Raises: as for `gradient_descent`.
     """
-    return gradient_descent(network, problem, step_size, steps, absolute, stop, limit, momentum, nesterov=True, memory=memory)
+    return gradient_descent(
+        network, problem, step_size, steps, absolute, stop, limit, momentum, nesterov=True, memory=memory
+    )
 
 
 def _norm(gradient: tuple[Tensor, ...]) -> float:

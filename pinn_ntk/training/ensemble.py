@@ -21,7 +21,13 @@ from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import momentum_dynamics
 from pinn_ntk.training.ensemble_ledger import Ledger
 from pinn_ntk.training.ensemble_states import EnsembleState, EnsembleTracker, batch_elements, member_network, stacked
-from pinn_ntk.training.ensemble_trackers import KernelTracker, displacement_tracker, error_tracker, loss_tracker, residual_tracker
+from pinn_ntk.training.ensemble_trackers import (
+    KernelTracker,
+    displacement_tracker,
+    error_tracker,
+    loss_tracker,
+    residual_tracker,
+)
 from pinn_ntk.training.states import State, Status, StopRule
 from pinn_ntk.training.trackers import Array, History, tracked_steps
 
@@ -39,12 +45,16 @@ def step_limits(system: System, weights: Weights, stability: float = 2.0) -> Ten
     total, _ = batched_kernel(system, weights)
     good = torch.isfinite(total).flatten(1).all(1)
     largest = torch.linalg.eigvalsh(torch.where(good[:, None, None], total, 0.0))[:, -1]
-    limits = torch.where(largest > 0.0, stability * system.points / (system.scale**2 * weights.a0.shape[1] * largest), math.inf)
+    limits = torch.where(
+        largest > 0.0, stability * system.points / (system.scale**2 * weights.a0.shape[1] * largest), math.inf
+    )
     return torch.where(good, limits, math.nan)
 
 
 def batch_size(points: int, width: int, device: torch.device, compiled: bool = False) -> int:
-    """Members per batch: what a core's cache holds, or one chunk of `sums` on a GPU, and wherever nothing of that size is stored."""
+    """Members per batch: what a core's cache holds, or one chunk of `sums` on a GPU,
+    and wherever nothing of that size is stored.
+    """
     return max(1, (CHUNK_ELEMENTS if compiled else batch_elements(device)) // (points * width))
 
 
@@ -79,7 +89,8 @@ def train_ensemble(
     chunk: int | None = None,
     on_state: Callable[[EnsembleState], None] | None = None,
 ) -> list[History]:
-    """θ_s ← θ_s − τ_s∇R_S(θ_s) for all seeds s together; every history is what a single tracked run of that seed would give, to rounding.
+    """θ_s ← θ_s − τ_s∇R_S(θ_s) for all seeds s together; every history is what a single tracked run of that seed would
+    give, to rounding.
 
     Args:
         network: its shape, γ, initialisation and scaling; the members are `TwoLayer(…, seed=s)`.
@@ -99,8 +110,8 @@ def train_ensemble(
         on_state: called with the running members of a batch after every step, for progress.
 
     Returns:
-        One history per seed, in their order. `seconds` are a member's share of its batch's. An interrupt by the keyboard
-        ends all running members as INTERRUPTED; members not begun have their initial state only.
+        One history per seed, in their order. `seconds` are a member's share of its batch's. An interrupt by the
+        keyboard ends all running members as INTERRUPTED; members not begun have their initial state only.
 
     Raises:
         ValueError: no seeds, or a step size, number of steps or momentum that is not allowed.
@@ -127,7 +138,9 @@ def _check(seeds: Sequence[int], step_size: float, steps: int) -> None:
     if not len(seeds):
         raise ValueError("seeds: got none, expected at least one")
     if not (math.isfinite(step_size) and step_size > 0.0):
-        raise ValueError(f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit")
+        raise ValueError(
+            f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit"
+        )
     if steps < 0:
         raise ValueError(f"steps: got {steps}, expected 0 or more")
 
@@ -135,7 +148,9 @@ def _check(seeds: Sequence[int], step_size: float, steps: int) -> None:
 class _Batch:
     """Members that are trained together: the loop, with those that stopped taken out of it."""
 
-    def __init__(self, networks: dict[int, TwoLayer], system: System, rule: _Rule, ledger: Ledger, halted: bool) -> None:
+    def __init__(
+        self, networks: dict[int, TwoLayer], system: System, rule: _Rule, ledger: Ledger, halted: bool
+    ) -> None:
         self.networks, self.system, self.rule, self.ledger, self.halted = networks, system, rule, ledger, halted
         self.members = tuple(networks)
         self.place = {m: i for i, m in enumerate(self.members)}
@@ -157,7 +172,11 @@ class _Batch:
     def _step_sizes(self, weights: Weights) -> tuple[Tensor, dict[int, Status]]:
         """τ of every member, 0 for those that cannot move, and why they cannot."""
         like = weights.a0
-        limits = like.new_ones(len(self.members)) if self.rule.absolute else step_limits(self.system, weights, self.rule.law.stability)
+        limits = (
+            like.new_ones(len(self.members))
+            if self.rule.absolute
+            else step_limits(self.system, weights, self.rule.law.stability)
+        )
         tau = self.rule.step_size * limits
         words = {
             m: Status.NON_FINITE if math.isnan(value) else Status.STAGNATED
@@ -187,14 +206,20 @@ class _Batch:
         e, gradient = residual_and_gradient(self.system, weights)
         loss = (e * e).sum(1) / (2 * self.system.points)
         self.losses[k, self._places(members)] = loss.cpu().numpy()
-        networks = tuple(self.networks.values()) if len(members) == len(self.members) else tuple(self.networks[m] for m in members)
+        networks = (
+            tuple(self.networks.values())
+            if len(members) == len(self.members)
+            else tuple(self.networks[m] for m in members)
+        )
         return EnsembleState(k, tau, weights, e, loss, gradient, members, self.system, networks)
 
     def _places(self, members: tuple[int, ...]) -> slice | list[int]:
         """Where the losses of those members are: views, not copies, while nobody has left."""
         return slice(None) if len(members) == len(self.members) else [self.place[m] for m in members]
 
-    def _moved(self, state: EnsembleState, velocity: tuple[Tensor, ...] | None) -> tuple[Weights, tuple[Tensor, ...] | None]:
+    def _moved(
+        self, state: EnsembleState, velocity: tuple[Tensor, ...] | None
+    ) -> tuple[Weights, tuple[Tensor, ...] | None]:
         """The next iterates, and v where there is momentum."""
         law, beta = self.rule.law, self.rule.law.momentum
         push = tuple(g * -state.step_size.reshape(-1, *[1] * (g.ndim - 1)) for g in state.gradient)
@@ -221,7 +246,9 @@ class _Batch:
         return {m: status for m, status in verdicts.items() if status is not Status.RUNNING}
 
     def _record(self, state: EnsembleState, statuses: dict[int, Status]) -> dict[int, Status]:
-        """Ask the trackers about everyone at tracked steps, and about those that end; who has no finite kernel ends too."""
+        """Ask the trackers about everyone at tracked steps, and about those that end;
+        who has no finite kernel ends too.
+        """
         if state.step not in self.rule.wanted:
             if not statuses:
                 return {}

@@ -56,7 +56,9 @@ class Ledger:
         Returns:
             Members whose kernel turned out not finite; they have no row.
         """
-        if not state.members or (self.rows and self.rows[-1].step == state.step and set(state.members) <= set(self.rows[-1].members)):
+        if not state.members or (
+            self.rows and self.rows[-1].step == state.step and set(state.members) <= set(self.rows[-1].members)
+        ):
             return ()
         start = time.perf_counter()
         share = np.full(len(state.members), (start - self.begin - self.spent) / self.size)
@@ -89,7 +91,11 @@ class Ledger:
         tables = []
         for i in range(len(members)):
             rows, has = present[:, i], bool(asked[:, i].any())
-            mine = {name: table[rows, i] for name, table in everything.items() if has or name in ("step", "time", "loss", "seconds")}
+            mine = {
+                name: table[rows, i]
+                for name, table in everything.items()
+                if has or name in ("step", "time", "loss", "seconds")
+            }
             columns = {name: table for name, table in mine.items() if table.ndim == 1}
             tables.append((columns, {name: table for name, table in mine.items() if table.ndim > 1}))
         return tables

@@ -102,7 +102,9 @@ def batch_elements(device: torch.device) -> int:
 
 
 def member_network(network: TwoLayer, seed: int) -> TwoLayer:
-    """The network of another seed: the numbers that `TwoLayer(…, seed=seed)` draws, on the same device in the same dtype."""
+    """The network of another seed: the numbers that `TwoLayer(…, seed=seed)` draws,
+    on the same device in the same dtype.
+    """
     n = network
     other = TwoLayer(n.dim, n.width, n.activation, n.bias, n.gamma_name, n.init, n.scaling, seed, n.extra)
     return other.to(device=n.a0.device, dtype=n.a0.dtype)

@@ -27,7 +27,9 @@ def loss_tracker(problem: Problem) -> EnsembleTracker:
 
     def track(state: EnsembleState) -> Mapping[str, Tensor]:
         """The numbers of one state."""
-        parts = {f"loss.{name}": (state.residual[:, rows] ** 2).sum(1) / (2 * n) for name, rows in problem.slices.items()}
+        parts = {
+            f"loss.{name}": (state.residual[:, rows] ** 2).sum(1) / (2 * n) for name, rows in problem.slices.items()
+        }
         return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2}
 
     return track
@@ -55,9 +57,15 @@ def each_member(tracker: Tracker, dynamics: Dynamics) -> EnsembleTracker:
     def track(state: EnsembleState) -> Mapping[str, Tensor]:
         """What it says of each, stacked; NaN of members of which it does not say it."""
         states = [state.member(i, Status.RUNNING, dynamics) for i in range(len(state.members))]
-        said = [{name: torch.as_tensor(value, dtype=torch.float64) for name, value in tracker(one).items()} for one in states]
+        said = [
+            {name: torch.as_tensor(value, dtype=torch.float64) for name, value in tracker(one).items()}
+            for one in states
+        ]
         first = {name: value for row in reversed(said) for name, value in row.items()}
-        return {name: torch.stack([row.get(name, torch.full_like(like, math.nan)) for row in said]) for name, like in first.items()}
+        return {
+            name: torch.stack([row.get(name, torch.full_like(like, math.nan)) for row in said])
+            for name, like in first.items()
+        }
 
     return track
 
@@ -76,7 +84,10 @@ def error_tracker(problem: Problem, network: TwoLayer) -> EnsembleTracker:
             difference = problem.solution(lambda _: _in_pieces(values, state.weights))(x) - exact
         l2, linf = torch.linalg.vector_norm(difference, dim=1), difference.abs().amax(1)
         # the absolute error where the exact solution is zero
-        return {"relative_l2": l2 / size if float(size) > 0.0 else l2, "relative_linf": linf / peak if float(peak) > 0.0 else linf}
+        return {
+            "relative_l2": l2 / size if float(size) > 0.0 else l2,
+            "relative_linf": linf / peak if float(peak) > 0.0 else linf,
+        }
 
     return track
 
@@ -96,13 +107,17 @@ def _pieces(system: System, size: int) -> Iterator[System]:
     rows, extra = system.rows[0], system.extra
     for start in range(0, system.points, size):
         part = slice(start, start + size)
-        yield replace(system, rows=(rows.select(part),), target=system.target[part], extra=None if extra is None else extra[part])
+        yield replace(
+            system, rows=(rows.select(part),), target=system.target[part], extra=None if extra is None else extra[part]
+        )
 
 
 class KernelTracker:
-    """K̂(t) and K̂^(a)(t) of every member: eigenvalues with their floors, drift since initialisation, eᵀK̂e and eᵀK̂^(a)e.
+    """K̂(t) and K̂^(a)(t) of every member: eigenvalues with their floors, drift since initialisation,
+    eᵀK̂e and eᵀK̂^(a)e.
 
-    drift = ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, drift_a = ‖K̂^(a)_t − K̂^(a)_0‖_F (absolute); mode_losses = (u_jᵀe(t))²/(2n), u_j of K̂_0, ascending.
+    drift = ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, drift_a = ‖K̂^(a)_t − K̂^(a)_0‖_F (absolute); mode_losses = (u_jᵀe(t))²/(2n), u_j
+    of K̂_0, ascending.
 
     Attributes:
         notes: numerical incidents by member.
@@ -126,7 +141,9 @@ class KernelTracker:
         healthy = torch.isfinite(total).flatten(1).all(1)
         self.not_finite = tuple(m for m, good in zip(state.members, healthy.tolist(), strict=True) if not good)
         for m in self.not_finite:
-            self._note(m, f"step {state.step}: the kernel has entries that are not finite; the eigensolver is not called")
+            self._note(
+                m, f"step {state.step}: the kernel has entries that are not finite; the eigensolver is not called"
+            )
         e, n, scale = state.residual, state.system.points, state.system.scale**2 * state.start.width
         quadratic, quadratic_a = (torch.einsum("si,sij,sj->s", e, kernel, e) for kernel in (total, part_a))
         norm = torch.linalg.matrix_norm
@@ -138,14 +155,21 @@ class KernelTracker:
             "quadratic_a": quadratic_a,
             **self._spectrum(state, healthy, "total", ""),
             **self._spectrum(state, healthy, "a", "_a"),
-            **({} if self.modes is None else {"mode_losses": (self.modes[rows].mT @ e[..., None]).squeeze(-1).square() / (2 * n)}),
+            **(
+                {}
+                if self.modes is None
+                else {"mode_losses": (self.modes[rows].mT @ e[..., None]).squeeze(-1).square() / (2 * n)}
+            ),
         }
 
     def _spectrum(self, state: EnsembleState, healthy: Tensor, part: str, suffix: str) -> Mapping[str, Tensor]:
         """Spectra of the members with a finite kernel; the others, and those whose solver failed, are NaN."""
         good = healthy.nonzero().flatten()
         everyone, n = len(state.members), state.system.points
-        values = {name: state.residual.new_full((everyone,), math.nan) for name in ("lambda_min", "lambda_max", "floor", "effective_rank")}
+        values = {
+            name: state.residual.new_full((everyone,), math.nan)
+            for name in ("lambda_min", "lambda_max", "floor", "effective_rank")
+        }
         arrays = {name: state.residual.new_full((everyone, n), math.nan) for name in ("eigenvalues", "alignment")}
         if len(good):
             spectrum = batched_spectrum(state.system, selected(state.weights, good), part)
@@ -153,14 +177,22 @@ class KernelTracker:
             if part == "total" and self.modes is None and state.step == 0:
                 self.modes = state.residual.new_full((everyone, n, n), math.nan)
                 self.modes[good] = spectrum.vectors
-            values["lambda_min"][good], values["lambda_max"][good] = spectrum.eigenvalues[:, 0], spectrum.eigenvalues[:, -1]
+            values["lambda_min"][good], values["lambda_max"][good] = (
+                spectrum.eigenvalues[:, 0],
+                spectrum.eigenvalues[:, -1],
+            )
             values["floor"][good], values["effective_rank"][good] = spectrum.floor, spectrum.effective_rank
-            arrays["eigenvalues"][good], arrays["alignment"][good] = spectrum.eigenvalues, spectrum.alignment(state.residual[good])
+            arrays["eigenvalues"][good], arrays["alignment"][good] = (
+                spectrum.eigenvalues,
+                spectrum.alignment(state.residual[good]),
+            )
         return {f"{name}{suffix}": value for name, value in (values | arrays).items()}
 
     def _note_failures(self, state: EnsembleState, good: Tensor, spectrum: BatchedSpectrum, part: str) -> None:
         for place in good[torch.isnan(spectrum.floor)].tolist():
-            self._note(state.members[place], f"step {state.step}: no spectrum of part {part}: the eigensolver did not converge")
+            self._note(
+                state.members[place], f"step {state.step}: no spectrum of part {part}: the eigensolver did not converge"
+            )
 
     def _note(self, member: int, words: str) -> None:
         self.notes.setdefault(member, []).append(words)

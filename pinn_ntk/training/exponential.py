@@ -1,9 +1,11 @@
-"""Gradient flow of many networks at once by exponential Euler steps: exact while the kernel stands still, however stiff it is.
+"""Gradient flow of many networks at once by exponential Euler steps: exact while the kernel stands still,
+however stiff it is.
 
     θ(t + h) ≈ θ − (1/n) Jᵀ U φ₁(Λ, h) Uᵀe,   JJᵀ/n = UΛUᵀ at θ(t),   φ₁(λ, h) = (1 − e^{−λh})/λ.
 
-Explicit methods have to keep their steps below 2/λ_max; here they may be as long as 1/λ_min, and what limits them is how far the kernel
-moves. That needs a kernel that moves smoothly: every kink of a ReLU that crosses a point ends a step.
+Explicit methods have to keep their steps below 2/λ_max; here they may be as long as 1/λ_min, and what limits them is
+how far the kernel moves. That needs a kernel that moves smoothly: every kink of a ReLU that crosses a point ends a
+step.
 """
 
 from collections.abc import Callable
@@ -62,7 +64,9 @@ class Modes:
         return moved.squeeze(-1)
 
 
-def exponential_step(system: System, weights: Weights, e: Tensor, modes: Modes, h: Tensor) -> tuple[Weights, Tensor, Tensor]:
+def exponential_step(
+    system: System, weights: Weights, e: Tensor, modes: Modes, h: Tensor
+) -> tuple[Weights, Tensor, Tensor]:
     """One step of length h, and how far off it is.
 
     Args:

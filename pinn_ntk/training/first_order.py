@@ -1,6 +1,8 @@
-"""First-order methods beside gradient descent: Adam, and stochastic gradient descent over mini-batches of rows, on R_S = ‖e‖²/(2n).
+"""First-order methods beside gradient descent: Adam, and stochastic gradient descent over mini-batches of rows,
+on R_S = ‖e‖²/(2n).
 
-torch.optim's own functions move the displacements Δ = θ − θ⁰; gradients are those of `residual_and_gradient`, without a graph.
+torch.optim's own functions move the displacements Δ = θ − θ⁰; gradients are those of `residual_and_gradient`, without a
+graph.
 
 Examples:
     >>> from pinn_ntk import TwoLayer, adam, box, laplacian, pose
@@ -25,7 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# the functions, not the classes: the constructors of torch.optim import torch's compiler, several seconds that no step needs
+# the functions, not the classes: the constructors of torch.optim import torch's compiler, several seconds that no step
+# needs
 from torch.optim.adam import adam as adam_step
 from torch.optim.sgd import sgd as sgd_step
 
@@ -81,7 +84,8 @@ def adam(
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
-    """θ_{k+1} = θ_k − η_k m̂_k/(√v̂_k + ε), m and v being the means of ∇R_S and (∇R_S)² over about 1/(1 − β) steps (Kingma & Ba 2015).
+    """θ_{k+1} = θ_k − η_k m̂_k/(√v̂_k + ε), m and v being the means of ∇R_S and (∇R_S)² over about 1/(1 − β)
+    steps (Kingma & Ba 2015).
 
     Args:
         network: where training starts; it is not changed.
@@ -144,12 +148,14 @@ def adam(
         weights, time = _at(weights, moving), time + rate.at(k)
 
 
-def batches(sizes: Sequence[int], count: int, shuffle: np.random.Generator) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+def batches(
+    sizes: Sequence[int], count: int, shuffle: np.random.Generator
+) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
     """One epoch: all rows dealt out to `count` batches without replacement, each block evenly.
 
-    Row number r of a block of n_b, after a shuffle, goes to batch ⌊count·(r + u)/n_b⌋ with one u ~ U[0, 1) per block: a batch holds
-    ⌊n_b/count⌋ or ⌈n_b/count⌉ rows of it, n_b/count in the mean. So (count/n) Σ_{i in batch} e_i ∇e_i is an unbiased gradient of
-    R_S = ‖e‖²/(2n), whose mean over the epoch is ∇R_S exactly.
+    Row number r of a block of n_b, after a shuffle, goes to batch ⌊count·(r + u)/n_b⌋ with one u ~ U[0, 1) per block: a
+    batch holds ⌊n_b/count⌋ or ⌈n_b/count⌉ rows of it, n_b/count in the mean. So (count/n) Σ_{i in batch} e_i ∇e_i is an
+    unbiased gradient of R_S = ‖e‖²/(2n), whose mean over the epoch is ∇R_S exactly.
 
     Args:
         sizes: n_b, rows of each block in their order.
@@ -196,8 +202,13 @@ class _Epochs:
 
     def _part(self, index: Tensor) -> Any:
         ends = np.cumsum((0, *self.sizes)).tolist()
-        kept = [(r, index[(index >= lo) & (index < hi)] - lo) for r, lo, hi in zip(self.system.rows, ends, ends[1:], strict=False)]
-        part = replace(self.system, rows=tuple(r.select(own) for r, own in kept if len(own)), target=self.system.target[index])
+        kept = [
+            (r, index[(index >= lo) & (index < hi)] - lo)
+            for r, lo, hi in zip(self.system.rows, ends, ends[1:], strict=False)
+        ]
+        part = replace(
+            self.system, rows=tuple(r.select(own) for r, own in kept if len(own)), target=self.system.target[index]
+        )
         whole = isinstance(part, System) and part.extra is not None
         return replace(part, extra=part.extra[index]) if whole else part
 
@@ -222,7 +233,8 @@ def sgd(
     limit: float | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
-    """θ ← θ − τ_k g_B over the mini-batches B of an epoch, g_B = (M/n) Σ_{i∈B} e_i ∇e_i with E g_B = ∇R_S for M batches (see `batches`).
+    """θ ← θ − τ_k g_B over the mini-batches B of an epoch, g_B = (M/n)
+    Σ_{i∈B} e_i ∇e_i with E g_B = ∇R_S for M batches (see `batches`).
 
     One step, and one state, is an epoch: every row once. With one batch and no momentum this is gradient descent.
 

@@ -32,14 +32,17 @@ MOST_EVALUATIONS = 100_000
 _EVALUATIONS = 50  # of the gradient, for each time that is asked for
 _FAILED = "the integrator found no step that is short enough"
 _SLIDES = (
-    "the integrator came to no next time in {:,} evaluations of the gradient: where an activation has a kink the flow may slide along it, "
+    "the integrator came to no next time in {:,} evaluations of the gradient: where an activation has a kink "
+    "the flow may slide along it, "
     "which gradient_descent does by steps that it need not shorten; smooth activations have none"
 )
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def flow_times(network: Model, problem: Problem, steps: int, step_size: float, count: int) -> list[float]:
-    """`count` log-spaced times from one step of gradient descent to all of them, after 0: what GD with that step size would cover."""
+    """`count` log-spaced times from one step of gradient descent to all of them, after 0:
+    what GD with that step size would cover.
+    """
     tau = step_size * step_limit(network, problem)
     return [0.0, *np.geomspace(tau, max(steps, 2) * tau, max(count - 1, 1)).tolist()]
 
@@ -69,7 +72,8 @@ def gradient_flow(
         memory: of an earlier run of it, to go on where that was.
 
     Yields:
-        The states. Where φ has kinks, as with ReLU, the flow may slide along one of them, for which no step of an integrator is short
+        The states. Where φ has kinks, as with ReLU, the flow may slide along one of them, for which no step of an
+        integrator is short
         enough: the state that `most` evaluations lead to is the last one then, and its note says so.
 
     Raises:
@@ -93,7 +97,9 @@ def gradient_flow(
     note = ""
     for k, time in list(enumerate(times))[held.step :]:
         if k > held.step:
-            y, time, note = _arrived(getattr(integrate, method)(slope, times[k - 1], y, time, rtol=rtol, atol=atol), most)
+            y, time, note = _arrived(
+                getattr(integrate, method)(slope, times[k - 1], y, time, rtol=rtol, atol=atol), most
+            )
         weights = _unflat(start, y)
         held.keep(k, weights, {"y": torch.from_numpy(np.ascontiguousarray(y))})
         e, gradient = residual_and_gradient(system, weights)
@@ -129,4 +135,6 @@ def _flat(*parts: Tensor) -> Array:
 def _unflat(start: Theta, values: Array) -> Theta:
     """The weights with displacements read from one flat array."""
     parts = torch.from_numpy(values.copy()).split([like.numel() for like in start.displacement])
-    return start.displaced(*(part.reshape(like.shape).to(like) for part, like in zip(parts, start.displacement, strict=True)))
+    return start.displaced(
+        *(part.reshape(like.shape).to(like) for part, like in zip(parts, start.displacement, strict=True))
+    )

@@ -65,16 +65,19 @@ def levenberg_marquardt(
     Args:
         network: where training starts; it is not changed.
         problem: the blocks.
-        damping: μ at θ⁰ as a share of the largest diagonal entry of JᵀJ/n; 0 is the Gauss–Newton method, each of whose steps is taken.
+        damping: μ at θ⁰ as a share of the largest diagonal entry of JᵀJ/n; 0 is the Gauss–Newton method, each of whose
+            steps is taken.
         steps: at most; a step is a Jacobian, a factorisation, and a residual for each μ that is tried.
         gradient_tolerance: CONVERGED when ‖∇R_S‖ is at most this share of its first value.
         step_tolerance: STAGNATED when R_S does not fall by a step δ with ‖δ‖ at most this share of 1 + ‖θ − θ⁰‖.
-        form: 'primal' factors JᵀJ, (P, P), 'dual' JJᵀ, (n, n), the tangent kernel; 'auto' the smaller one. The steps are the same.
+        form: 'primal' factors JᵀJ, (P, P), 'dual' JJᵀ, (n, n), the tangent kernel; 'auto' the smaller one. The steps
+            are the same.
         stop: when to end earlier.
         memory: of an earlier run of it, to go on where that was.
 
     Yields:
-        States, the first one θ⁰; `time` counts steps. When no μ lowers R_S, the last state repeats θ with status STAGNATED.
+        States, the first one θ⁰; `time` counts steps. When no μ lowers R_S, the last state repeats θ with status
+        STAGNATED.
 
     Raises:
         ValueError: an option out of its range.
@@ -88,12 +91,19 @@ def levenberg_marquardt(
         True
     """
     require_start(network, problem, steps)
-    for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
+    for name, value in (
+        ("damping", damping),
+        ("gradient_tolerance", gradient_tolerance),
+        ("step_tolerance", step_tolerance),
+    ):
         require_range(name, value, 0.0)
     held = memory or Memory()
     dual, n, system, weights = form_of(form), problem.points, problem.system(network), held.weights(network.weights)
     require_jacobian(network, problem, dual)
-    path, control = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held), Damping.remembered(held)
+    path, control = (
+        Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held),
+        Damping.remembered(held),
+    )
     e = residual(system, weights)
     for k in path.coming:
         path.keep(k, weights, {} if control is None else asdict(control))

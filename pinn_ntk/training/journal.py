@@ -58,7 +58,8 @@ class Journal:
         names = {name: None for row in self.rows for name, v in row.items() if isinstance(v, Tensor)}
         shapes = {name: next(_numpy(row[name]).shape for row in self.rows if name in row) for name in names}
         return {
-            name: np.stack([_numpy(row[name]) if name in row else np.full(shapes[name], math.nan) for row in self.rows]) for name in names
+            name: np.stack([_numpy(row[name]) if name in row else np.full(shapes[name], math.nan) for row in self.rows])
+            for name in names
         }
 
 

@@ -23,7 +23,8 @@ def least_squares(
     steps: int = 1,
     stop: StopRule | None = None,
 ) -> Iterator[State]:
-    """(a, β) = argmin ‖sΦa + Ψβ − Sf‖² + τ²‖D(a, β)‖² with D the norms of the columns and w at its start (see `solve_outer`).
+    """(a, β) = argmin ‖sΦa + Ψβ − Sf‖² + τ²‖D(a, β)‖² with D the norms of the columns and w at its start (see
+    `solve_outer`).
 
     Args:
         network: two layers; it is not changed.
@@ -58,7 +59,9 @@ def least_squares(
         return
     columns = net.width + len(net.extra)
     size = (3 * problem.points + 2 * columns) * columns * system.target.element_size()
-    require_bytes(size, system.target.device, f"the least-squares problem of {problem.points} rows by {columns} columns")
+    require_bytes(
+        size, system.target.device, f"the least-squares problem of {problem.points} rows by {columns} columns"
+    )
     solution = solve_outer(outer_matrix(system, weights.w), system.target, tikhonov, cutoff)
     solved = with_outer(weights, solution.coefficients)
     e, gradient = residual_and_gradient(system, solved)
@@ -87,8 +90,13 @@ def with_outer(weights: Weights, coefficients: Tensor) -> Weights:
 def _ended(state: State, solution: OuterSolution, target: Tensor) -> State:
     """The solution with its note."""
     size = float(target.norm())
-    relative = f"‖e‖ = {solution.residual_norm:.3g}" + (f" = {solution.residual_norm / size:.3g} ‖Sf‖" if size > 0.0 else "")
-    found = f"the outer weights are at their least-squares minimum: rank {solution.rank} of {len(solution.coefficients)}, {relative}"
+    relative = f"‖e‖ = {solution.residual_norm:.3g}" + (
+        f" = {solution.residual_norm / size:.3g} ‖Sf‖" if size > 0.0 else ""
+    )
+    found = (
+        f"the outer weights are at their least-squares minimum: rank {solution.rank} of "
+        f"{len(solution.coefficients)}, {relative}"
+    )
     if state.status is Status.NON_FINITE:
         return state
     return replace(state, status=Status.CONVERGED if state.status is Status.CONVERGED else Status.STAGNATED, note=found)

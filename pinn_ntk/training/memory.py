@@ -1,7 +1,8 @@
-"""What a method needs to go on from a state beside θ⁰ and its options: Δ = θ_k − θ⁰, the losses before it, and its own memory.
+"""What a method needs to go on from a state beside θ⁰ and its options: Δ = θ_k − θ⁰, the losses before it,
+and its own memory.
 
-A method writes it before each state that it yields. Given to the same method again, the same state comes first, and all that follow are the
-same to the bit.
+A method writes it before each state that it yields. Given to the same method again, the same state comes first, and all
+that follow are the same to the bit.
 """
 
 from collections.abc import Mapping

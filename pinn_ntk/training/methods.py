@@ -1,4 +1,6 @@
-"""The table of optimisers: each name's generator of states. The arguments of a generator are the keys that a person may set."""
+"""The table of optimisers: each name's generator of states. The arguments of a generator are the keys that a person may
+set.
+"""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -28,8 +30,9 @@ class Method:
     """One way to descend R_S.
 
     Attributes:
-        states: (network, problem, steps=…, stop=…, own options) → states, the first one θ⁰. It may also take `limit`, the step limit
-            of its law where it is known, and `tracked`, how many states are wanted of a method that chooses its own times.
+        states: (network, problem, steps=…, stop=…, own options) → states, the first one θ⁰. It may also take `limit`,
+            the step limit of its law where it is known, and `tracked`, how many states are wanted of a method that
+            chooses its own times.
         words: what it does, for a report.
         every: whether trackers are asked at every state.
         check: (network, own options) → whatever; raises ValueError for those that the method cannot take.
@@ -120,11 +123,15 @@ def method_named(name: str, options: Mapping[str, object]) -> Method:
     method = METHODS[name]
     for option in options:
         if option not in method.options:
-            raise ValueError(f"optimizer {name!r}: got the option {option!r}, expected one of {', '.join(method.options)}")
+            raise ValueError(
+                f"optimizer {name!r}: got the option {option!r}, expected one of {', '.join(method.options)}"
+            )
     return method
 
 
 def law(name: str, options: Mapping[str, object]) -> Dynamics:
-    """How a method with a step limit moves θ, its step still to be set: descent, heavy ball or Nesterov, by its own momentum."""
+    """How a method with a step limit moves θ, its step still to be set: descent, heavy ball or Nesterov,
+    by its own momentum.
+    """
     arguments = {**{k: p.default for k, p in method_named(name, options).arguments.items()}, **options}
     return momentum_dynamics(float(arguments.get("momentum", 0.0)), bool(arguments.get("nesterov", name == "nesterov")))

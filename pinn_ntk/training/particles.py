@@ -1,6 +1,8 @@
-"""Mean field: N particles θ_k = (a_k, w_k) in the potential that they make themselves, and their network h = (1/N) Σ_k a_k σ(w_k·x).
+"""Mean field: N particles θ_k = (a_k, w_k) in the potential that they make themselves, and their network h = (1/N)
+Σ_k a_k σ(w_k·x).
 
-    dθ_k = −∇V(θ_k; p_t) dt − κθ_k dt + √(2T) dB_k,   V(a, w; p) = (1/n) Σ_i e_i a φ(w; x_i),   p_t = (1/N) Σ_k δ_{θ_k(t)}.
+    dθ_k = −∇V(θ_k; p_t) dt − κθ_k dt + √(2T) dB_k,   V(a, w; p) = (1/n) Σ_i e_i a φ(w; x_i),   p_t = (1/N) Σ_k
+    δ_{θ_k(t)}.
 
 With κ = T = 0 this is θ' = −∇R_S in a time of its own: particles move by N∇R_S, so t_MF = t/N.
 """
@@ -27,7 +29,9 @@ from pinn_ntk.training.states import State, Status, StopRule
 
 INTEGRATORS = ("euler", "adaptive")
 MOST_STEPS = 20_000
-"""Steps of the adaptive method at most: where ∇φ jumps, as with ReLU, particles may slide along a kink and no step is short enough."""
+"""Steps of the adaptive method at most: where ∇φ jumps, as with ReLU,
+particles may slide along a kink and no step is short enough.
+"""
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Push = tuple[Tensor, Tensor, Tensor]
 
@@ -52,7 +56,9 @@ class _Cloud:
 
     @property
     def plain(self) -> bool:
-        """Whether θ moves by −N∇R_S alone. Coefficients of extra functions are no particles: they move at the rate 1."""
+        """Whether θ moves by −N∇R_S alone. Coefficients of extra functions are no particles:
+        they move at the rate 1.
+        """
         return self.weight_decay == 0.0 and self.temperature == 0.0 and not self.start.extra
 
     def gradient(self, weights: Weights) -> tuple[Tensor, Push]:
@@ -139,7 +145,9 @@ def _flat(parts: Push) -> Array:
 
 def _unflat(start: Weights, values: Array) -> Weights:
     """The weights with displacements read from one flat array."""
-    parts = torch.from_numpy(values.copy()).to(start.a0).split([start.da.numel(), start.dw.numel(), start.extra.numel()])
+    parts = (
+        torch.from_numpy(values.copy()).to(start.a0).split([start.da.numel(), start.dw.numel(), start.extra.numel()])
+    )
     return start.displaced(parts[0], parts[1].reshape(start.dw.shape), parts[2])
 
 
@@ -163,8 +171,9 @@ def particle_flow(
 ) -> Iterator[State]:
     """dθ_k = −(N∇_{θ_k}R_S + κθ_k) dt + √(2T) dB_k over the mean-field time steps·dt.
 
-    `State.time` stays the time t = N·t_MF of θ' = −∇R_S, in which all rates of the theory are written; the mean-field time is
-    `state.time / network.width`. An Euler step dt without noise and decay is a step τ = N·dt of gradient descent, and is called that.
+    `State.time` stays the time t = N·t_MF of θ' = −∇R_S, in which all rates of the theory are written; the mean-field
+    time is `state.time / network.width`. An Euler step dt without noise and decay is a step τ = N·dt of gradient
+    descent, and is called that.
 
     Args:
         network: where the particles start; its scaling is 'mean_field'. It is not changed.
@@ -172,7 +181,8 @@ def particle_flow(
         step_size: N·dt as a fraction of the step limit 2nN/λ_max(K̂), or N·dt itself with `absolute`.
         absolute: how step_size is meant.
         dt: the step in mean-field time, in the place of step_size.
-        method: 'euler' (with noise: Euler–Maruyama), a state for each step; or 'adaptive': Dormand–Prince of order 8, `tracked` states.
+        method: 'euler' (with noise: Euler–Maruyama), a state for each step; or 'adaptive': Dormand–Prince of order 8,
+            `tracked` states.
         temperature: T ≥ 0 of the entropic noise.
         weight_decay: κ ≥ 0, for the particles.
         noise_seed: of the noise.
@@ -185,24 +195,31 @@ def particle_flow(
         memory: of an earlier run of it, to go on where that was; the adaptive method has none.
 
     Raises:
-        ValueError: a network without the 1/N, an unknown method, a number out of range, or noise under the adaptive method.
+        ValueError: a network without the 1/N, an unknown method, a number out of range, or noise under the adaptive
+            method.
     """
     require_particles(network, {"method": method, "temperature": temperature})
     _check(step_size if dt is None else dt, steps, temperature, weight_decay)
     cloud = _Cloud(accelerated(problem.system(network), network, steps), network, weight_decay, temperature, noise_seed)
-    tau = network.width * dt if dt is not None else step_size if absolute else step_size * _limit(network, problem, limit)
+    tau = (
+        network.width * dt if dt is not None else step_size if absolute else step_size * _limit(network, problem, limit)
+    )
     stuck = None if math.isfinite(tau) else Status.NON_FINITE if math.isnan(tau) else Status.STAGNATED
     tau = tau if stuck is None else 0.0
     dt, rule = tau / network.width, stop or StopRule()
     if not cloud.plain:
         rule = replace(rule, window=max(rule.window, steps + 1))
-    advance = _euler(cloud, dt, steps) if method == "euler" else _adaptive(cloud, _spaced(dt, steps, tracked), rtol, atol)
+    advance = (
+        _euler(cloud, dt, steps) if method == "euler" else _adaptive(cloud, _spaced(dt, steps, tracked), rtol, atol)
+    )
     if not cloud.plain:
         dynamics = Dynamics("other", tau if method == "euler" else 0.0)
     else:
         dynamics = Dynamics("descent", tau) if method == "euler" else Dynamics("flow")
     held = (memory or Memory()) if method == "euler" else None
-    yield from _states(cloud, problem, advance, rule, dynamics, stuck or (Status.MAX_STEPS if steps == 0 else None), held)
+    yield from _states(
+        cloud, problem, advance, rule, dynamics, stuck or (Status.MAX_STEPS if steps == 0 else None), held
+    )
 
 
 def _spaced(dt: float, steps: int, count: int) -> list[float]:
@@ -220,7 +237,11 @@ def require_particles(network: Model, options: Mapping[str, object]) -> None:
     Raises:
         ValueError: a network without the 1/N, an unknown method, or noise under the adaptive one.
     """
-    network, method, temperature = require_two_layer(network, "particle_flow"), options.get("method"), options.get("temperature", 0.0)
+    network, method, temperature = (
+        require_two_layer(network, "particle_flow"),
+        options.get("method"),
+        options.get("temperature", 0.0),
+    )
     if network.scaling != "mean_field":
         raise ValueError(
             f"scaling: got {network.scaling!r}, expected 'mean_field': particles are neurons of h = (1/N) Σ a σ(w·x); "
@@ -229,7 +250,9 @@ def require_particles(network: Model, options: Mapping[str, object]) -> None:
     if method not in (None, *INTEGRATORS):
         raise ValueError(f"method: got {method!r}, expected one of {', '.join(INTEGRATORS)}")
     if temperature and method == "adaptive":
-        raise ValueError(f"temperature: got {temperature} with the adaptive method, expected 0; noise needs method 'euler'")
+        raise ValueError(
+            f"temperature: got {temperature} with the adaptive method, expected 0; noise needs method 'euler'"
+        )
 
 
 def _check(step: float, steps: int, temperature: float, weight_decay: float) -> None:
@@ -245,7 +268,13 @@ def _limit(network: TwoLayer, problem: Problem, known: float | None) -> float:
 
 
 def _states(
-    cloud: _Cloud, problem: Problem, advance: _Advance, rule: StopRule, dynamics: Dynamics, ended: Status | None, held: Memory | None
+    cloud: _Cloud,
+    problem: Problem,
+    advance: _Advance,
+    rule: StopRule,
+    dynamics: Dynamics,
+    ended: Status | None,
+    held: Memory | None,
 ) -> Iterator[State]:
     """One state for each move, the initial one first; the only one when it has ended already."""
     before = held or Memory()

@@ -82,7 +82,9 @@ class Path:
         """R_S = ‖e‖²/(2n)."""
         return float(e @ e) / (2 * self.problem.points)
 
-    def state(self, k: int, weights: Any, e: Tensor, gradient: Sequence[Tensor], time: float, step_size: float = 0.0) -> State:
+    def state(
+        self, k: int, weights: Any, e: Tensor, gradient: Sequence[Tensor], time: float, step_size: float = 0.0
+    ) -> State:
         """The state after k steps; its status says whether it is the last.
 
         Args:

@@ -1,7 +1,8 @@
 """Quasi-second order: L-BFGS on R_S = ‖e‖²/(2n), with the strong Wolfe conditions.
 
-torch.optim.LBFGS keeps its memory between calls, works on any device, and got as far as scipy's L-BFGS-B on stiff problems once R_S is
-multiplied by a large power of two: it drops a pair (s, y) when y·s ≤ 1e-10, an absolute number that small losses meet too soon.
+torch.optim.LBFGS keeps its memory between calls, works on any device, and got as far as scipy's L-BFGS-B on stiff
+problems once R_S is multiplied by a large power of two: it drops a pair (s, y) when y·s ≤ 1e-10, an absolute number
+that small losses meet too soon.
 
 Examples:
     >>> from pinn_ntk import TwoLayer, box, laplacian, lbfgs, pose
@@ -57,7 +58,9 @@ class _Objective:
         return self.weights.displaced(*here), e, gradient
 
     def __call__(self) -> float:
-        """c·R_S, its gradient left where torch looks for it; above the ceiling is a level wall, as the cubes of what is there overflow."""
+        """c·R_S, its gradient left where torch looks for it; above the ceiling is a level wall,
+        as the cubes of what is there overflow.
+        """
         _, e, gradient = self.evaluate()
         loss = float(e @ e) / (2 * self.points)
         below = loss < self.ceiling and all(bool(torch.isfinite(g).all()) for g in gradient)
@@ -75,7 +78,8 @@ def lbfgs(
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
-    """θ_{k+1} = θ_k − t_k H_k ∇R_S(θ_k), H_k from the last pairs of steps and gradient changes, t_k by strong Wolfe (Liu & Nocedal 1989).
+    """θ_{k+1} = θ_k − t_k H_k ∇R_S(θ_k), H_k from the last pairs of steps and gradient changes,
+    t_k by strong Wolfe (Liu & Nocedal 1989).
 
     Args:
         network: where training starts; it is not changed.
@@ -87,8 +91,8 @@ def lbfgs(
         memory: of an earlier run of it, to go on where that was.
 
     Yields:
-        States, the first one θ⁰; `time` counts iterations. When a line search fails, the memory is dropped once; when it fails from
-        −∇R_S too, the last state repeats θ with status STAGNATED.
+        States, the first one θ⁰; `time` counts iterations. When a line search fails, the memory is dropped once; when
+        it fails from −∇R_S too, the last state repeats θ with status STAGNATED.
 
     Raises:
         ValueError: an option out of its range.
@@ -98,7 +102,9 @@ def lbfgs(
     require_range("gradient_tolerance", gradient_tolerance, 0.0)
     held = memory or Memory()
     path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
-    objective = _Objective(accelerated(problem.system(network), network, steps), held.weights(network.weights), problem.points)
+    objective = _Objective(
+        accelerated(problem.system(network), network, steps), held.weights(network.weights), problem.points
+    )
     objective.scale, objective.ceiling = held.get("scale", 1.0), held.get("ceiling", math.inf)
     minimiser, fresh = _minimiser(objective, history_size), held.get("fresh", True)
     minimiser.state[objective.moving[0]].update(copied(held.get("pairs", {})))

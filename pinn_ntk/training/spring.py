@@ -2,7 +2,8 @@
 
     δ_k = argmin_δ ‖e + Jδ‖²/n + λ‖δ − μδ_{k−1}‖² = μδ_{k−1} − Jᵀ(JJᵀ + nλI)⁻¹(e + μJδ_{k−1}).
 
-What the rows of this step do not determine is kept from the steps before. With μ = 0 it is a Levenberg–Marquardt step of fixed damping.
+What the rows of this step do not determine is kept from the steps before. With μ = 0 it is a Levenberg–Marquardt step
+of fixed damping.
 
 Examples:
     >>> from pinn_ntk import TwoLayer, box, laplacian, pose, spring
@@ -75,7 +76,12 @@ def spring(
     require_jacobian(network, problem, dual)
     held = memory or Memory()
     path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
-    system, weights, delta, shift = problem.system(network), held.weights(network.weights), held.get("delta"), held.get("shift", 0.0)
+    system, weights, delta, shift = (
+        problem.system(network),
+        held.weights(network.weights),
+        held.get("delta"),
+        held.get("shift", 0.0),
+    )
     for k in path.coming:
         path.keep(k, weights, {"delta": delta, "shift": shift})
         e, J = residual(system, weights), jacobian(system, weights)
@@ -90,7 +96,9 @@ def spring(
         weights = weights.moved(*split(weights, rate * delta))
 
 
-def remembered(J: Tensor, e: Tensor, before: Tensor | None, damping: float, momentum: float, dual: bool | None = None) -> Tensor:
+def remembered(
+    J: Tensor, e: Tensor, before: Tensor | None, damping: float, momentum: float, dual: bool | None = None
+) -> Tensor:
     """δ = μδ₋₁ − Jᵀ(JJᵀ + nλI)⁻¹(e + μJδ₋₁), (P,).
 
     Args:

@@ -21,7 +21,11 @@ from pinn_ntk.training.journal import Value as Value
 from pinn_ntk.training.states import State, Status
 
 _TRACKING = 0.4  # of the seconds of training
-_SWEPT, _SWEPT_COMPILED, _CALLED = 15e-9, 2e-9, 1.5e-4  # seconds for a number of n × N, eager and compiled, and for a step
+_SWEPT, _SWEPT_COMPILED, _CALLED = (
+    15e-9,
+    2e-9,
+    1.5e-4,
+)  # seconds for a number of n × N, eager and compiled, and for a step
 _MULTIPLIED, _ROTATED = 3.2e-11, 8.4e-10  # seconds for each of n²N(D + 1) in a kernel, and of n³ in two spectra
 _FEWEST = 5  # spectra of a run
 
@@ -31,8 +35,8 @@ class History:
     """What was measured.
 
     Attributes:
-        columns: name → one number per tracked step (`step`, `time`, `loss`, `loss.<block>`, `lambda_min`, …), NaN where not
-            available; `seconds` is the time spent in training so far.
+        columns: name → one number per tracked step (`step`, `time`, `loss`, `loss.<block>`, `lambda_min`, …), NaN where
+            not available; `seconds` is the time spent in training so far.
         arrays: name → one array per tracked step, stacked, (T, …).
         losses: R_S at every step, tracked or not.
         status: why training stopped.
@@ -63,14 +67,19 @@ def loss_tracker(problem: Problem) -> Tracker:
 
     def track(state: State) -> Mapping[str, Value]:
         """The numbers of one state."""
-        parts = {f"loss.{name}": float(state.residual[rows] @ state.residual[rows]) / (2 * n) for name, rows in problem.slices.items()}
+        parts = {
+            f"loss.{name}": float(state.residual[rows] @ state.residual[rows]) / (2 * n)
+            for name, rows in problem.slices.items()
+        }
         return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2}
 
     return track
 
 
 def displacement_tracker(state: State) -> Mapping[str, Value]:
-    """How far θ has moved since initialisation: max |Δa| and max |Δw| of two layers, max |Δθ| and ‖Δθ‖/‖θ⁰‖ of a module."""
+    """How far θ has moved since initialisation: max |Δa| and max |Δw| of two layers,
+    max |Δθ| and ‖Δθ‖/‖θ⁰‖ of a module.
+    """
     return state.weights.movement(state.start.weights)
 
 
@@ -98,12 +107,15 @@ def _ratio(error: Tensor, size: Tensor) -> float:
 
 
 class KernelTracker:
-    """K̂(t) and K̂^(a)(t): smallest and largest eigenvalues with their floors, drift since initialisation, eᵀK̂e and eᵀK̂^(a)e.
+    """K̂(t) and K̂^(a)(t): smallest and largest eigenvalues with their floors, drift since initialisation,
+    eᵀK̂e and eᵀK̂^(a)e.
 
-    mode_losses = (u_jᵀe(t))²/(2n), u_j the eigenvectors of K̂ at its first call, ascending: what each initial mode holds of the loss.
+    mode_losses = (u_jᵀe(t))²/(2n), u_j the eigenvectors of K̂ at its first call, ascending: what each initial mode
+    holds of the loss.
 
     Part (a), the columns that end in _a, is there for two layers only.
-    drift = ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, drift_a = ‖K̂^(a)_t − K̂^(a)_0‖_F (absolute: the stopping time t* is defined by it).
+    drift = ‖K̂_t − K̂_0‖_F/‖K̂_0‖_F, drift_a = ‖K̂^(a)_t − K̂^(a)_0‖_F (absolute: the stopping time t* is defined by
+    it).
 
     Args:
         problem: the rows.
@@ -124,7 +136,12 @@ class KernelTracker:
             NonFiniteError: the kernel has entries that are not finite.
         """
         network, factors = state.network, dict[str, Tensor]()  # a copy, which is as large as θ
-        if self.spectra is None or self.first is None or state.step in self.spectra or state.status is not Status.RUNNING:
+        if (
+            self.spectra is None
+            or self.first is None
+            or state.step in self.spectra
+            or state.status is not Status.RUNNING
+        ):
             kernel, factors = tangent_kernel_and_factors(network, self.problem)
         else:
             kernel = tangent_kernel(network, self.problem)
@@ -162,7 +179,11 @@ class KernelTracker:
         except SpectrumError as error:
             self.notes.append(f"step {state.step}: no spectrum of part {part}: {error}")
             empty = torch.full((self.problem.points,), math.nan)
-            return {**{f"{n}{suffix}": math.nan for n in names}, f"eigenvalues{suffix}": empty, f"alignment{suffix}": empty}
+            return {
+                **{f"{n}{suffix}": math.nan for n in names},
+                f"eigenvalues{suffix}": empty,
+                f"alignment{suffix}": empty,
+            }
         if part == "total" and self.modes is None and state.step == 0:
             self.modes = spectrum.vectors
         values = (spectrum.lambda_min, spectrum.lambda_max, spectrum.floor, spectrum.effective_rank)
@@ -174,7 +195,8 @@ class KernelTracker:
 
 
 def tracked_steps(steps: int, count: int = 40, every: int | None = None) -> list[int]:
-    """Steps 0…steps at which trackers are asked: log-spaced by default, every so many on request; first and last always.
+    """Steps 0…steps at which trackers are asked: log-spaced by default, every so many on request;
+    first and last always.
 
     Raises:
         ValueError: fewer than two, or `every` below 1.
@@ -191,9 +213,11 @@ def tracked_steps(steps: int, count: int = 40, every: int | None = None) -> list
 
 
 def spectrum_steps(tracked: Sequence[int], points: int, width: int, inputs: int, compiled: bool) -> list[int] | None:
-    """Which tracked steps have eigenvalues, so that tracking takes about half of what training takes; None for all, at least five.
+    """Which tracked steps have eigenvalues, so that tracking takes about half of what training takes; None for all,
+    at least five.
 
-    Predicted from operations: a step sweeps n·N numbers, a kernel takes n²N(D + 1) of them, its factors as many again, a spectrum n³.
+    Predicted from operations: a step sweeps n·N numbers, a kernel takes n²N(D + 1) of them, its factors as many again,
+    a spectrum n³.
 
     Args:
         tracked: steps, ascending, 0 first.
@@ -245,7 +269,9 @@ def track(
             held.seconds = time.perf_counter() - begin - spent
             if on_state is not None:
                 on_state(state)
-            if state.step in wanted or status is not Status.RUNNING or state.dynamics.kind == "flow":  # a flow has few states, by request
+            if (
+                state.step in wanted or status is not Status.RUNNING or state.dynamics.kind == "flow"
+            ):  # a flow has few states, by request
                 start = time.perf_counter()
                 held.ask(trackers, state, start - begin - spent)
                 spent += time.perf_counter() - start

@@ -1,4 +1,5 @@
-"""Variable projection: R_S = ‖e‖²/(2n) as a function of the inner weights w alone, the outer ones being c = M(w)⁺y, M = [sΦ, Ψ], y = Sf.
+"""Variable projection: R_S = ‖e‖²/(2n) as a function of the inner weights w alone, the outer ones being c = M(w)⁺y,
+M = [sΦ, Ψ], y = Sf.
 
     e(w) = M c − y = −(I − MM⁺)y,   ∂e/∂w ≈ (I − MM⁺)(∂M/∂w)c   (Kaufman 1975),
 
@@ -98,7 +99,8 @@ def variable_projection(
         memory: of an earlier run of it, to go on where that was.
 
     Yields:
-        θ⁰, then states whose outer weights are those of least squares; `time` counts steps. Where neurons are as many as rows the outer
+        θ⁰, then states whose outer weights are those of least squares; `time` counts steps. Where neurons are as many
+        as rows the outer
         weights alone meet every row: the second state is the last one then, and its note says so.
 
     Raises:
@@ -109,7 +111,11 @@ def variable_projection(
         Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973); Kaufman, BIT 15 (1975).
     """
     require_start(network, problem, steps)
-    for name, value in (("damping", damping), ("gradient_tolerance", gradient_tolerance), ("step_tolerance", step_tolerance)):
+    for name, value in (
+        ("damping", damping),
+        ("gradient_tolerance", gradient_tolerance),
+        ("step_tolerance", step_tolerance),
+    ):
         require_range(name, value, 0.0)
     require_range("tikhonov", tikhonov, 0.0, above=True)
     net = require_outer("variable_projection", network)
@@ -131,7 +137,9 @@ def variable_projection(
         else:
             J = place.jacobian()
             control = control or Damping(damping * float((J * J).sum(0).max()) / problem.points)
-            trial = next_step(J, place.e, partial(_moved, place, tikhonov), control, step_tolerance * _size(place.weights))
+            trial = next_step(
+                J, place.e, partial(_moved, place, tikhonov), control, step_tolerance * _size(place.weights)
+            )
             if isinstance(trial, str):
                 yield path.stuck(state, trial)
                 return
@@ -154,7 +162,10 @@ def _full(state: State, place: Eliminated) -> State:
     n, columns = place.factor.matrix.shape
     if state.status is not Status.RUNNING or columns < n:
         return state
-    note = f"{columns} outer weights meet all {n} rows: nothing is left for the inner ones; use fewer neurons, or least_squares"
+    note = (
+        f"{columns} outer weights meet all {n} rows: nothing is left for the inner ones; use fewer neurons, or "
+        "least_squares"
+    )
     return replace(state, status=Status.STAGNATED, note=note)
 
 

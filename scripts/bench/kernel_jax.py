@@ -1,4 +1,6 @@
-"""The same kernel by JAX: the jitted Jacobian of 𝓛h over all parameters, contracted; or neural-tangents, by the first argument."""
+"""The same kernel by JAX: the jitted Jacobian of 𝓛h over all parameters, contracted; or neural-tangents,
+by the first argument.
+"""
 
 import os
 import sys
@@ -23,7 +25,9 @@ def operator(theta, point):
     """Δu + b·∇u + u at one point, b = (1, …, 1)."""
     slope = jax.grad(u, 1)
     first = slope(theta, point)
-    second = jax.vmap(lambda unit: jax.jvp(lambda p: slope(theta, p), (point,), (unit,))[1] @ unit)(jnp.eye(args.d, dtype=point.dtype))
+    second = jax.vmap(lambda unit: jax.jvp(lambda p: slope(theta, p), (point,), (unit,))[1] @ unit)(
+        jnp.eye(args.d, dtype=point.dtype)
+    )
     return second.sum() + first.sum() + u(theta, point)
 
 

@@ -1,4 +1,6 @@
-"""Rounds of workers, one process after another and interleaved, so that whatever else the machine does falls on all of them."""
+"""Rounds of workers, one process after another and interleaved, so that whatever else the machine does falls on all of
+them.
+"""
 
 import csv
 import os
@@ -55,13 +57,19 @@ def timed(worker: Worker, sizes: Sequence[str], threads: int) -> Timing:
     plain = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     flags = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'} intra_op_parallelism_threads={threads}"
     launcher = (
-        [] if worker.processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={worker.processes}", "--"]
+        []
+        if worker.processes == 1
+        else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={worker.processes}", "--"]
     )
     command = [str(worker.python), *launcher, str(WORKERS / worker.script), *worker.words, *sizes]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**plain, **own, "XLA_FLAGS": flags})
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**plain, **own, "XLA_FLAGS": flags}
+    )
     lines = [line for line in done.stdout.splitlines() if line.startswith("result,")]
     if done.returncode or not lines:
-        raise SystemExit(f"bench: {worker.name} {' '.join(sizes)} ended with exit code {done.returncode}:\n{done.stderr[-2000:]}")
+        raise SystemExit(
+            f"bench: {worker.name} {' '.join(sizes)} ended with exit code {done.returncode}:\n{done.stderr[-2000:]}"
+        )
     _, ms, check, version = lines[-1].split(",", 3)
     return Timing(float(ms), float(check), version)
 
@@ -91,17 +99,38 @@ def compared(what: str, case: str, ours: Sequence[Timing], other: str, theirs: S
     ratio = statistics.median(ratios)
     medians = [statistics.median(t.ms for t in each) for each in (ours, theirs)]
     return row(
-        what, case, medians[0], "ms", other, medians[1], (ratio, ratios[0], ratios[-1]), f"≥ {target:g}", ratio >= target, theirs[0].version
+        what,
+        case,
+        medians[0],
+        "ms",
+        other,
+        medians[1],
+        (ratio, ratios[0], ratios[-1]),
+        f"≥ {target:g}",
+        ratio >= target,
+        theirs[0].version,
     )
 
 
-def multiple(what: str, case: str, ours: Sequence[Timing], other: str, theirs: Sequence[Timing], most: float | None = None) -> Row:
+def multiple(
+    what: str, case: str, ours: Sequence[Timing], other: str, theirs: Sequence[Timing], most: float | None = None
+) -> Row:
     """A row: ours as a multiple of something, round by round; without a target it is a floor to be known."""
     ratios = sorted(o.ms / t.ms for o, t in zip(ours, theirs, strict=True))
     medians = [statistics.median(t.ms for t in each) for each in (ours, theirs)]
     ratio = statistics.median(ratios)
     target = "floor" if most is None else f"≤ {most:g}"
-    return row(what, case, medians[0], "ms", other, medians[1], (ratio, ratios[0], ratios[-1]), target, most is None or ratio <= most)
+    return row(
+        what,
+        case,
+        medians[0],
+        "ms",
+        other,
+        medians[1],
+        (ratio, ratios[0], ratios[-1]),
+        target,
+        most is None or ratio <= most,
+    )
 
 
 def row(
@@ -141,7 +170,8 @@ def write(rows: Sequence[Row], path: Path = RESULTS / "speed.csv") -> None:
         writer.writerows(merged)
     for r in rows:
         print(
-            f"{r['id']:4s} {r['case']:34s} ours {r['ours']:>8s} {r['unit']:3s} {r['other']:26s} {r['theirs']:>8s}  {r['ratio']:>6s}×"
+            f"{r['id']:4s} {r['case']:34s} ours {r['ours']:>8s} {r['unit']:3s} {r['other']:26s} "
+            f"{r['theirs']:>8s}  {r['ratio']:>6s}×"
             f" ({r['low']} … {r['high']})  target {r['target']}  {r['met']}",
             flush=True,
         )

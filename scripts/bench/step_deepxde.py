@@ -1,4 +1,6 @@
-"""The same step by DeepXDE on its PyTorch backend: an FNN with one hidden layer, the weights set to ours, optimizer sgd."""
+"""The same step by DeepXDE on its PyTorch backend: an FNN with one hidden layer, the weights set to ours,
+optimizer sgd.
+"""
 
 import os
 import time

@@ -1,4 +1,6 @@
-"""The floor of the step: σ alone for all rows and neurons, twice, by the same compiler with the same instructions, nothing stored."""
+"""The floor of the step: σ alone for all rows and neurons, twice, by the same compiler with the same instructions,
+nothing stored.
+"""
 
 import torch
 from timing import arguments, data, median_ms, report
@@ -26,4 +28,8 @@ def by_neurons(points: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
     return tanh(written_out(points, inner.mT), 0)[0].sum(-2)
 
 
-report(median_ms(lambda: (by_rows(x, columns), by_neurons(x, columns)), args.seconds), float("nan"), f"pinn_ntk {pinn_ntk.__version__}")
+report(
+    median_ms(lambda: (by_rows(x, columns), by_neurons(x, columns)), args.seconds),
+    float("nan"),
+    f"pinn_ntk {pinn_ntk.__version__}",
+)

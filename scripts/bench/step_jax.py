@@ -1,4 +1,6 @@
-"""The same step by hand-written, jitted JAX: second derivatives forward over reverse, one jvp of the gradient for each coordinate."""
+"""The same step by hand-written, jitted JAX: second derivatives forward over reverse,
+one jvp of the gradient for each coordinate.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""One full-batch step of gradient descent on R_S for Δu + u by pinn_ntk: loss, gradient, update. `compile` as argument: auto or never."""
+"""One full-batch step of gradient descent on R_S for Δu + u by pinn_ntk: loss, gradient, update. `compile` as argument:
+auto or never.
+"""
 
 import sys
 

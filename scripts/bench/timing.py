@@ -1,4 +1,6 @@
-"""What every worker shares: arguments, the same numbers for all, and the median time of a call. Imported by path, in any environment."""
+"""What every worker shares: arguments, the same numbers for all, and the median time of a call. Imported by path,
+in any environment.
+"""
 
 import argparse
 import statistics

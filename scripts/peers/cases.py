@@ -72,7 +72,9 @@ def measured_at(case: Case) -> tuple[np.ndarray, np.ndarray]:
         return table[:, :2].T.copy(), table[:, 2].copy()
     from scipy.stats import qmc
 
-    x = case.low + (case.high - case.low) * qmc.Sobol(2, scramble=True, seed=SEED).random(2**19)[:POINTS].T  # as in accuracy.py
+    x = (
+        case.low + (case.high - case.low) * qmc.Sobol(2, scramble=True, seed=SEED).random(2**19)[:POINTS].T
+    )  # as in accuracy.py
     return x, case.exact(x)
 
 

@@ -1,6 +1,7 @@
 """scikit-fem on A1, A6 and A8: error against seconds over refinements.
 
-Run by peers.py in the peers' environment: `finite_elements.py SECONDS CASE …`. Seconds are those of mesh, assembly and solve.
+Run by peers.py in the peers' environment: `finite_elements.py SECONDS CASE …`. Seconds are those of mesh, assembly and
+solve.
 """
 
 import sys
@@ -22,7 +23,9 @@ def square(case: Case, n: int) -> MeshTri:
 
 
 def perforated(n: int) -> MeshTri2:
-    """Four squares, each with rings from its hole to its sides, 4n points around and n out; edges on the holes are arcs."""
+    """Four squares, each with rings from its hole to its sides, 4n points around and n out;
+    edges on the holes are arcs.
+    """
     points, triangles, total = [], [], 0
     for centre in CENTRES:
         ring = perimeter(n) * 0.25 + np.sign(centre) * 0.25
@@ -73,7 +76,11 @@ def weak(case: Case):
         a, b, d = case.matrix(w.x)
         (ux, uy), (vx, vy) = u.grad, v.grad
         flux = (a * ux + b * uy) * vx + (b * ux + d * uy) * vy
-        return flux if case.name != "A8" else flux + ((w.x[0] + 0.3 * np.pi * np.cos(np.pi * w.x[1])) * ux + w.x[1] * uy) * v
+        return (
+            flux
+            if case.name != "A8"
+            else flux + ((w.x[0] + 0.3 * np.pi * np.cos(np.pi * w.x[1])) * ux + w.x[1] * uy) * v
+        )
 
     return BilinearForm(left), LinearForm(lambda v, w: -case.source(w.x) * v)
 
@@ -94,7 +101,9 @@ def solved(case: Case, n: int, element) -> tuple[Basis, np.ndarray]:
 
 
 def values(basis: Basis, u: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """u at points: the elements with the nearest centres are tried, and the one kept in which the point lies deepest."""
+    """u at points: the elements with the nearest centres are tried,
+    and the one kept in which the point lies deepest.
+    """
     from scipy.spatial import cKDTree
 
     mesh = basis.mesh

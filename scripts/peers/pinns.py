@@ -1,7 +1,8 @@
-"""DeepXDE on A1, A6 and A8 as its documentation does: a network 3×50 tanh, Adam at 1e-3, then L-BFGS; error against seconds.
+"""DeepXDE on A1, A6 and A8 as its documentation does: a network 3×50 tanh, Adam at 1e-3, then L-BFGS;
+error against seconds.
 
-Run by peers.py in the peers' environment: `pinns.py SECONDS DTYPE CASE`. Half of the time is Adam's, what is left L-BFGS's. Seconds are
-those of training: the clock stands still while errors are measured.
+Run by peers.py in the peers' environment: `pinns.py SECONDS DTYPE CASE`. Half of the time is Adam's, what is left
+L-BFGS's. Seconds are those of training: the clock stands still while errors are measured.
 """
 
 import os
@@ -17,7 +18,10 @@ from cases import CASES, CENTRES, RADIUS, Case, measured_at, relative, row
 
 LAYERS, RATE, SEED = [2, 50, 50, 50, 1], 1e-3, 0
 DOMAIN, BOUNDARY = {"A1": 1200, "A8": 1200, "A6": 2500}, {"A1": 120, "A8": 120, "A6": 0}  # its examples' numbers
-SQUARE, CIRCLE = 240, 65  # A6: points of the square and of each circle; a nested difference draws one in eighteen of them on the square
+SQUARE, CIRCLE = (
+    240,
+    65,
+)  # A6: points of the square and of each circle; a nested difference draws one in eighteen of them on the square
 FIRST, GROWTH = 1.0, 1.4  # seconds of the first error, and by how much the next is later
 ENDLESS = 10**8
 
@@ -102,7 +106,9 @@ def main(seconds: float, dtype: str, name: str) -> None:
     dde.config.set_random_seed(SEED)
     case, shape = CASES[name], geometry(CASES[name])
     condition = dde.icbc.DirichletBC(shape, boundary(case), lambda _, on_boundary: on_boundary)
-    data = dde.data.PDE(shape, residual(case), condition, num_domain=DOMAIN[name], num_boundary=BOUNDARY[name], anchors=anchors(case))
+    data = dde.data.PDE(
+        shape, residual(case), condition, num_domain=DOMAIN[name], num_boundary=BOUNDARY[name], anchors=anchors(case)
+    )
     model = dde.Model(data, dde.nn.FNN(LAYERS, "tanh", "Glorot uniform"))
     logger = Logger(case, "DeepXDE" if dtype == "float32" else f"DeepXDE {dtype}")
     model.compile("adam", lr=RATE)

@@ -12,7 +12,8 @@ from pinn_ntk.app.cli import main
 from pinn_ntk.reporting import record
 
 TINY = (
-    "problem=poisson_1d", "activation=tanh", "problem.points=4", "problem.test_points=16", "network.width=12", "optimizer.steps=6",
+    "problem=poisson_1d", "activation=tanh", "problem.points=4", "problem.test_points=16", "network.width=12",
+    "optimizer.steps=6",
     "optimizer.step_size=0.1", "tracker.count=3", "theory=none", "device=cpu",
     "study.workers=1",
 )  # fmt: skip

@@ -1,14 +1,19 @@
-"""Bad input by the command: refused before anything is made, everything at once, key, value, expectation and remedy in the message."""
+"""Bad input by the command: refused before anything is made, everything at once, key, value,
+expectation and remedy in the message.
+"""
 
 import pytest
 
-TEXT = 'kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: {kind: laplacian}\nexact: "x*y"\npoints: 9\n'
+TEXT = (
+    'kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: {kind: laplacian}\nexact: "x*y"\npoints: 9\n'
+)
 MINE = ("--config-dir", "my_conf", "problem=mine")
 
 
 @pytest.mark.parametrize(
     ("word", "nearest"),
-    [("network.widht=3", "network.width"), ("problem.pionts=3", "problem.points"), ("sede=1", "seed"), ("steps=3", "optimizer.steps"),
+    [("network.widht=3", "network.width"), ("problem.pionts=3", "problem.points"), ("sede=1", "seed"), ("steps=3",
+    "optimizer.steps"),
      ("optimiser=gradient_flow", "optimizer"), ("+network.widht=3", "network.width")],
 )  # fmt: skip
 def test_row_1_unknown_key(refused, word: str, nearest: str) -> None:
@@ -17,12 +22,16 @@ def test_row_1_unknown_key(refused, word: str, nearest: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [("network.width=abc", "got 'abc', expected a whole number"), ("network.width=1.5", "got 1.5, expected a whole number"),
-     ("network.width=null", "got null, expected a whole number"), ("network.width=true", "got true, expected a whole number"),
+    [("network.width=abc", "got 'abc', expected a whole number"), ("network.width=1.5",
+    "got 1.5, expected a whole number"),
+     ("network.width=null", "got null, expected a whole number"), ("network.width=true",
+     "got true, expected a whole number"),
      ("network.width=[1]", "got [1], expected a whole number"), ("strict=1", "got 1, expected true or false"),
      ("optimizer.step_size=fast", "expected a number, above 0"), ("problem.boundary=3", "expected one of hard, soft"),
-     ("problem.weight=3", "numbers by block name"), ("problem.seed=x", "a whole number"), ("network.width.x=3", "expected a whole number"),
-     ("network={width: 3}", "set as network.key=value"), ("output.x=3", "expected text"), ("activation.name=3", "expected one of relu")],
+     ("problem.weight=3", "numbers by block name"), ("problem.seed=x", "a whole number"), ("network.width.x=3",
+     "expected a whole number"),
+     ("network={width: 3}", "set as network.key=value"), ("output.x=3", "expected text"), ("activation.name=3",
+     "expected one of relu")],
 )  # fmt: skip
 def test_row_2_wrong_type(refused, word: str, expected: str) -> None:
     message = refused(word)
@@ -32,8 +41,10 @@ def test_row_2_wrong_type(refused, word: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["network.width=0", "network.width=-3", "optimizer.steps=-1", "optimizer.step_size=0", "problem.points=0", "theory.delta=1",
-     "tracker.every=0", "network.gamma=-1", "problem.weight.boundary=0", "optimizer.divergence=0.5", "seed=-1", "theory.delta=0"],
+    ["network.width=0", "network.width=-3", "optimizer.steps=-1", "optimizer.step_size=0", "problem.points=0",
+    "theory.delta=1",
+     "tracker.every=0", "network.gamma=-1", "problem.weight.boundary=0", "optimizer.divergence=0.5", "seed=-1",
+     "theory.delta=0"],
 )  # fmt: skip
 def test_row_3_out_of_range(refused, word: str) -> None:
     key, _, value = word.partition("=")
@@ -48,17 +59,22 @@ def test_row_3_dimension_0(refused) -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400"])
 @pytest.mark.parametrize(
-    "key", ["network.width", "network.gamma", "optimizer.tolerance", "problem.points", "problem.weight.interior", "seed"]
+    "key",
+    ["network.width", "network.gamma", "optimizer.tolerance", "problem.points", "problem.weight.interior", "seed"],
 )
 def test_row_4_not_finite(refused, key: str, value: str) -> None:
     assert key.removesuffix(".interior") in refused(f"{key}={value}")
 
 
 def test_row_4_not_finite_in_a_list(refused) -> None:
-    assert "problem.velocity: got inf, expected finite numbers" in refused("problem=advection_diffusion_2d", "problem.velocity=[1,inf]")
+    assert "problem.velocity: got inf, expected finite numbers" in refused(
+        "problem=advection_diffusion_2d", "problem.velocity=[1,inf]"
+    )
 
 
-@pytest.mark.parametrize("word", ["network.gamma=1/sqrt(N)", "problem.target=sin(x)", "problem.target=sin(pi*x)+1", "problem.target=(x"])
+@pytest.mark.parametrize(
+    "word", ["network.gamma=1/sqrt(N)", "problem.target=sin(x)", "problem.target=sin(pi*x)+1", "problem.target=(x"]
+)
 def test_row_5_unquoted_parentheses(refused, word: str) -> None:
     key, _, value = word.partition("=")
     assert f"'{key}=\"{value}\"'" in refused(word)
@@ -85,7 +101,14 @@ def test_row_5b_unknown_option(refused, word: str, listed: str) -> None:
 
 
 def test_everything_wrong_is_told_at_once(refused) -> None:
-    words = ("problem=posson", "network.gamma=1/sqrt(N)", "network.widht=3", "optimizer.steps=-1", "theory.delta=2", "device=cuda:99")
+    words = (
+        "problem=posson",
+        "network.gamma=1/sqrt(N)",
+        "network.widht=3",
+        "optimizer.steps=-1",
+        "theory.delta=2",
+        "device=cuda:99",
+    )
     message = refused(*words, "dtype=half")
     assert message.startswith("pinn-ntk: 7 problems with the input:")
     assert all(part in message for part in ("posson", "1/sqrt(N)", "widht", "got -1", "got 2", "cuda:99", "half"))
@@ -219,7 +242,10 @@ def test_row_15b_the_same_point_twice_is_refused_under_strict(refused) -> None:
     ("words", "said"),
     [
         (("network=mlp", "optimizer=least_squares"), "network: got a tanh network with 3 hidden layers; least_squares"),
-        (("network=mlp", "optimizer=variable_projection"), "network: got a tanh network with 3 hidden layers; variable_projection"),
+        (
+            ("network=mlp", "optimizer=variable_projection"),
+            "network: got a tanh network with 3 hidden layers; variable_projection",
+        ),
         (("network=mlp", "optimizer=particle_flow"), "network: got a tanh network with 3 hidden layers; particle_flow"),
         (("optimizer=particle_flow",), "network.scaling: got 'sum', expected 'mean_field'"),
         (
@@ -228,7 +254,10 @@ def test_row_15b_the_same_point_twice_is_refused_under_strict(refused) -> None:
         ),
         (("optimizer=adam", "ensemble.seeds=3"), "ensemble.seeds: got 3; optimizer: got 'adam' with an ensemble"),
         (("network=mlp", "ensemble.seeds=3"), "ensemble.seeds: got 3; network: got a tanh network"),
-        (("network=mlp", "experiment=certificate"), "network: got mlp; the study 'certificate' is about two-layer networks"),
+        (
+            ("network=mlp", "experiment=certificate"),
+            "network: got mlp; the study 'certificate' is about two-layer networks",
+        ),
     ],
 )
 def test_row_14_what_the_optimiser_or_the_study_cannot_train(refused, words: tuple[str, ...], said: str) -> None:
@@ -253,7 +282,16 @@ def test_row_42_a_package_that_is_missing(refused) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--bad",), ("network.width",), ("seed=1,2",), ("--cfg", "nothing"), ("plugins=[]",), ("hydra.nonsense=3",), ("~nonsense",)]
+    "words",
+    [
+        ("--bad",),
+        ("network.width",),
+        ("seed=1,2",),
+        ("--cfg", "nothing"),
+        ("plugins=[]",),
+        ("hydra.nonsense=3",),
+        ("~nonsense",),
+    ],
 )
 def test_words_that_are_none_of_ours(refused, words: tuple[str, ...]) -> None:
     assert "problem with the input" in refused(*words)

@@ -45,7 +45,11 @@ def test_the_same_run_twice_is_the_same_to_the_bit(ran, compared, workplace) -> 
 
 @pytest.mark.parametrize(
     ("word", "verdict"),
-    [("seed=1", Verdict.DIFFERENT), ("network.width=13", Verdict.DIFFERENT), ("optimizer.step_size=0.2", Verdict.GROWN)],
+    [
+        ("seed=1", Verdict.DIFFERENT),
+        ("network.width=13", Verdict.DIFFERENT),
+        ("optimizer.step_size=0.2", Verdict.GROWN),
+    ],
 )
 def test_a_key_that_differs_is_named(word: str, verdict: Verdict, ran, compared, workplace) -> None:
     ran("output=a")
@@ -181,7 +185,9 @@ def test_what_is_no_run_is_refused(damage: str, ran, compared, workplace) -> Non
     elif damage == "columns":
         Path("b/history.csv").write_text("step,loss\n1,abc\n", encoding="utf-8")
     else:
-        path.write_text({"empty": "", "cut": text[:99], "list": "[]", "sweep": '{"sweep": "x"}'}[damage], encoding="utf-8")
+        path.write_text(
+            {"empty": "", "cut": text[:99], "list": "[]", "sweep": '{"sweep": "x"}'}[damage], encoding="utf-8"
+        )
     code, out, err = compared("a", "b")
     assert (code, out) == (2, "")
     assert "RUN: " in err and "b" in err

@@ -16,7 +16,9 @@ from pinn_ntk.experiment.settings import Settings
 from pinn_ntk.problem.library import PROBLEMS
 
 GROUPS = group_options()
-OPTIONS = [(group, option) for group, options in GROUPS.items() for option in options if (group, option) != ("device", "cuda")]
+OPTIONS = [
+    (group, option) for group, options in GROUPS.items() for option in options if (group, option) != ("device", "cuda")
+]
 
 
 def built(*words: str):
@@ -32,7 +34,9 @@ def built(*words: str):
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_of_every_group_builds(group: str, option: str) -> None:
     # ReLU and ReLU² lack the derivatives of a second-order operator: they are for regression
-    words = ["problem=regression"] if group == "activation" else ["network=mean_field"] if option == "particle_flow" else []
+    words = (
+        ["problem=regression"] if group == "activation" else ["network=mean_field"] if option == "particle_flow" else []
+    )
     config, experiment = built(f"{group}={option}", *words)
     assert experiment.network.dim == experiment.problem.dim
     assert experiment.network.about.facts["activation"] == config["activation"]["name"]
@@ -47,7 +51,9 @@ def test_every_ready_problem_has_its_file() -> None:
 
 @pytest.mark.parametrize("name", sorted(PROBLEMS))
 def test_a_problems_file_says_what_its_builder_would_do_anyway(name: str) -> None:
-    """Defaults live in two places, YAML for the eye and Python for callers; points alone may be chosen for the command."""
+    """Defaults live in two places, YAML for the eye and Python for callers;
+    points alone may be chosen for the command.
+    """
     written = yaml.safe_load((conf_dir() / "problem" / f"{name}.yaml").read_text(encoding="utf-8"))
     parameters = inspect.signature(PROBLEMS[name]).parameters
     assert set(written) == {"weight" if k == "weights" else k for k in parameters} | {"kind"}
@@ -57,7 +63,8 @@ def test_a_problems_file_says_what_its_builder_would_do_anyway(name: str) -> Non
 
 
 def test_settings_are_what_was_typed() -> None:
-    words = ("optimizer=gradient_flow", "optimizer.step_size=0.3", "optimizer.steps=500", "tracker.every=50", "theory.delta=0.05",
+    words = ("optimizer=gradient_flow", "optimizer.step_size=0.3", "optimizer.steps=500", "tracker.every=50",
+    "theory.delta=0.05",
              "dtype=float32", "device=cpu", "seed=3", "network.width=512", "network.gamma=inv_width", "problem=wave_1d",
              "problem.boundary=soft", "problem.weight.boundary=10", "activation=gelu")  # fmt: skip
     _, experiment = built(*words)
@@ -67,11 +74,18 @@ def test_settings_are_what_was_typed() -> None:
         tracked=settings.tracked, window=settings.window, forecast_draws=settings.forecast_draws,
     )  # fmt: skip
     assert (network.width, network.gamma, network.seed, network.activation.name) == (512, 1 / 512, 3, "gelu")
-    assert {b.name: b.weight for b in problem.blocks} == {"interior": 1.0, "boundary": 10.0, "initial": 1.0, "velocity": 1.0}
+    assert {b.name: b.weight for b in problem.blocks} == {
+        "interior": 1.0,
+        "boundary": 10.0,
+        "initial": 1.0,
+        "velocity": 1.0,
+    }
 
 
 def test_the_points_have_a_seed_of_their_own_on_request() -> None:
-    first, second, third = (built("problem.points=5", *w)[1].problem.x for w in (["seed=1"], ["seed=2"], ["seed=2", "problem.seed=1"]))
+    first, second, third = (
+        built("problem.points=5", *w)[1].problem.x for w in (["seed=1"], ["seed=2"], ["seed=2", "problem.seed=1"])
+    )
     assert not first.equal(second)
     assert first.equal(third)
 

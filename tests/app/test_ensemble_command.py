@@ -7,7 +7,8 @@ import pytest
 
 def test_a_command_trains_all_seeds(command, workplace) -> None:
     outcome = command(
-        "problem=poisson_1d", "problem.points=4", "problem.test_points=16", "network.width=12", "optimizer.steps=6", "tracker.count=3",
+        "problem=poisson_1d", "problem.points=4", "problem.test_points=16", "network.width=12", "optimizer.steps=6",
+        "tracker.count=3",
         "theory.forecast_draws=4", "device=cpu", "ensemble.seeds=3", "seed=7",
     )  # fmt: skip
     assert outcome.code == 0

@@ -71,7 +71,10 @@ def test_a_grid_is_the_file_that_the_run_wrote(ran, evaluated) -> None:
     code, out, err = evaluated(folder / "report.html", "--grid", 101, "--residual", "--exact")
     assert (code, out.splitlines()[-1]) == (0, str(Path("answer.nc").resolve())), err
     options = {"engine": "h5netcdf"}
-    with xarray.open_dataset("answer.nc", **options) as one, xarray.open_dataset(folder / "solution.nc", **options) as other:
+    with (
+        xarray.open_dataset("answer.nc", **options) as one,
+        xarray.open_dataset(folder / "solution.nc", **options) as other,
+    ):
         assert set(one.data_vars) == set(other.data_vars) == {"u", "exact", "error", "residual"}
         for name in one.variables:
             np.testing.assert_allclose(one[name], other[name], rtol=1e-13, atol=1e-14)
@@ -79,7 +82,9 @@ def test_a_grid_is_the_file_that_the_run_wrote(ran, evaluated) -> None:
         assert all(one[name].attrs["units"] == "1" and one[name].attrs["long_name"] for name in one.variables)
 
 
-def test_points_of_a_problem_in_text_from_any_folder_without_its_yaml(ran, mine, evaluated, workplace, monkeypatch) -> None:
+def test_points_of_a_problem_in_text_from_any_folder_without_its_yaml(
+    ran, mine, evaluated, workplace, monkeypatch
+) -> None:
     mine(RING)
     outcome = ran("--config-dir", "my_conf", "problem=mine", "problem.points=9", "output=run")
     assert outcome.code == 0, outcome.err
@@ -144,7 +149,10 @@ def test_a_plugin_is_asked_for_by_its_copy_and_never_taken(ran, evaluated, refus
         ("problem: {kind: poisson_1d, _target_: os.getcwd}\nseed: 0\n", "problem._target_: got 'os.getcwd'"),
         ("problem: !!python/object/apply:os.getcwd []\n", "config.yaml, line 1"),
         ("problem: {kind: poisson_1d, points: -3}\nseed: 0\n", "problem.points: got -3"),
-        ("problem: {kind: poisson_1d, points: '${nowhere}'}\nseed: 0\n", "problem.points: Interpolation key 'nowhere' not found"),
+        (
+            "problem: {kind: poisson_1d, points: '${nowhere}'}\nseed: 0\n",
+            "problem.points: Interpolation key 'nowhere' not found",
+        ),
         ("seed: 0\n", "problem: missing in"),
         ("- 1\n", "expected keys"),
         ("", "problem: missing in"),
@@ -224,6 +232,8 @@ def test_the_help_fits_a_terminal(evaluated) -> None:
 def test_the_command_as_a_process_of_its_own(ran, workplace) -> None:
     ran("output=run")
     call = [sys.executable, "-m", "pinn_ntk.app.evaluate", "run", str(points(workplace, "x\n0.5\n")), "--out", "a.csv"]
-    done = subprocess.run(call, cwd=workplace, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        call, cwd=workplace, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert list(table((workplace / "a.csv").read_text(encoding="utf-8"))) == ["x", "u"]

@@ -51,7 +51,9 @@ def test_sizes_without_sense_are_refused_with_their_range(ran) -> None:
         assert words in outcome.err
 
 
-@pytest.mark.parametrize("words", [("optimizer.kind=heavy_ball",), ("optimizer.kind='heavy_ball'",), ("++optimizer.kind=heavy_ball",)])
+@pytest.mark.parametrize(
+    "words", [("optimizer.kind=heavy_ball",), ("optimizer.kind='heavy_ball'",), ("++optimizer.kind=heavy_ball",)]
+)
 def test_a_kind_that_is_typed_brings_the_keys_of_its_option(ran, words: tuple[str, ...]) -> None:
     outcome = ran(*words)
     assert outcome.code == 0
@@ -75,7 +77,9 @@ def test_a_file_may_ask_for_finite_elements_without_their_options(ran, workplace
 
 
 @pytest.mark.parametrize("name", ['"a\\0b"', '"\\ud800"', '"a\\nb"', '"\\e[31mred"'])
-def test_a_name_that_no_file_could_hold_is_refused_before_it_is_lost_with_a_result(ran, workplace: Path, name: str) -> None:
+def test_a_name_that_no_file_could_hold_is_refused_before_it_is_lost_with_a_result(
+    ran, workplace: Path, name: str
+) -> None:
     folder = workplace / "mine" / "problem"
     folder.mkdir(parents=True)
     (folder / "robin2.yaml").write_text(f"{MINE}name: {name}\n", encoding="utf-8")
@@ -95,7 +99,12 @@ def test_what_is_long_is_not_repeated_to_the_person(ran, workplace: Path) -> Non
     assert "100 problems with the input" in many.err
     assert "and 60 more" in many.err
     assert len(many.err) < 20_000
-    for words in (("--config-dir", "mine", "problem=digits"), (f"network.gamma={long}",), (f"seed={long}",), (f"name=({long}",)):
+    for words in (
+        ("--config-dir", "mine", "problem=digits"),
+        (f"network.gamma={long}",),
+        (f"seed={long}",),
+        (f"name=({long}",),
+    ):
         outcome = ran(*words)
         assert outcome.code == 2
         assert len(outcome.err) < 1000

@@ -20,12 +20,20 @@ def test_the_plugins_of_the_pages_are_taken(ran) -> None:
     pages = {"my_operators.py": "operator.md", "my_problem.py": "problem.md"}
     for name, page in pages.items():
         (text,) = [block for block in blocks(DOCS / "guides" / page, "python") if f"# {name}" in block]
-        Path(name).write_text("import torch\nfrom pinn_ntk import Problem, box, laplacian, pose\n" + text, encoding="utf-8")
+        Path(name).write_text(
+            "import torch\nfrom pinn_ntk import Problem, box, laplacian, pose\n" + text, encoding="utf-8"
+        )
     Path("conf/problem").mkdir(parents=True)
     Path("conf/problem/bump.yaml").write_text("kind: bump\n", encoding="utf-8")
     sheared = "{kind: text, dim: 2, operator: {kind: sheared, shear: 2}, exact: x*y, points: 5}"
     Path("conf/problem/sheared.yaml").write_text(sheared, encoding="utf-8")
-    words = ("--config-dir", "conf", "plugins=[my_operators.py,my_problem.py]", "problem.points=5", "~problem.test_points")
+    words = (
+        "--config-dir",
+        "conf",
+        "plugins=[my_operators.py,my_problem.py]",
+        "problem.points=5",
+        "~problem.test_points",
+    )
     outcome = ran(*words, "problem=bump", "problem.height=2")
     assert outcome.code == 0, outcome.err
     assert outcome.summary["points"] == 5

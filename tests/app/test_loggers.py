@@ -26,7 +26,11 @@ def store() -> MlflowClient:
 def history(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """Name → (step, number) as history.csv has them."""
     rows = list(csv.DictReader((folder / "history.csv").read_text(encoding="utf-8").splitlines()))
-    return {name: [(int(r["step"]), float(r[name])) for r in rows if r[name]] for name in rows[0] if name not in ("step", "seconds")}
+    return {
+        name: [(int(r["step"]), float(r[name])) for r in rows if r[name]]
+        for name in rows[0]
+        if name not in ("step", "seconds")
+    }
 
 
 def events(folder: Path) -> EventAccumulator:
@@ -59,7 +63,9 @@ def test_both_hold_what_the_history_holds(ran, workplace) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("ensemble.seeds=3",), ("optimizer=auto", "optimizer.seconds=3", "optimizer.widest=40")], ids=["ensemble", "auto"]
+    "words",
+    [("ensemble.seeds=3",), ("optimizer=auto", "optimizer.seconds=3", "optimizer.widest=40")],
+    ids=["ensemble", "auto"],
 )
 def test_runs_that_are_told_at_their_end(words, pageless, workplace) -> None:
     tiny = [w for w in TINY if not (words[0] == "optimizer=auto" and w.startswith("optimizer."))]
@@ -92,7 +98,9 @@ def test_a_sweep_is_one_experiment(ran, workplace) -> None:
     assert {run.data.params["network.width"] for run in runs} == {"4", "6"}
     folders = {path.parent.name for path in Path("sweeps/widths").glob("*/summary.json")}
     assert main(("-m", *TINY[:4], *TINY[5:], "name=widths", "network.width=4,6", "logger=none")) == 0
-    assert {path.parent.name for path in Path("sweeps/widths").glob("*/summary.json")} == folders  # nothing was run anew
+    assert {
+        path.parent.name for path in Path("sweeps/widths").glob("*/summary.json")
+    } == folders  # nothing was run anew
 
 
 def test_row_43_a_logger_that_fails_mid_run_is_told_once(ran, monkeypatch) -> None:
@@ -109,7 +117,10 @@ def test_row_43_a_logger_that_fails_mid_run_is_told_once(ran, monkeypatch) -> No
     outcome = ran("logger=both", "output=here")
     assert outcome.code == 0
     assert len(calls) == 2
-    for line in ("tensorboard failed and is asked no more: the disk is gone", "mlflow failed and is asked no more: no such store"):
+    for line in (
+        "tensorboard failed and is asked no more: the disk is gone",
+        "mlflow failed and is asked no more: no such store",
+    ):
         assert outcome.err.count(line) == 1
     assert history(outcome.folder) == history(alone.folder)
 
@@ -148,7 +159,10 @@ def test_row_42_a_logger_that_is_not_installed(name, refused, monkeypatch) -> No
 
 
 def test_names_that_a_store_would_refuse(ran, mine) -> None:
-    mine("{kind: text, name: a b/c'd, domain: {kind: box, low: [0], high: [1]}, operator: {A: [[-1]]}, source: 1, boundary_value: 0}")
+    mine(
+        "{kind: text, name: a b/c'd, domain: {kind: box, low: [0], high: [1]}, operator: {A: [[-1]]}, source: "
+        "1, boundary_value: 0}"
+    )
     outcome = ran("--config-dir", "my_conf", "problem=mine", "logger=mlflow", "output=it's here")
     assert outcome.code == 0
     assert "failed" not in outcome.err

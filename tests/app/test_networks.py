@@ -42,7 +42,13 @@ def test_a_deep_network_by_its_keys(ran) -> None:
     outcome = ran(*DEEP, "network.scaling=standard", "seed=3", "theory=predict", "report=terminal")
     assert outcome.code == 0, outcome.err
     summary = outcome.summary
-    assert (summary["network"], summary["width"], summary["depth"], summary["scaling"], summary["seed"]) == ("mlp", 8, 3, "standard", 3)
+    assert (summary["network"], summary["width"], summary["depth"], summary["scaling"], summary["seed"]) == (
+        "mlp",
+        8,
+        3,
+        "standard",
+        3,
+    )
     assert summary["parameters"] == 8 * 2 + 2 * (64 + 8) + 8
     assert summary["gamma"] is None and summary["theory"]["applicable"] is False
     assert "tanh, 3 hidden layers of width 8, 168 parameters" in outcome.out
@@ -50,7 +56,9 @@ def test_a_deep_network_by_its_keys(ran) -> None:
 
 
 def test_keys_of_a_deep_network_are_checked(refused) -> None:
-    message = refused("network=mlp", "network.depth=0", "network.gamma=1", "network.scaling=mean_field", "network.wdith=3")
+    message = refused(
+        "network=mlp", "network.depth=0", "network.gamma=1", "network.scaling=mean_field", "network.wdith=3"
+    )
     assert "network.depth: got 0, expected a whole number, at least 1" in message
     assert "network.gamma: no such key" in message
     assert "network.scaling: got 'mean_field', expected one of standard, ntk" in message
@@ -62,10 +70,18 @@ def test_an_activation_that_is_not_smooth_enough_is_refused_at_any_depth(refused
 
 
 def test_a_module_of_ones_own(ran, module) -> None:
-    outcomes = [ran(module, "network=sine", "~network.width", "network.size=5", f"seed={seed}", "theory=predict") for seed in (1, 1, 2)]
+    outcomes = [
+        ran(module, "network=sine", "~network.width", "network.size=5", f"seed={seed}", "theory=predict")
+        for seed in (1, 1, 2)
+    ]
     assert [o.code for o in outcomes] == [0, 0, 0], outcomes[0].err
     summary = outcomes[0].summary
-    assert (summary["network"], summary["parameters"], summary["seed"], summary["activation"]) == ("Sequential", 16, 1, None)
+    assert (summary["network"], summary["parameters"], summary["seed"], summary["activation"]) == (
+        "Sequential",
+        16,
+        1,
+        None,
+    )
     starts = [o.summary["loss"]["initial"] for o in outcomes]
     assert starts[0] == starts[1] != starts[2]
 

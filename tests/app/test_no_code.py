@@ -1,4 +1,6 @@
-"""A configuration runs no code: nothing that a file, or a word of Hydra's, names is imported, called or given to a shell."""
+"""A configuration runs no code: nothing that a file, or a word of Hydra's, names is imported,
+called or given to a shell.
+"""
 
 import os
 
@@ -10,7 +12,9 @@ from pinn_ntk.app.compose import compose, session
 from pinn_ntk.app.faults import BadInputError
 from pinn_ntk.app.no_code import check_no_code
 
-TEXT = 'kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: {kind: laplacian}\nexact: "x*y"\npoints: 9\n'
+TEXT = (
+    'kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: {kind: laplacian}\nexact: "x*y"\npoints: 9\n'
+)
 MINE = ("--config-dir", "my_conf", "problem=mine")
 CANARY = "import pathlib\npathlib.Path('hatched').touch()\ndef fly(*a, **k): pathlib.Path('flown').touch()\n"
 
@@ -22,7 +26,10 @@ CANARY = "import pathlib\npathlib.Path('hatched').touch()\ndef fly(*a, **k): pat
         ("kind: text\nx: !!python/name:canary.fly\n", "problem/mine.yaml"),
         (TEXT + "_target_: canary.fly\n", "problem/mine.yaml"),
         (TEXT + "extra: [{deep: {_target_: canary.fly}}]\n", "problem/mine.yaml"),
-        (f"# @package _global_\nproblem:\n  {TEXT.strip().replace(chr(10), chr(10) + '  ')}\nplugins: [canary.py]\n", "problem/mine.yaml"),
+        (
+            f"# @package _global_\nproblem:\n  {TEXT.strip().replace(chr(10), chr(10) + '  ')}\nplugins: [canary.py]\n",
+            "problem/mine.yaml",
+        ),
         ("# @package _global_\nhydra: {callbacks: {x: {_target_: canary.fly}}}\n", "problem/mine.yaml"),
         ("# @package _global_\nhydra: {launcher: {_target_: canary.fly}}\n", "problem/mine.yaml"),
         ("# @package _global_\nhydra: {sweeper: {_target_: hydra.x.canary.fly}}\n", "problem/mine.yaml"),
@@ -30,15 +37,23 @@ CANARY = "import pathlib\npathlib.Path('hatched').touch()\ndef fly(*a, **k): pat
         ("# @package _global_\nhydra: {hydra_logging: {formatters: {x: {(): canary.fly}}}}\n", "problem/mine.yaml"),
         ("# @package _global_\nhydra: {searchpath: ['pkg://canary']}\n", "problem/mine.yaml"),
         ("# @package _global_\nhydra: {job: {env_set: {PATH: canaries}}}\n", "problem/mine.yaml"),
-        ("# @package _global_\nhydra: {overrides: {hydra: ['hydra.job.env_set.PATH=canaries']}}\n", "problem/mine.yaml"),
+        (
+            "# @package _global_\nhydra: {overrides: {hydra: ['hydra.job.env_set.PATH=canaries']}}\n",
+            "problem/mine.yaml",
+        ),
         ("# @package _global_\nhydra: {overrides: {task: ['x=1']}}\n", "problem/mine.yaml"),
         ("# @package _global_\nhydra: {sweeper: {params: {hydra.job.env_set.PATH: canaries}}}\n", "problem/mine.yaml"),
-        ("# @package _global_\nhydra: {sweeper: {params: {hydra.searchpath: '[pkg://canary]'}}}\n", "problem/mine.yaml"),
+        (
+            "# @package _global_\nhydra: {sweeper: {params: {hydra.searchpath: '[pkg://canary]'}}}\n",
+            "problem/mine.yaml",
+        ),
         ("# @package _global_\nhydra: {sweeper: {params: {+hydra/job_logging: canary}}}\n", "problem/mine.yaml"),
     ],
 )
 @pytest.mark.parametrize("mode", [(), ("-m",)])
-def test_row_7_files_run_no_code(refused, mine, workplace, monkeypatch, text: str, name: str, mode: tuple[str, ...]) -> None:
+def test_row_7_files_run_no_code(
+    refused, mine, workplace, monkeypatch, text: str, name: str, mode: tuple[str, ...]
+) -> None:
     (workplace / "canary.py").write_text(CANARY, encoding="utf-8")
     monkeypatch.syspath_prepend(str(workplace))
     mine(text, name)
@@ -51,7 +66,10 @@ def test_row_7_files_run_no_code(refused, mine, workplace, monkeypatch, text: st
 def test_row_7_nor_does_a_file_that_is_one_of_a_sweep(command, mine, workplace, monkeypatch) -> None:
     (workplace / "canary.py").write_text(CANARY, encoding="utf-8")
     monkeypatch.syspath_prepend(str(workplace))
-    mine("# @package _global_\nhydra: {job_logging: {incremental: false, handlers: {x: {(): canary.fly}}}}\n", "experiment/mine.yaml")
+    mine(
+        "# @package _global_\nhydra: {job_logging: {incremental: false, handlers: {x: {(): canary.fly}}}}\n",
+        "experiment/mine.yaml",
+    )
     outcome = command("--config-dir", "my_conf", "-m", "experiment=quick,mine")
     assert outcome.code == 2
     assert "hydra.job_logging" in outcome.err
@@ -72,7 +90,9 @@ def test_row_7_nor_does_a_file_whose_environment_names_the_programs_that_a_run_s
 
 @pytest.mark.parametrize("mode", [(), ("-m",)])
 @pytest.mark.parametrize("sign", ["", "+", "++"])
-def test_row_7_no_package_is_imported_to_look_for_files(refused, workplace, monkeypatch, sign: str, mode: tuple[str, ...]) -> None:
+def test_row_7_no_package_is_imported_to_look_for_files(
+    refused, workplace, monkeypatch, sign: str, mode: tuple[str, ...]
+) -> None:
     (workplace / "canary").mkdir()
     (workplace / "canary" / "__init__.py").write_text(CANARY, encoding="utf-8")
     monkeypatch.syspath_prepend(str(workplace))
@@ -86,7 +106,8 @@ def test_an_environment_that_is_typed_is_that_of_the_run(command, mine, workplac
     monkeypatch.setenv("MINE", "shell")
     (workplace / "mine.py").write_text(
         "import os\nfrom pathlib import Path\nfrom pinn_ntk.problem.library import poisson_1d\n\n\n"
-        "def mine():\n    Path('seen').write_text(os.environ['MINE'])\n    return poisson_1d(points=4, test_points=8)\n\n\n"
+        "def mine():\n    Path('seen').write_text(os.environ['MINE'])\n    return poisson_1d(points=4, "
+        "test_points=8)\n\n\n"
         "PROBLEMS = {'mine': mine}\n"
     )
     words = ("plugins=[mine.py]", "problem=mine", "optimizer.steps=1", "theory=none", "network.width=4", "report=quiet")
@@ -95,14 +116,25 @@ def test_an_environment_that_is_typed_is_that_of_the_run(command, mine, workplac
     assert os.environ["MINE"] == "shell"
 
 
-SLURM = {"partition": "cpu", "setup": None, "additional_parameters": {}, "comment": None, "name": "${hydra.job.name}", "timeout_min": 60}
+SLURM = {
+    "partition": "cpu",
+    "setup": None,
+    "additional_parameters": {},
+    "comment": None,
+    "name": "${hydra.job.name}",
+    "timeout_min": 60,
+}
 
 
 @pytest.mark.parametrize(
     ("launcher", "words", "key"),
     [
         ({"setup": ["touch owned"]}, [], "hydra.launcher.setup"),
-        ({"setup": ["touch owned"]}, ["hydra.launcher.partition=cpu", "x=hydra.launcher.setup"], "hydra.launcher.setup"),
+        (
+            {"setup": ["touch owned"]},
+            ["hydra.launcher.partition=cpu", "x=hydra.launcher.setup"],
+            "hydra.launcher.setup",
+        ),
         ({"additional_parameters": {"wrap": "touch owned"}}, [], "hydra.launcher.additional_parameters.wrap"),
         ({"comment": "a\ntouch owned #"}, [], "hydra.launcher.comment"),
         ({"comment": "a\r\ntouch owned #"}, ["hydra.launcher.comment=x"], "hydra.launcher.comment"),
@@ -113,7 +145,9 @@ SLURM = {"partition": "cpu", "setup": None, "additional_parameters": {}, "commen
         ({"comment": "a sweep, ${hydra.job.num}"}, [], None),
     ],
 )
-def test_row_7_the_script_of_a_job_on_a_cluster_is_not_written_by_a_file(launcher: dict[str, object], words: list[str], key) -> None:
+def test_row_7_the_script_of_a_job_on_a_cluster_is_not_written_by_a_file(
+    launcher: dict[str, object], words: list[str], key
+) -> None:
     with session(None) as hydra:
         cfg = compose(hydra, [], True, None)
     OmegaConf.set_struct(cfg, False)

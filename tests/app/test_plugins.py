@@ -51,7 +51,15 @@ def plugin(workplace: Path):
 
 
 def test_every_table_of_a_plugin_is_used(ran, plugin) -> None:
-    words = (plugin(), "problem=bump", "problem.points=6", "problem.height=2.0", "activation=cosine", "network=narrow", "network.neurons=9")
+    words = (
+        plugin(),
+        "problem=bump",
+        "problem.points=6",
+        "problem.height=2.0",
+        "activation=cosine",
+        "network=narrow",
+        "network.neurons=9",
+    )
     outcome = ran(*words, "~problem.test_points", "~network.width")
     assert outcome.code == 0, outcome.err
     summary = outcome.summary
@@ -78,7 +86,9 @@ def test_a_path_with_spaces_and_a_sweep(ran, plugin, workplace: Path) -> None:
 
 
 def test_row_1_the_keys_of_a_plugins_problem_are_known(refused, plugin) -> None:
-    message = refused(plugin(), "problem=bump", "problem.hieght=2", "problem.points=x", "network=narrow", "network.width=3")
+    message = refused(
+        plugin(), "problem=bump", "problem.hieght=2", "problem.points=x", "network=narrow", "network.width=3"
+    )
     assert "problem.hieght: no such key; did you mean problem.height?" in message
     assert "problem.points: got 'x', expected a whole number" in message
     assert "network.width: no such key" in message
@@ -142,11 +152,16 @@ def test_rows_12_and_44_an_operator_that_fails_is_named(refused, plugin, mine, c
     ],
 )
 def test_row_44_a_problem_that_fails_is_named(refused, plugin, body: str, said: str) -> None:
-    assert said in refused(plugin(f"def odd(*, seed: int = 0):\n    {body}\n\nPROBLEMS = {{'odd': odd}}\n"), "problem=odd")
+    assert said in refused(
+        plugin(f"def odd(*, seed: int = 0):\n    {body}\n\nPROBLEMS = {{'odd': odd}}\n"), "problem=odd"
+    )
 
 
 def test_row_44_a_solution_that_leaves_the_graph_is_named(refused, plugin) -> None:
-    text = PLUGIN.replace("exact = lambda p: height * torch.sin(3 * p[:, 0])", "exact = lambda p: height * torch.sin(3 * p[:, 0].detach())")
+    text = PLUGIN.replace(
+        "exact = lambda p: height * torch.sin(3 * p[:, 0])",
+        "exact = lambda p: height * torch.sin(3 * p[:, 0].detach())",
+    )
     assert "leaves torch's graph" in refused(plugin(text), "problem=bump")
 
 
@@ -161,7 +176,8 @@ def test_a_problem_of_text_by_every_key(ran, mine) -> None:
         "kind": "text", "name": "mine", "domain": {"kind": "box", "low": [0, 0], "high": [1, 2]}, "time": True,
         "operator": [{"kind": "heat", "diffusivity": 0.5}, {"c": "1 + x", "factor": 2}],
         "exact": "exp(-t)*sin(pi*x)", "boundary": "soft",
-        "points": 7, "boundary_points": 3, "weight": {"boundary": 5.0}, "seed": 4, "test_points": 9, "sampling": "halton",
+        "points": 7, "boundary_points": 3, "weight": {"boundary": 5.0}, "seed": 4, "test_points": 9,
+        "sampling": "halton",
     }  # fmt: skip
     mine(yaml.safe_dump(spec))
     outcome = ran("--config-dir", "my_conf", "problem=mine", "problem.points=8", "problem.weight.initial=2.5")

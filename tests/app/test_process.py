@@ -40,7 +40,9 @@ def finished(place: Path, *words: str, environment: dict[str, str] = ENVIRONMENT
 
 def test_a_tiny_run_from_end_to_end_as_a_wheel_would_do_it_in_an_empty_folder(tmp_path: Path) -> None:
     """The package with what the wheel puts inside it, and nothing beside it."""
-    wheel = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    wheel = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"][
+        "targets"
+    ]["wheel"]
     site, place = tmp_path / "site", tmp_path / "empty"
     place.mkdir()
     shutil.copytree(PACKAGE, site / "pinn_ntk", ignore=shutil.ignore_patterns("__pycache__"))
@@ -69,7 +71,13 @@ def test_an_operator_in_python_by_the_command(tmp_path: Path) -> None:
         "OPERATORS = {'screened': screened}\n",
         encoding="utf-8",
     )
-    words = ("plugins=[my_problem.py]", "problem=text", "problem.operator={kind: screened, kappa: 2}", "output=mine", "theory=none")
+    words = (
+        "plugins=[my_problem.py]",
+        "problem=text",
+        "problem.operator={kind: screened, kappa: 2}",
+        "output=mine",
+        "theory=none",
+    )
     code, out, err = finished(tmp_path, *SMALL, *words)
     assert code == 0, err
     assert out.splitlines()[-1] == str(tmp_path / "mine" / "report.html")
@@ -107,9 +115,19 @@ def test_row_41_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
 
 
 def test_row_29_the_first_ctrl_c_ends_training_and_keeps_the_record(tmp_path: Path) -> None:
-    words = (*SMALL, "theory=none", "output=a", "optimizer.steps=100000000", "tracker.count=2", "tracker.kernel=false", "checkpoint=0.1")
+    words = (
+        *SMALL,
+        "theory=none",
+        "output=a",
+        "optimizer.steps=100000000",
+        "tracker.count=2",
+        "tracker.kernel=false",
+        "checkpoint=0.1",
+    )
     process = start(tmp_path, *words)
-    deadline = time.monotonic() + 60  # steps are being made once one is kept, which compiling for the first time may put off
+    deadline = (
+        time.monotonic() + 60
+    )  # steps are being made once one is kept, which compiling for the first time may put off
     while not any(int(p.stem) > 0 for p in tmp_path.glob("a/checkpoints/*.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
@@ -135,13 +153,25 @@ def test_the_shipped_configuration_is_found() -> None:
 
 
 def test_row_38_a_sweep_of_parallel_jobs_does_not_take_more_threads_than_there_are_cores(tmp_path: Path) -> None:
-    """Through joblib's launcher: as many jobs at once as there are cores, one thread each, whatever OMP_NUM_THREADS asks for."""
+    """Through joblib's launcher: as many jobs at once as there are cores, one thread each,
+    whatever OMP_NUM_THREADS asks for.
+    """
     cores = len(os.sched_getaffinity(0))
-    words = ("-m", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={cores}", "name=side", "seed=0,1", "report=quiet", "theory=none")
+    words = (
+        "-m",
+        "hydra/launcher=joblib",
+        f"hydra.launcher.n_jobs={cores}",
+        "name=side",
+        "seed=0,1",
+        "report=quiet",
+        "theory=none",
+    )
     code, out, err = finished(tmp_path, *words, *SMALL, environment={**ENVIRONMENT, "OMP_NUM_THREADS": str(cores + 1)})
     assert code == 0, err
     assert f"{cores} jobs side by side, 1 thread each, not {cores + 1} as OMP_NUM_THREADS asks: {cores} cores" in err
     assert "2 of 2 jobs done" in out
-    summaries = [json.loads(p.read_text(encoding="utf-8")) for p in (tmp_path / "sweeps" / "side").glob("*/summary.json")]
+    summaries = [
+        json.loads(p.read_text(encoding="utf-8")) for p in (tmp_path / "sweeps" / "side").glob("*/summary.json")
+    ]
     assert [s["threads"] for s in summaries] == [1, 1]
     assert len({s["loss"]["final"] for s in summaries}) == 2

@@ -1,4 +1,6 @@
-"""Stopped anywhere and gone on with, a run ends with the bits of one that was not stopped; nothing foreign or damaged is taken."""
+"""Stopped anywhere and gone on with, a run ends with the bits of one that was not stopped;
+nothing foreign or damaged is taken.
+"""
 
 import csv
 import itertools
@@ -22,7 +24,15 @@ from safetensors.torch import load_file
 from pinn_ntk.app.cli import main
 from pinn_ntk.experiment import checkpoint
 
-RUN = ("problem=poisson_1d", "network.width=64", "theory=none", "report=quiet", "device=cpu", "optimizer.steps=4000", "problem.points=48")
+RUN = (
+    "problem=poisson_1d",
+    "network.width=64",
+    "theory=none",
+    "report=quiet",
+    "device=cpu",
+    "optimizer.steps=4000",
+    "problem.points=48",
+)
 METHODS: dict[str, tuple[str, ...]] = {
     "gradient_descent": (),
     "adam": ("optimizer=adam",),
@@ -41,7 +51,9 @@ def same_end(one: Path, two: Path) -> None:
     """Parameters, losses, history and spectra, all but seconds."""
     nets = [load_file(folder / "network.safetensors") for folder in (one, two)]
     assert all(nets[0][key].equal(nets[1][key]) for key in nets[0])
-    tables = [list(csv.DictReader((folder / "history.csv").read_text(encoding="utf-8").splitlines())) for folder in (one, two)]
+    tables = [
+        list(csv.DictReader((folder / "history.csv").read_text(encoding="utf-8").splitlines())) for folder in (one, two)
+    ]
     assert [{**row, "seconds": ""} for row in tables[0]] == [{**row, "seconds": ""} for row in tables[1]]
     summaries = [json.loads((folder / "summary.json").read_text(encoding="utf-8")) for folder in (one, two)]
     for key in ("status", "loss", "error", "kernel", "displacement"):
@@ -82,7 +94,9 @@ def test_row_28_killed_many_times(method: str, seed: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_row_29_a_signal_leaves_a_checkpoint_and_a_report(number: signal.Signals, tmp_path: Path, pageless: Ran) -> None:
+def test_row_29_a_signal_leaves_a_checkpoint_and_a_report(
+    number: signal.Signals, tmp_path: Path, pageless: Ran
+) -> None:
     process = started(tmp_path, *RUN, "optimizer.steps=2000000", "output=cut", "checkpoint=0.05", "tracker.count=5")
     end = time.monotonic() + 120
     while not list((tmp_path / "cut").glob("checkpoints/*.json")) and time.monotonic() < end:
@@ -115,7 +129,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        (), ("optimizer=adam",), ("optimizer=lbfgs",), ("optimizer=levenberg_marquardt",), ("optimizer=spring",), ("optimizer=nesterov",),
+        (), ("optimizer=adam",), ("optimizer=lbfgs",), ("optimizer=levenberg_marquardt",), ("optimizer=spring",),
+        ("optimizer=nesterov",),
         ("optimizer=gradient_flow", "tracker.count=8"), ("optimizer=variable_projection", "network.width=2"),
         ("network=mlp", "network.width=4"),
         ("optimizer=particle_flow", "network=mean_field", "network.width=12", "optimizer.temperature=0.001"),
@@ -126,7 +141,9 @@ def test_row_30_every_method_ends_with_the_same_bits(
     words: tuple[str, ...], pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path
 ) -> None:
     tiny = tuple(w for w in TINY if not any(w.split("=")[0] == v.split("=")[0] for v in words))
-    tiny = tuple(w for w in tiny if not (words and words[0].startswith("optimizer=") and w.startswith("optimizer.step_size")))
+    tiny = tuple(
+        w for w in tiny if not (words and words[0].startswith("optimizer=") and w.startswith("optimizer.step_size"))
+    )
     assert pageless(*words, *tiny, "output=whole").code == 0
     with monkeypatch.context() as patch:
         interrupted(patch, 3)
@@ -169,7 +186,9 @@ def test_row_31_only_steps_and_what_is_shown_may_change(words: tuple[str, ...], 
 @pytest.mark.parametrize(
     "damage", ["flipped bit", "truncated", "empty", "missing", "manifest flipped", "manifest foreign", "manifest empty"]
 )
-def test_row_32_a_damaged_checkpoint_gives_way_to_the_one_before(damage: str, cut: Path, pageless: Ran, workplace: Path) -> None:
+def test_row_32_a_damaged_checkpoint_gives_way_to_the_one_before(
+    damage: str, cut: Path, pageless: Ran, workplace: Path
+) -> None:
     kind = ".json" if damage.startswith("manifest") else ".safetensors"
     last, before = ((cut / "checkpoints" / f"{step:012d}").with_suffix(kind) for step in (4, 3))
     _damaged(last, damage)
@@ -194,7 +213,12 @@ def _damaged(path: Path, damage: str) -> None:
         return
     middle = len(data) // 2
     flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
-    kinds = {"flipped bit": flipped, "manifest flipped": flipped, "truncated": data[:middle], "manifest foreign": b'{"a": 1}'}
+    kinds = {
+        "flipped bit": flipped,
+        "manifest flipped": flipped,
+        "truncated": data[:middle],
+        "manifest foreign": b'{"a": 1}',
+    }
     path.write_bytes(kinds.get(damage, b""))
 
 
@@ -202,7 +226,9 @@ def test_row_33_another_version_a_pickle_and_another_runs_checkpoint(cut: Path, 
     manifest = cut / "checkpoints" / "000000000004.json"
     text = manifest.read_text(encoding="utf-8")
     about: dict[str, Any] = {k: v for k, v in json.loads(text).items() if k != "seal"}
-    manifest.write_text(json.dumps({**about, "version": 2, "seal": checkpoint._seal({**about, "version": 2})}), encoding="utf-8")
+    manifest.write_text(
+        json.dumps({**about, "version": 2, "seal": checkpoint._seal({**about, "version": 2})}), encoding="utf-8"
+    )
     outcome = pageless(f"resume={cut}")
     assert (outcome.code, "of version 2, expected 1" in outcome.err) == (2, True)
     manifest.write_text(text, encoding="utf-8")
@@ -256,13 +282,18 @@ def test_fewer_steps_than_were_done_are_refused(cut: Path, pageless: Ran) -> Non
     assert (outcome.code, "got 3, expected at least 4" in outcome.err) == (2, True)
 
 
-@pytest.mark.parametrize("words", [("ensemble.seeds=3",), ("experiment=kernel_scaling", "study.widths=[8]", "study.seeds=1")])
+@pytest.mark.parametrize(
+    "words", [("ensemble.seeds=3",), ("experiment=kernel_scaling", "study.widths=[8]", "study.seeds=1")]
+)
 def test_what_has_no_checkpoints_says_so(words: tuple[str, ...], pageless: Ran, cut: Path) -> None:
     stored = cut / ".hydra" / "config.yaml"
     text = stored.read_text(encoding="utf-8")
     key = words[0].partition("=")[0]
     stored.write_text(
-        text.replace("seeds: 1", "seeds: 3") if key == "ensemble.seeds" else text.replace("kind: null", "kind: kernel_scaling"), "utf-8"
+        text.replace("seeds: 1", "seeds: 3")
+        if key == "ensemble.seeds"
+        else text.replace("kind: null", "kind: kernel_scaling"),
+        "utf-8",
     )
     outcome = pageless(f"resume={cut}")
     assert outcome.code == 2
@@ -271,7 +302,9 @@ def test_what_has_no_checkpoints_says_so(words: tuple[str, ...], pageless: Ran, 
 
 def test_code_comes_from_the_command_line_only(pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
     """The copy of a plugin in a run's folder is never run; it has to be given again, and be the same."""
-    (workplace / "mine.py").write_text("from pinn_ntk.activations import ACTIVATIONS as A\nACTIVATIONS = {'own': A['sin']}\n", "utf-8")
+    (workplace / "mine.py").write_text(
+        "from pinn_ntk.activations import ACTIVATIONS as A\nACTIVATIONS = {'own': A['sin']}\n", "utf-8"
+    )
     words = tuple(w for w in TINY if not w.startswith("activation"))
     with monkeypatch.context() as patch:
         interrupted(patch, 2)
@@ -284,7 +317,9 @@ def test_code_comes_from_the_command_line_only(pageless: Ran, monkeypatch: pytes
     assert pageless("resume=cut", "plugins=[mine.py]").code == 0
 
 
-def test_an_interrupted_job_of_a_sweep_goes_on_where_it_was(command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+def test_an_interrupted_job_of_a_sweep_goes_on_where_it_was(
+    command: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path
+) -> None:
     sweep = ("-m", "name=s", "seed=0,1", *TINY)
     with monkeypatch.context() as patch:
         interrupted(patch, 3)
@@ -296,7 +331,9 @@ def test_an_interrupted_job_of_a_sweep_goes_on_where_it_was(command: Ran, monkey
     assert os.path.exists(workplace / "sweeps" / "s" / "report.html")
 
 
-def test_a_job_without_a_whole_checkpoint_begins_again(pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path) -> None:
+def test_a_job_without_a_whole_checkpoint_begins_again(
+    pageless: Ran, monkeypatch: pytest.MonkeyPatch, workplace: Path
+) -> None:
     """Killed between the making of the folder and the first manifest, a job must not be refused for ever."""
     sweep = ("-m", "name=s", "seed=0", *TINY)
     with monkeypatch.context() as patch:

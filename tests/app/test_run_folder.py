@@ -23,7 +23,15 @@ def test_a_run_leaves_its_folder_and_prints_the_reports_path_last(ran, workplace
     folder = outcome.folder
     assert folder.parent == workplace / "outputs" / "poisson_1d"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d{6}", folder.name)
-    written = {"report.html", "summary.json", "history.csv", "arrays.nc", "network.safetensors", "solution.nc", "checkpoints"}
+    written = {
+        "report.html",
+        "summary.json",
+        "history.csv",
+        "arrays.nc",
+        "network.safetensors",
+        "solution.nc",
+        "checkpoints",
+    }
     assert {p.name for p in folder.iterdir()} == written | {".hydra", "run.log"}
     config = yaml.safe_load((folder / ".hydra" / "config.yaml").read_text(encoding="utf-8"))
     assert (config["seed"], config["problem"]["kind"], config["network"]["width"]) == (3, "poisson_1d", 12)
@@ -104,7 +112,9 @@ def test_row_36_a_symlink_and_a_job_that_changes_directory(ran, workplace: Path)
     (workplace / "real").mkdir()
     (workplace / "link").symlink_to("real")
     (workplace / "data.csv").write_text("x1,value\n0.0,1.0\n1.0,2.0\n", encoding="utf-8")
-    outcome = ran("output=link", "hydra.job.chdir=true", "problem=regression", "~problem.points", "problem.csv=data.csv")
+    outcome = ran(
+        "output=link", "hydra.job.chdir=true", "problem=regression", "~problem.points", "problem.csv=data.csv"
+    )
     assert outcome.code == 0, outcome.err
     assert (workplace / "real" / "summary.json").is_file()
     assert Path.cwd() == workplace

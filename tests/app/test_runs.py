@@ -31,7 +31,8 @@ def test_row_15b_replicated_points_run_with_a_warning(ran) -> None:
     assert "rows repeat one another" in outcome.err
 
 
-@pytest.mark.parametrize("words", [("network.width=1", "problem.points=8"), ("network.width=60", "network.bias=false", "problem=regression",
+@pytest.mark.parametrize("words", [("network.width=1", "problem.points=8"), ("network.width=60", "network.bias=false",
+"problem=regression",
                                     "problem.points=[[0.3],[0.6]]", "activation=relu2")])  # fmt: skip
 def test_row_17_a_singular_kernel_runs_and_the_theory_says_why(ran, words: tuple[str, ...]) -> None:
     outcome = ran(*words, "theory=predict", "theory.forecast_draws=4")
@@ -43,8 +44,10 @@ def test_row_17_a_singular_kernel_runs_and_the_theory_says_why(ran, words: tuple
 
 def test_row_18_a_smallest_eigenvalue_below_rounding_is_said_to_be() -> None:
     kernel = {"lambda_min_initial": 1e-20, "lambda_min_final": 2.0, "floor": 1e-17}
-    summary = {"problem": "p", "points": 1, "dim": 1, "activation": "a", "width": 1, "parameters": 3, "dtype": "float64", "device": "cpu",
-               "status": "MAX_STEPS", "steps": 1, "loss": {"initial": 1.0, "final": None}, "kernel": kernel, "theory": None,
+    summary = {"problem": "p", "points": 1, "dim": 1, "activation": "a", "width": 1, "parameters": 3,
+    "dtype": "float64", "device": "cpu",
+               "status": "MAX_STEPS", "steps": 1, "loss": {"initial": 1.0, "final": None}, "kernel": kernel,
+               "theory": None,
                "time": {"total": 1.0}}  # fmt: skip
     text = closing_table(summary)
     assert "< 1e-17 (rounding floor) → 2" in text
@@ -94,7 +97,13 @@ def test_row_22_a_flow_that_gives_up_says_why(ran, monkeypatch) -> None:
 
 
 def test_row_23_a_width_below_the_theorems_is_no_failure(ran) -> None:
-    words = ("activation=relu3", "network.width=40", "optimizer.step_size=0.01", "theory=predict", "theory.forecast_draws=4")
+    words = (
+        "activation=relu3",
+        "network.width=40",
+        "optimizer.step_size=0.01",
+        "theory=predict",
+        "theory.forecast_draws=4",
+    )
     outcome = ran(*words)
     assert outcome.code == 0
     assert outcome.summary["theory"]["width_ratio"] < 1
@@ -136,14 +145,19 @@ def test_row_37_a_failing_job_of_a_sweep_does_not_stop_the_others(ran, workplace
     assert outcome.out.splitlines()[-1] == str(workplace / "all" / "report.html")
     assert "network.width: got -1" in outcome.err
     assert "exit 2: " in outcome.err
-    widths = {json.loads(path.read_text(encoding="utf-8"))["width"] for path in (workplace / "all").glob("*/summary.json")}
+    widths = {
+        json.loads(path.read_text(encoding="utf-8"))["width"] for path in (workplace / "all").glob("*/summary.json")
+    }
     assert widths == {12, 6}
 
 
 def test_a_sweep_over_activations(ran, workplace: Path) -> None:
     outcome = ran("-m", "activation=sin,erf", "report=quiet", "output=both")
     assert outcome.code == 0
-    names = {json.loads(path.read_text(encoding="utf-8"))["activation"] for path in (workplace / "both").glob("*/summary.json")}
+    names = {
+        json.loads(path.read_text(encoding="utf-8"))["activation"]
+        for path in (workplace / "both").glob("*/summary.json")
+    }
     assert names == {"sin", "erf"}
 
 

@@ -11,7 +11,9 @@ from pinn_ntk.app.faults import Fault
 from pinn_ntk.app.key import Key, positive, whole
 from pinn_ntk.app.schema import KEYS, OPTIONS, check, flatten, keys_of
 
-NOT_NUMBERS = st.one_of(st.text(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.none())
+NOT_NUMBERS = st.one_of(
+    st.text(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.none()
+)
 
 
 @given(st.integers(min_value=1))
@@ -71,7 +73,9 @@ def test_everything_wrong_is_found_at_once_with_the_nearest_key() -> None:
 
 
 def test_a_group_that_is_no_mapping_is_a_fault() -> None:
-    assert Fault("network", "no such key; did you mean network.width?") in check({"network": 3}, {"network.width": whole("")})
+    assert Fault("network", "no such key; did you mean network.width?") in check(
+        {"network": 3}, {"network.width": whole("")}
+    )
 
 
 def test_a_mapping_valued_key_is_not_descended_into() -> None:
@@ -81,7 +85,9 @@ def test_a_mapping_valued_key_is_not_descended_into() -> None:
 
 
 def test_a_signature_is_a_table_of_keys() -> None:
-    def builder(*, points: int, shift: float = 0.0, label: str | None = None, weights: Mapping[str, float] | None = None) -> None: ...
+    def builder(
+        *, points: int, shift: float = 0.0, label: str | None = None, weights: Mapping[str, float] | None = None
+    ) -> None: ...
 
     table = keys_of(builder, "problem.")
     assert set(table) == {"problem.points", "problem.shift", "problem.label", "problem.weight"}

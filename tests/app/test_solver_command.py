@@ -1,4 +1,6 @@
-"""`optimizer=auto` and `reference=fem` by the command: what they leave behind, what travels, and what they refuse before any compute."""
+"""`optimizer=auto` and `reference=fem` by the command: what they leave behind, what travels,
+and what they refuse before any compute.
+"""
 
 import importlib.util
 
@@ -26,7 +28,9 @@ def test_the_run_says_what_was_chosen_and_how_right_it_is(pageless) -> None:
     outcome = pageless(*AUTO)
     assert outcome.code == 0, outcome.err
     summary = outcome.summary
-    assert {"estimate", "reason", "activation", "scales", "extras", "residuals", "trials", "levels", "bound"} <= set(summary["solver"])
+    assert {"estimate", "reason", "activation", "scales", "extras", "residuals", "trials", "levels", "bound"} <= set(
+        summary["solver"]
+    )
     assert summary["solver"]["reason"] == "CONVERGED"
     assert summary["status"] == "CONVERGED"
     assert summary["solver"]["estimate"] <= 1e-13
@@ -40,9 +44,13 @@ def test_the_run_says_what_was_chosen_and_how_right_it_is(pageless) -> None:
 
 
 def test_hard_problems_are_solved_as_they_are_posed_and_travel(pageless, evaluated, workplace) -> None:  # noqa: F811
-    """poisson_2d is posed with an ansatz; the solver's answer has none, and the folder says so by giving back the same u."""
+    """poisson_2d is posed with an ansatz; the solver's answer has none,
+    and the folder says so by giving back the same u.
+    """
     folder = pageless(*AUTO).folder
-    code, out, err = evaluated(folder, points(workplace, "x,y\n0.5,0.25\n0,0.3\n1,1\n"), "--gradient", "--residual", "--exact")
+    code, out, err = evaluated(
+        folder, points(workplace, "x,y\n0.5,0.25\n0,0.3\n1,1\n"), "--gradient", "--residual", "--exact"
+    )
     assert code == 0, err
     found = table(out)
     np.testing.assert_allclose(found["u"], found["exact"], atol=1e-12)
@@ -58,7 +66,10 @@ def test_a_problem_in_text_with_a_hole_and_mixed_conditions(pageless, mine, eval
     summary = outcome.summary
     assert summary["error"]["relative_l2"] <= 1e-7
     assert any("hole" in words for words in summary["solver"]["extras"])
-    assert set(summary["solver"]["residuals"]) == {"interior", *(k for k in summary["solver"]["weights"] if k != "interior")}
+    assert set(summary["solver"]["residuals"]) == {
+        "interior",
+        *(k for k in summary["solver"]["weights"] if k != "interior"),
+    }
     code, out, err = evaluated(outcome.folder, points(workplace, "x,y\n0.25,0.75\n1.5,0.5\n"), "--exact")
     assert code == 0, err
     np.testing.assert_allclose(table(out)["u"], table(out)["exact"], rtol=1e-6)
@@ -126,5 +137,7 @@ def test_what_finite_elements_cannot_do_is_refused(refused, words: tuple[str, ..
 
 def test_a_missing_package_is_named(refused, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, package=None: None if name == "skfem" else find(name, package))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, package=None: None if name == "skfem" else find(name, package)
+    )
     assert "pip install 'pinn_ntk[fem]'" in refused("problem=poisson_2d", "reference=fem")

@@ -16,15 +16,30 @@ def counting(factory: Factory, *, widths: Sequence[int] = (3, 5), seeds: int = 2
         raise ValueError(f"widths: got {widths!r}, expected at least one")
 
     def measure(cell: Cell) -> Measured:
-        experiment = factory({"network.width": cell.parameters["width"], "problem": problem, "problem.points": 6, "seed": 4})
+        experiment = factory(
+            {"network.width": cell.parameters["width"], "problem": problem, "problem.points": 6, "seed": 4}
+        )
         return Measured(
-            [{"parameters": experiment.network.parameter_count, "name": experiment.problem.name, "seed": experiment.network.seed}]
+            [
+                {
+                    "parameters": experiment.network.parameter_count,
+                    "name": experiment.problem.name,
+                    "seed": experiment.network.seed,
+                }
+            ]
         )
 
     def document(results: Results) -> Document:
         return Document((), ())
 
-    return Study("counting", "Counting", "How many?", tuple(Cell({"width": w, "seeds": seeds}) for w in widths), measure, document)
+    return Study(
+        "counting",
+        "Counting",
+        "How many?",
+        tuple(Cell({"width": w, "seeds": seeds}) for w in widths),
+        measure,
+        document,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +56,10 @@ def test_a_study_varies_the_configuration_of_the_command(ran, workplace: Path) -
     outcome = ran("study.kind=counting", "study.widths=[2,7]", "study.problem=heat_1d")
     assert outcome.code == 0, outcome.err
     assert outcome.report == workplace / "sweeps" / "counting" / "report.html"
-    assert [(r["parameters"], r["name"], r["seed"]) for r in rows(outcome.folder)] == [(2 * 4, "heat_1d", 4), (7 * 4, "heat_1d", 4)]
+    assert [(r["parameters"], r["name"], r["seed"]) for r in rows(outcome.folder)] == [
+        (2 * 4, "heat_1d", 4),
+        (7 * 4, "heat_1d", 4),
+    ]
     assert json.loads((outcome.folder / "summary.json").read_text(encoding="utf-8"))["status"] == "DONE"
     assert all(len(line) <= 80 for line in outcome.out.splitlines()[:-1])
 

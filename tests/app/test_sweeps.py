@@ -60,7 +60,14 @@ def test_failed_jobs_are_rows_of_the_table(ran, workplace: Path) -> None:
 
 def test_a_run_that_diverged_is_one_row_and_one_that_was_never_reached_none(ran, workplace: Path, monkeypatch) -> None:
     """A partial sweep is told as it is, and the same command completes it."""
-    words = ("-m", "name=a", "optimizer.step_size=0.5,50", "optimizer.steps=400", "optimizer.divergence=10", "report=quiet")
+    words = (
+        "-m",
+        "name=a",
+        "optimizer.step_size=0.5,50",
+        "optimizer.steps=400",
+        "optimizer.divergence=10",
+        "report=quiet",
+    )
     assert ran(*words).code == 1
     assert [r["status"] for r in table(workplace / "sweeps" / "a")] == ["MAX_STEPS", "DIVERGED"]
     with monkeypatch.context() as patched:

@@ -48,7 +48,9 @@ def check(summary: dict[str, Any], vacuous: tuple[str, ...] = ()) -> dict[str, A
     assert theory["worst_ratio"] < 1.0
     assert summary["width"] >= max(theory["width_terms"])
     statements = {s["name"]: s for s in theory["statements"]}
-    assert {name: statements[name]["verdict"] for name in THEOREM} == {n: "vacuous" if n in vacuous else "holds" for n in THEOREM}
+    assert {name: statements[name]["verdict"] for name in THEOREM} == {
+        n: "vacuous" if n in vacuous else "holds" for n in THEOREM
+    }
     assert all(s["verdict"] != "fails" for s in statements.values())
     return statements
 
@@ -57,7 +59,13 @@ def test_one_point_at_its_own_width(summary) -> None:
     result = summary("experiment=theorem_width_1")
     assert result["width"] >= 14_284
     statements = check(result)
-    over_time = ("linear convergence", "λ_min during training", "stopping time", "outer weights stay", "inner weights stay")
+    over_time = (
+        "linear convergence",
+        "λ_min during training",
+        "stopping time",
+        "outer weights stay",
+        "inner weights stay",
+    )
     for name in over_time:
         assert statements[name]["e_folds"] > 20.0
     assert statements["sufficient width"]["e_folds"] is None
@@ -78,7 +86,9 @@ def test_a_pde_at_its_own_width_whose_kernel_moves_by_less_than_rounding(summary
     result = summary("experiment=theorem_width_pde")
     assert result["width"] == 946_177
     check(result, vacuous=("stopping time",))
-    assert 0.0 < result["displacement"]["max_delta_w"] < 1e-18  # stored apart: beside weights of order one it would be rounded away
+    assert (
+        0.0 < result["displacement"]["max_delta_w"] < 1e-18
+    )  # stored apart: beside weights of order one it would be rounded away
 
 
 def test_every_experiment_at_the_theorems_width_is_documented() -> None:

@@ -1,4 +1,6 @@
-"""What a run says of its certificate: it holds where it was given, it says by how much it misses, and a broken bound fails."""
+"""What a run says of its certificate: it holds where it was given, it says by how much it misses,
+and a broken bound fails.
+"""
 
 from dataclasses import replace
 
@@ -64,13 +66,17 @@ def test_other_optimisers_and_activations_have_none(problem):
 
 
 def test_too_short_a_run_is_vacuous(problem):
-    short = run(problem, TwoLayer(2, 1024, "tanh", seed=0), Settings(steps=3, tracked=2, step_size=1e-3, forecast_draws=10))
+    short = run(
+        problem, TwoLayer(2, 1024, "tanh", seed=0), Settings(steps=3, tracked=2, step_size=1e-3, forecast_draws=10)
+    )
     assert verdicts(short)["certificate"].verdict == "vacuous"
 
 
 def test_a_module_has_no_certificate(record):
     bare = replace(record.prediction, certificate=None)
-    assert {s.reason for s in certificate_statements(bare, record.history)} == {"the certificate is about two-layer networks"}
+    assert {s.reason for s in certificate_statements(bare, record.history)} == {
+        "the certificate is about two-layer networks"
+    }
     assert certificate_summary(None, Dynamics("flow")) is None
 
 

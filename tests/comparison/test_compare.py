@@ -27,7 +27,9 @@ class Run:
 
 def lecture_problem() -> Problem:
     """n = 2, x_i = e_i, ReLU: the set-up whose λ_S = ½ − 1/(2π)."""
-    return Problem([Block(identity(2), torch.eye(2, dtype=torch.float64), torch.tensor([0.8, -0.6], dtype=torch.float64))])
+    return Problem(
+        [Block(identity(2), torch.eye(2, dtype=torch.float64), torch.tensor([0.8, -0.6], dtype=torch.float64))]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,9 @@ def run() -> Run:
     problem, net = lecture_problem(), TwoLayer(2, 4096, "relu", bias=False)
     steps = 60
     states = gradient_descent(net, problem, 0.2, steps)
-    history = track(states, [loss_tracker(problem), displacement_tracker, KernelTracker(problem)], tracked_steps(steps, 12))
+    history = track(
+        states, [loss_tracker(problem), displacement_tracker, KernelTracker(problem)], tracked_steps(steps, 12)
+    )
     return Run(predict(problem, net), history)
 
 
@@ -64,7 +68,13 @@ def test_the_lecture_holds_on_its_own_example(run: Run) -> None:
     )
     assert {name: statements[name].verdict for name in good} == dict.fromkeys(good, "holds")
     assert statements["linearised prediction"].verdict == "holds"
-    lemmas = ("initial loss lemma", "outer weights stay", "inner weights stay", "initial outer weights", "initial inner weights")
+    lemmas = (
+        "initial loss lemma",
+        "outer weights stay",
+        "inner weights stay",
+        "initial outer weights",
+        "initial inner weights",
+    )
     assert {name: statements[name].verdict for name in lemmas} == dict.fromkeys(lemmas, "holds")
     width = statements["sufficient width"]
     assert width.verdict == "not_applicable"
@@ -178,13 +188,18 @@ def test_curves_have_one_value_per_tracked_step(run: Run) -> None:
 
 
 def test_the_forecast_is_the_mean_of_a_hundred_wide_networks() -> None:
-    """E R_S(t) of the lazy limit against 100 seeds at N = 8192: the mean of the seeds to three standard errors, the band as promised."""
+    """E R_S(t) of the lazy limit against 100 seeds at N = 8192: the mean of the seeds to three standard errors,
+    the band as promised.
+    """
     problem, steps = lecture_problem(), 30
     nets = [TwoLayer(2, 8192, "relu", bias=False, seed=s) for s in range(100)]
     prediction = predict(problem, nets[0], draws=4000)
     tau = 0.3 * prediction.linear.step_limit
     table = np.array(
-        [[s.loss for s in gradient_descent(problem=problem, network=net, step_size=tau, steps=steps, absolute=True)] for net in nets]
+        [
+            [s.loss for s in gradient_descent(problem=problem, network=net, step_size=tau, steps=steps, absolute=True)]
+            for net in nets
+        ]
     )
     assert prediction.lazy is not None
     k = torch.arange(steps + 1.0, dtype=torch.float64)

@@ -43,7 +43,9 @@ def members(*verdicts: Verdict) -> list[tuple[Statement, ...]]:
 
 
 def of(verdicts: list[Verdict], promised: float | None) -> Coverage:
-    (found,) = coverage(members(*verdicts), {} if promised is None else {"claim": Promise(promised, (True,) * len(verdicts))})
+    (found,) = coverage(
+        members(*verdicts), {} if promised is None else {"claim": Promise(promised, (True,) * len(verdicts))}
+    )
     return found
 
 

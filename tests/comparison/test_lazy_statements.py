@@ -28,10 +28,14 @@ class Run:
 
 
 def run_with(momentum: float, nesterov: bool) -> Run:
-    problem = Problem([Block(identity(2), torch.eye(2, dtype=torch.float64), torch.tensor([0.8, -0.6], dtype=torch.float64))])
+    problem = Problem(
+        [Block(identity(2), torch.eye(2, dtype=torch.float64), torch.tensor([0.8, -0.6], dtype=torch.float64))]
+    )
     net, steps = TwoLayer(2, 4096, "relu", bias=False), 60
     states = gradient_descent(net, problem, 0.2, steps, momentum=momentum, nesterov=nesterov)
-    history = track(states, [loss_tracker(problem), displacement_tracker, KernelTracker(problem)], tracked_steps(steps, 12))
+    history = track(
+        states, [loss_tracker(problem), displacement_tracker, KernelTracker(problem)], tracked_steps(steps, 12)
+    )
     return Run(predict(problem, net), history)
 
 
@@ -69,7 +73,13 @@ def test_theorems_about_the_flow_are_not_asked_of_momentum(run: Run) -> None:
         assert statements[name].verdict == "not_applicable"
         assert "about gradient flow" in statements[name].reason
     assert envelope(run.prediction, run.history) is None
-    for name in ("dissipation identity", "inequality (2)", "λ_min at initialisation", "λ_min during training", "initial outer weights"):
+    for name in (
+        "dissipation identity",
+        "inequality (2)",
+        "λ_min at initialisation",
+        "λ_min during training",
+        "initial outer weights",
+    ):
         assert statements[name].verdict == "holds", name
 
 

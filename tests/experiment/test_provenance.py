@@ -58,7 +58,11 @@ def test_a_program_that_a_repository_names_is_not_started(repository: Path) -> N
 
 
 def test_every_record_says_what_made_it() -> None:
-    problem, network, settings = PROBLEMS["poisson_1d"](points=4), TwoLayer(1, 8, "tanh"), Settings(steps=2, theory=False)
+    problem, network, settings = (
+        PROBLEMS["poisson_1d"](points=4),
+        TwoLayer(1, 8, "tanh"),
+        Settings(steps=2, theory=False),
+    )
     for record in (run(problem, network, settings), run_ensemble(problem, network, [3, 4], settings)):
         summary = record.summary()
         assert set(summary["commit"]) == {"pinn_ntk", "project"}

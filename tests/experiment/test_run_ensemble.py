@@ -1,4 +1,6 @@
-"""An ensemble from end to end: every seed is judged as alone, and where the theorem promises 1 − δ the seeds keep it."""
+"""An ensemble from end to end: every seed is judged as alone, and where the theorem promises 1 − δ the seeds keep
+it.
+"""
 
 import csv
 import json
@@ -29,7 +31,9 @@ SEEDS = (4, 2, 9, 11, 5)
 def problem() -> Problem:
     inside = Block(laplacian(1) + 2.0 * identity(1), points(4, 1), lambda x: torch.sin(3.0 * x[:, 0]))
     ends = Block(identity(1), torch.tensor([[0.0], [1.0]], dtype=torch.float64), 0.2, name="ends", weight=3.0)
-    return Problem([inside, ends], name="two blocks", exact=lambda x: torch.cos(x[:, 0]), test_points=points(7, 1, seed=2))
+    return Problem(
+        [inside, ends], name="two blocks", exact=lambda x: torch.cos(x[:, 0]), test_points=points(7, 1, seed=2)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,10 @@ def test_every_seed_is_judged_as_it_would_be_alone(record: EnsembleRecord) -> No
                 continue  # its band is drawn once for all seeds
             assert ours.verdict == theirs.verdict
             rounding = ours.name == "dissipation identity"  # its measured value
-            for mine, other, digits in ((ours.predicted, theirs.predicted, 1e-9), (ours.measured, theirs.measured, 1e-5)):
+            for mine, other, digits in (
+                (ours.predicted, theirs.predicted, 1e-9),
+                (ours.measured, theirs.measured, 1e-5),
+            ):
                 assert (mine is None) == (other is None), ours.name
                 if mine is not None and not (rounding and digits == 1e-5):
                     assert mine == pytest.approx(other, rel=digits), ours.name
@@ -103,7 +110,11 @@ def test_the_files_hold_every_seed(record: EnsembleRecord, tmp_path: Path) -> No
         assert arrays["eigenvalues"].shape == (5, 2, 6)
         assert arrays["seed"].values.tolist() == list(SEEDS)
     assert json.loads((report.parent / "summary.json").read_text())["ensemble"]["size"] == 5
-    assert {p.stem for p in (report.parent / "figures").iterdir()} >= {"ensemble_loss", "ensemble_lambda_min", "ensemble_drift"}
+    assert {p.stem for p in (report.parent / "figures").iterdir()} >= {
+        "ensemble_loss",
+        "ensemble_lambda_min",
+        "ensemble_drift",
+    }
 
 
 def test_a_tracker_of_single_runs_is_asked_about_each_member() -> None:
@@ -111,10 +122,14 @@ def test_a_tracker_of_single_runs_is_asked_about_each_member() -> None:
 
     def tracker(state: State) -> dict[str, object]:
         seen.append((state.step, state.start.seed))
-        return {"size": float(state.weights.a.norm()), "a": state.weights.a} if state.start.seed != 2 or state.step else {}
+        return (
+            {"size": float(state.weights.a.norm()), "a": state.weights.a} if state.start.seed != 2 or state.step else {}
+        )
 
     asked = each_member(tracker, law("gradient_descent", {}))
-    record = run_ensemble(problem(), TwoLayer(1, 6, "tanh"), (1, 2), Settings(steps=3, tracked=2, theory=False, kernel=False), [asked])
+    record = run_ensemble(
+        problem(), TwoLayer(1, 6, "tanh"), (1, 2), Settings(steps=3, tracked=2, theory=False, kernel=False), [asked]
+    )
     assert seen == [(step, seed) for step in tracked_steps(3, 2) for seed in (1, 2)]
     one, two = (member.history for member in record.members)
     assert one.columns["size"][0] == pytest.approx(float(TwoLayer(1, 6, "tanh", seed=1).a0.norm()))
@@ -149,7 +164,9 @@ def test_what_cannot_be_one_batch_is_refused_before_any_compute() -> None:
 
 
 def test_at_the_theorems_width_the_seeds_keep_every_promise() -> None:
-    """n = 1, x = 1, f² = ½, ReLU, γ = 1/√N, δ = 0.1 at N above every seed's own bound: all of it holds in at least 0.9 of the seeds."""
+    """n = 1, x = 1, f² = ½, ReLU, γ = 1/√N, δ = 0.1 at N above every seed's own bound:
+    all of it holds in at least 0.9 of the seeds.
+    """
     target = torch.tensor([0.5**0.5], dtype=torch.float64)
     one = Problem([Block(identity(1), torch.ones(1, 1, dtype=torch.float64), target)])
     net = TwoLayer(1, 40_000, "relu", bias=False)

@@ -15,8 +15,26 @@ from torch.func import grad, hessian, jvp, vmap
 
 from pinn_ntk.expressions import Expression, ExpressionError, check_finite, parse, variable_names
 
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # by torch's own forward mode
-SAME = ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "sqrt", "abs", "sign", "minimum", "maximum", "pi", "e")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.torch.jit.script. is deprecated:DeprecationWarning"
+)  # by torch's own forward mode
+SAME = (
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "exp",
+    "log",
+    "sqrt",
+    "abs",
+    "sign",
+    "minimum",
+    "maximum",
+    "pi",
+    "e",
+)
 NUMPY = {name: getattr(np, name) for name in SAME} | {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "erf": scipy.special.erf,
     "heaviside": lambda z, v=0.5: np.heaviside(z, v), "np": np,
@@ -29,7 +47,9 @@ def points(n: int = 7, dim: int = 2) -> torch.Tensor:
 
 def reference(text: str, x: torch.Tensor) -> np.ndarray:
     """The same text by Python's own evaluation on numpy arrays: only for texts that these tests wrote."""
-    columns = dict(zip(("x", "y", "z"), x.numpy().T, strict=False)) | {f"x{i + 1}": c for i, c in enumerate(x.numpy().T)}
+    columns = dict(zip(("x", "y", "z"), x.numpy().T, strict=False)) | {
+        f"x{i + 1}": c for i, c in enumerate(x.numpy().T)
+    }
     with np.errstate(all="ignore"):
         return np.broadcast_to(eval(text, {"__builtins__": {}}, NUMPY | columns), len(x))
 
@@ -41,15 +61,21 @@ def read_or_error(text: str) -> Expression | ExpressionError:
         return error
 
 
-# ------------------------------------------------------------------------------------------------------------- the function it says
+# ------------------------------------------------------------------------------------------------------------- the
+# function it says
 @pytest.mark.parametrize(
     "text",
     [
-        "sin(x)", "cos(x)", "tan(x)", "asin(x)", "acos(x)", "atan(x)", "sinh(x)", "cosh(x)", "tanh(x)", "exp(x)", "log(x)", "sqrt(x)",
-        "abs(x - y)", "sign(x - .5)", "erf(x)", "heaviside(x - .5)", "heaviside(x - x, .25)", "minimum(x, y)", "maximum(x, .5)",
-        "minimum(.5, x)", "atan2(y, x)", "atan2(1, x)", "2*pi**2*sin(pi*x)*sin(pi*y)", "-x**2", "(-x)**2", "2**-x", "2**x**2", "x**y",
-        "x**-3", "x**0.5", "x**(1/3)", "-+-x", "x - y - x*y", "x/y/2", "x/(y/2)", "x - (y - 2)", "1_000*x", "0x10*y", "1e-3*x + .5",
-        "e**x", "x1*x2 + x", "x**0", "3", "-pi/4", "2**3**2/10", "+".join(["x"] * 200), " x ", "(" * 60 + "x" + ")" * 60, "-exp(x*y)",
+        "sin(x)", "cos(x)", "tan(x)", "asin(x)", "acos(x)", "atan(x)", "sinh(x)", "cosh(x)", "tanh(x)", "exp(x)",
+        "log(x)", "sqrt(x)",
+        "abs(x - y)", "sign(x - .5)", "erf(x)", "heaviside(x - .5)", "heaviside(x - x, .25)", "minimum(x, y)",
+        "maximum(x, .5)",
+        "minimum(.5, x)", "atan2(y, x)", "atan2(1, x)", "2*pi**2*sin(pi*x)*sin(pi*y)", "-x**2", "(-x)**2", "2**-x",
+        "2**x**2", "x**y",
+        "x**-3", "x**0.5", "x**(1/3)", "-+-x", "x - y - x*y", "x/y/2", "x/(y/2)", "x - (y - 2)", "1_000*x", "0x10*y",
+        "1e-3*x + .5",
+        "e**x", "x1*x2 + x", "x**0", "3", "-pi/4", "2**3**2/10", "+".join(["x"] * 200), " x ",
+        "(" * 60 + "x" + ")" * 60, "-exp(x*y)",
         "1 + x*x", "x**-16",
     ],
 )  # fmt: skip
@@ -67,9 +93,15 @@ trees = st.recursive(
     lambda inner: st.one_of(
         st.tuples(inner, st.sampled_from("+-*/"), inner).map(" ".join),
         st.tuples(st.sampled_from(["-", "+", ""]), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
-        st.tuples(inner, st.sampled_from(["0", "1", "2", "3", "-1", "-2", "0.5", "-1.5"])).map(lambda pair: f"({pair[0]})**{pair[1]}"),
-        st.tuples(st.sampled_from(["sin", "cos", "tanh", "atan", "erf", "abs", "sqrt"]), inner).map(lambda pair: f"{pair[0]}({pair[1]})"),
-        st.tuples(st.sampled_from(["minimum", "maximum"]), inner, inner).map(lambda three: f"{three[0]}({three[1]}, {three[2]})"),
+        st.tuples(inner, st.sampled_from(["0", "1", "2", "3", "-1", "-2", "0.5", "-1.5"])).map(
+            lambda pair: f"({pair[0]})**{pair[1]}"
+        ),
+        st.tuples(st.sampled_from(["sin", "cos", "tanh", "atan", "erf", "abs", "sqrt"]), inner).map(
+            lambda pair: f"{pair[0]}({pair[1]})"
+        ),
+        st.tuples(st.sampled_from(["minimum", "maximum"]), inner, inner).map(
+            lambda three: f"{three[0]}({three[1]}, {three[2]})"
+        ),
     ),
     max_leaves=8,
 )
@@ -91,7 +123,15 @@ def test_random_formula_equals_numpy(tree: str) -> None:
 
 
 def test_constants_are_folded_and_known() -> None:
-    cases = [("0", 0.0), ("-pi", -math.pi), (2, 2.0), (-1.5e-7, -1.5e-7), ("sqrt(2)**2/2", 1.0), (np.float64(0.5), 0.5), (10**300, 1e300)]
+    cases = [
+        ("0", 0.0),
+        ("-pi", -math.pi),
+        (2, 2.0),
+        (-1.5e-7, -1.5e-7),
+        ("sqrt(2)**2/2", 1.0),
+        (np.float64(0.5), 0.5),
+        (10**300, 1e300),
+    ]
     for text, value in cases:
         expression = parse(text, 3)
         assert expression.is_constant
@@ -118,7 +158,8 @@ def test_coordinates_have_names_and_aliases() -> None:
             variable_names(bad)
 
 
-# ------------------------------------------------------------------------------------------------------------- derivatives, transforms
+# -------------------------------------------------------------------------------------------------------------
+# derivatives, transforms
 DERIVATIVES = [
     ("sin(pi*x)*exp(-y)", "pi*cos(pi*x)*exp(-y)", "-sin(pi*x)*exp(-y)"),
     ("x**3*y - 2*x", "3*x**2*y - 2", "x**3"),
@@ -151,7 +192,14 @@ def test_constant_has_zero_gradient_and_maps() -> None:
 
 def test_powers_are_exact_at_zero() -> None:
     origin = torch.zeros(2, dtype=torch.float64)
-    for text, second in [("x**2", 2.0), ("x**2.0", 2.0), ("x**3", 0.0), ("x**1", 0.0), ("x**0", 0.0), ("(x + y)**2*1", 2.0)]:
+    for text, second in [
+        ("x**2", 2.0),
+        ("x**2.0", 2.0),
+        ("x**3", 0.0),
+        ("x**1", 0.0),
+        ("x**0", 0.0),
+        ("(x + y)**2*1", 2.0),
+    ]:
         assert hessian(parse(text, 2))(origin)[0, 0] == second
         assert torch.isfinite(grad(parse(text, 2))(origin)).all()
     root = parse("x**0.5", 2)(torch.tensor([[2.0, 0.0]], dtype=torch.float64)).item()
@@ -176,7 +224,13 @@ def test_dtype_and_device_follow_the_points() -> None:
 
 
 def test_nan_is_never_hidden() -> None:
-    for text in ("sign(log(-x))", "heaviside(log(-x))", "maximum(log(-x), 0)", "minimum(1, sqrt(-x))", "abs(acos(2 + x))"):
+    for text in (
+        "sign(log(-x))",
+        "heaviside(log(-x))",
+        "maximum(log(-x), 0)",
+        "minimum(1, sqrt(-x))",
+        "abs(acos(2 + x))",
+    ):
         assert parse(text, 2)(points()).isnan().all()
 
 
@@ -230,7 +284,8 @@ def test_latex_is_set_by_matplotlib() -> None:
     assert MathTextParser("path").parse(f"${parse(text, 2).latex}$").width > 0
 
 
-# ------------------------------------------------------------------------------------------------------------- finite on the domain
+# ------------------------------------------------------------------------------------------------------------- finite
+# on the domain
 def test_non_finite_value_is_reported_with_its_first_point() -> None:
     x = torch.tensor([[0.5, 1.0], [0.0, 0.25], [0.0, 2.0]], dtype=torch.float64)
     check_finite(parse("log(x + 1)", 2), x, "problem.target")

@@ -1,4 +1,6 @@
-"""Nothing but a formula is read: whatever else is typed is refused at its position, by one kind of error, without a warning."""
+"""Nothing but a formula is read: whatever else is typed is refused at its position, by one kind of error,
+without a warning.
+"""
 
 import inspect
 import pickle
@@ -27,18 +29,30 @@ def refused(text: object, dim: int = 2, time: bool = False) -> ExpressionError:
 
 
 HOSTILE = [
-    "__import__('os').system('true')", "__import__(x)", "__builtins__", "().__class__", "x.__class__", "x.real", "1 .real", "x[0]", "[x]",
-    "{x}", "{x: 1}", "'x'", '"x"', "f'{x}'", "lambda: 0", "lambda", "[i for i in x]", "(i for i in x)", "(x := 1)", "x = 1", "sin(*x)",
-    "sin(**x)", "sin(x=1)", "sin(x, y)", "sin()", "atan2(x)", "heaviside()", "heaviside(x, 1, 2)", "x, y", "(x, y)", "()",
-    "x if y else 1", "x and y", "not x", "1or 2", "1if 2else 3", "0x1for x", "x < y", "x == y", "x in y", "x is y", "x // y", "x % y",
-    "x @ y", "x & y", "x | y", "x << 1", "~x", "x ^ 2", "x!", "True", "None", "False", "...", "1j", "2 + 3j", "b'1'", "yield x",
-    "await x", "(yield)", "print(x)", "eval(x)", "exec", "open(x)", "x(1)", "pi(1)", "1(2)", "(x)(y)", "sin(x)(y)", "sin", "sin + 1",
-    "sin(cos)", "2x", "x y", "2(x)", "x +", "* x", "(x", "x)", "", "   ", "x;y", "x\\", "#", "x # y", "x$", "`x`", "x?", "nan", "inf",
-    "1e400", "-1e400", "1e999*x", "1e200*1e200", "9**9**9", "x**17", "x**-17", "x**17.0", "x**1e300", "x**(8 + 9)", "(1e308)**16",
-    "exp(1000)", "1/0", "x/0*0 + 1/(1 - 1)", "log(0)", "log(-1)", "sqrt(-1)", "(-8)**(1/3)", "0**-1", "asin(2)", "x\0", "\0", "x\n",
-    "x\ny", "x\ty", "x\r", "x\f", "\ufeffx", "ｘ", "х", "x²", "π", "x−y", "٣", "𝑥", "x\u200b", "\u202ex", "\ud800", "x·y", "x" * 2001,
-    "+" * 1999 + "x", "-" * 390 + "x", "x" + "+x" * 200, "(" * 199 + "x" + ")" * 199 + "+", "(" * 1000 + "x" + ")" * 999, "(" * 2000,
-    "sin(" * 60 + "x" + ")" * 60, "x" + "**x" * 60, "1" * 2000, "0x" + "f" * 1998, "0b" + "1" * 1998, "9" * 10**5, "z", "x3", "x0", "x01",
+    "__import__('os').system('true')", "__import__(x)", "__builtins__", "().__class__", "x.__class__", "x.real",
+    "1 .real", "x[0]", "[x]",
+    "{x}", "{x: 1}", "'x'", '"x"', "f'{x}'", "lambda: 0", "lambda", "[i for i in x]", "(i for i in x)", "(x := 1)",
+    "x = 1", "sin(*x)",
+    "sin(**x)", "sin(x=1)", "sin(x, y)", "sin()", "atan2(x)", "heaviside()", "heaviside(x, 1, 2)", "x, y", "(x, y)",
+    "()",
+    "x if y else 1", "x and y", "not x", "1or 2", "1if 2else 3", "0x1for x", "x < y", "x == y", "x in y", "x is y",
+    "x // y", "x % y",
+    "x @ y", "x & y", "x | y", "x << 1", "~x", "x ^ 2", "x!", "True", "None", "False", "...", "1j", "2 + 3j", "b'1'",
+    "yield x",
+    "await x", "(yield)", "print(x)", "eval(x)", "exec", "open(x)", "x(1)", "pi(1)", "1(2)", "(x)(y)", "sin(x)(y)",
+    "sin", "sin + 1",
+    "sin(cos)", "2x", "x y", "2(x)", "x +", "* x", "(x", "x)", "", "   ", "x;y", "x\\", "#", "x # y", "x$", "`x`", "x?",
+    "nan", "inf",
+    "1e400", "-1e400", "1e999*x", "1e200*1e200", "9**9**9", "x**17", "x**-17", "x**17.0", "x**1e300", "x**(8 + 9)",
+    "(1e308)**16",
+    "exp(1000)", "1/0", "x/0*0 + 1/(1 - 1)", "log(0)", "log(-1)", "sqrt(-1)", "(-8)**(1/3)", "0**-1", "asin(2)", "x\0",
+    "\0", "x\n",
+    "x\ny", "x\ty", "x\r", "x\f", "\ufeffx", "ｘ", "х", "x²", "π", "x−y", "٣", "𝑥", "x\u200b", "\u202ex", "\ud800",
+    "x·y", "x" * 2001,
+    "+" * 1999 + "x", "-" * 390 + "x", "x" + "+x" * 200, "(" * 199 + "x" + ")" * 199 + "+",
+    "(" * 1000 + "x" + ")" * 999, "(" * 2000,
+    "sin(" * 60 + "x" + ")" * 60, "x" + "**x" * 60, "1" * 2000, "0x" + "f" * 1998, "0b" + "1" * 1998, "9" * 10**5, "z",
+    "x3", "x0", "x01",
     "t", "X", "Pi", "01", "0_x", "1__0", "1e", "1e+", ".", "._", "_", "__", "x__", "..", "1..x", "1.e.x",
 ]  # fmt: skip
 
@@ -55,7 +69,10 @@ def test_hostile_text_is_refused_at_its_position(text: str) -> None:
     assert reason == error.reason
     assert len(reason) < 500
     under = len(caret) - 1
-    assert shown[under : under + 1] == error.text[error.position : error.position + 1] or not error.text[error.position].isprintable()
+    assert (
+        shown[under : under + 1] == error.text[error.position : error.position + 1]
+        or not error.text[error.position].isprintable()
+    )
 
 
 NO_FORMULA = [None, True, [10**5000], {"x": 1}, b"x", 1j, float("nan"), float("-inf"), 10**5000, -(10**309)]
@@ -115,8 +132,10 @@ def test_time_is_a_name_only_with_a_time_axis() -> None:
 
 
 fragments = st.lists(st.sampled_from([
-    "x", "y", "z", "1", "2.5", "1e", "9**9", "0x1", "(", ")", "+", "-", "**", "*", "/", ",", ".", " ", "sin(", "atan2(", "exp(", "for",
-    "if", "or", "lambda", ":", "[", "__class__", "\0", "\n", "^", "'", "=", "1j", "True", "e", "pi", "_", "²", "ｘ", "\\", "#", "{", "@",
+    "x", "y", "z", "1", "2.5", "1e", "9**9", "0x1", "(", ")", "+", "-", "**", "*", "/", ",", ".", " ", "sin(", "atan2(",
+    "exp(", "for",
+    "if", "or", "lambda", ":", "[", "__class__", "\0", "\n", "^", "'", "=", "1j", "True", "e", "pi", "_", "²", "ｘ",
+    "\\", "#", "{", "@",
 ]), max_size=25).map("".join)  # fmt: skip
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 EVENTS = (
-    "exec", "import", "open", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.remove", "os.rename",
-    "os.mkdir", "os.putenv", "os.kill", "subprocess.Popen", "socket.__new__", "socket.connect", "ctypes.dlopen", "pickle.find_class",
+    "exec", "import", "open", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn",
+    "os.remove", "os.rename",
+    "os.mkdir", "os.putenv", "os.kill", "subprocess.Popen", "socket.__new__", "socket.connect", "ctypes.dlopen",
+    "pickle.find_class",
     "marshal.loads", "code.__new__", "function.__new__", "builtins.input", "urllib.Request", "shutil.rmtree",
 )  # fmt: skip
 """Events of code that runs, files that are opened, processes that start."""

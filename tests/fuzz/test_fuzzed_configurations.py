@@ -1,4 +1,6 @@
-"""Three hundred configurations, composed and run in-process: each is done, or refused with its keys; none is a bug, none runs code."""
+"""Three hundred configurations, composed and run in-process: each is done, or refused with its keys; none is a bug,
+none runs code.
+"""
 
 import json
 import os
@@ -19,27 +21,36 @@ from pinn_ntk.training.methods import METHODS
 COMPOSED, WRITTEN = 200, 100
 assert COMPOSED + WRITTEN == 300
 SMALL = (
-    "network.width=6", "problem.points=5", "problem.test_points=8", "optimizer.steps=2", "tracker.count=2", "theory=none", "device=cpu",
+    "network.width=6", "problem.points=5", "problem.test_points=8", "optimizer.steps=2", "tracker.count=2",
+    "theory=none", "device=cpu",
     "report=quiet",
 )  # fmt: skip
 VALUES = (
-    "0", "1", "2", "3", "7", "-1", "0.5", "1e-3", "1.5", "nan", "inf", "-inf", "1e400", "1e308", "10000000000000000000000", "null",
+    "0", "1", "2", "3", "7", "-1", "0.5", "1e-3", "1.5", "nan", "inf", "-inf", "1e400", "1e308",
+    "10000000000000000000000", "null",
     "true", "abc", "''",
-    "[1,2]", "[]", "{a: 1}", "'${oc.env:HOME}'", "${oc.env:NO_SUCH_NAME}", "${network.width}", "${nowhere}", "???", "'é ü 数'",
+    "[1,2]", "[]", "{a: 1}", "'${oc.env:HOME}'", "${oc.env:NO_SUCH_NAME}", "${network.width}", "${nowhere}", "???",
+    "'é ü 数'",
     "'a\\nb'", "'<b>'",
     "\"__import__('os').system('touch owned')\"", "'9**9**9'", "{_target_: os.system}",
     "'!!python/object/apply:os.system [touch owned]'", "-0.0",
-    "auto", "none", "hard", "soft", "inv_width", "inv_sqrt_width", "centred", "sin(x)", "'sin(x)'", "'x'", "'../../up'", "0x10",
+    "auto", "none", "hard", "soft", "inv_width", "inv_sqrt_width", "centred", "sin(x)", "'sin(x)'", "'x'", "'../../up'",
+    "0x10",
     "1_000", "no", "on",
 )  # fmt: skip
 GROUPS = {
     "problem": (*PROBLEMS, "text", "posson"), "activation": ("tanh", "relu3", "sin", "erf", "relu", "gelu", "nonsense"),
     "optimizer": (*METHODS, "adma"), "network": ("two_layer", "mlp", "mean_field"), "tracker": ("kernel", "loss"),
-    "theory": ("predict", "none"), "logger": ("none",), "reference": ("none",), "device": ("cpu", "auto"), "experiment": ("quick",
+    "theory": ("predict", "none"), "logger": ("none",), "reference": ("none",), "device": ("cpu", "auto"),
+    "experiment": ("quick",
     "none_such"),
 }  # fmt: skip
 OUT = {"done": 0, "refused": 0, "stopped": 0}
-KEYED = [k for k in KEYS if not k.startswith(("output", "name", "logger", "study", "network.width", "problem.points", "checkpoint"))]
+KEYED = [
+    k
+    for k in KEYS
+    if not k.startswith(("output", "name", "logger", "study", "network.width", "problem.points", "checkpoint"))
+]
 overrides = st.one_of(
     st.tuples(st.sampled_from(KEYED), st.sampled_from(VALUES)).map("=".join),
     st.tuples(
@@ -121,25 +132,51 @@ def command(here: Path, words: list[str], capsys: pytest.CaptureFixture[str]) ->
 @fuzz(COMPOSED)
 @given(chosen, st.lists(overrides, max_size=2))
 @example({}, [])
-@example({"problem": "transport_1d", "activation": "relu3", "network": "mlp"}, [])  # overflows in two steps: ∞/∞ in two statements
+@example(
+    {"problem": "transport_1d", "activation": "relu3", "network": "mlp"}, []
+)  # overflows in two steps: ∞/∞ in two statements
 @example({"problem": "regression", "optimizer": "lbfgs"}, ["seed=3"])
 @example({}, ["hydra.searchpath=[pkg://this]"])  # imported `this`
 @example({}, ["reference.kind=fem"])  # a KeyError
 @example({"network": "mlp", "optimizer": "particle_flow"}, ["optimizer.method=adaptive"])
 @example({}, ["optimizer.kind=adam", f"seed={'9' * 5000}"])
-def test_rows_1_to_12_a_composed_configuration_is_done_or_refused(place, capsys, groups: dict[str, str], words: list[str]) -> None:
+def test_rows_1_to_12_a_composed_configuration_is_done_or_refused(
+    place, capsys, groups: dict[str, str], words: list[str]
+) -> None:
     command(place, [*(f"{group}={option}" for group, option in groups.items()), *SMALL, *words], capsys)
 
 
 numbers = st.sampled_from(
-    [0, 1, -1, 0.5, 2, "1 + x*x", "x*y", "exp(-x)", "sin(pi*y)", "1/x", "log(x - 2)", "z", "x.real", "9**9**9", None, [], "nan", True]
+    [
+        0,
+        1,
+        -1,
+        0.5,
+        2,
+        "1 + x*x",
+        "x*y",
+        "exp(-x)",
+        "sin(pi*y)",
+        "1/x",
+        "log(x - 2)",
+        "z",
+        "x.real",
+        "9**9**9",
+        None,
+        [],
+        "nan",
+        True,
+    ]
 )
 square = st.one_of(numbers, st.lists(st.lists(numbers, min_size=1, max_size=3), min_size=1, max_size=3))
 operators = st.one_of(
     st.fixed_dictionaries(
-        {}, optional={"A": square, "b": st.one_of(numbers, st.lists(numbers, max_size=3)), "c": numbers, "factor": numbers}
+        {},
+        optional={"A": square, "b": st.one_of(numbers, st.lists(numbers, max_size=3)), "c": numbers, "factor": numbers},
     ),
-    st.fixed_dictionaries({"kind": st.sampled_from(["laplacian", "heat", "wave", "helmholtz", "identity", "laplace", "__class__", None])}),
+    st.fixed_dictionaries(
+        {"kind": st.sampled_from(["laplacian", "heat", "wave", "helmholtz", "identity", "laplace", "__class__", None])}
+    ),
     st.sampled_from([None, "laplacian", 3, []]),
 )
 ends = st.lists(st.sampled_from([0, -1, 1, 2, "pi", "nan", None, 1e308]), min_size=1, max_size=3)
@@ -147,12 +184,16 @@ domains = st.one_of(
     st.fixed_dictionaries({"kind": st.just("box"), "low": ends, "high": ends}),
     st.sampled_from(
         [
-            {"kind": "l_shape"}, {"kind": "ball", "center": [0, 0], "radius": 1}, {"kind": "ball", "center": [0, 0], "radius": -1},
+            {"kind": "l_shape"}, {"kind": "ball", "center": [0, 0], "radius": 1}, {"kind": "ball", "center": [0, 0],
+            "radius": -1},
             {"kind": "cube"},
-            {"kind": "annulus", "center": [0, 0], "inner": 0.5, "outer": 0.2}, {"kind": "ellipse", "center": [0, 0], "axes": [1, 2]},
-            {"kind": "difference", "of": [{"kind": "box", "low": [0, 0], "high": [1, 1]}, {"kind": "ball", "center": [0.5, 0.5],
+            {"kind": "annulus", "center": [0, 0], "inner": 0.5, "outer": 0.2}, {"kind": "ellipse", "center": [0, 0],
+            "axes": [1, 2]},
+            {"kind": "difference", "of": [{"kind": "box", "low": [0, 0], "high": [1, 1]}, {"kind": "ball",
+            "center": [0.5, 0.5],
             "radius": 0.2}]},
-            {"kind": "difference", "of": [{"kind": "l_shape"}, {"kind": "box", "low": [-2, -2], "high": [2, 2]}]}, {"kind": "union",
+            {"kind": "difference", "of": [{"kind": "l_shape"}, {"kind": "box", "low": [-2, -2], "high": [2, 2]}]},
+            {"kind": "union",
             "of": []}, 3, None,
         ]
     ),
@@ -161,7 +202,8 @@ conditions = st.lists(
     st.fixed_dictionaries(
         {"type": st.sampled_from(["dirichlet", "neumann", "robin", "periodic", "initial", "data", "drichlet", 3])},
         optional={
-            "on": st.sampled_from(["all", "x=0", "y=1", "circle", "nowhere", ["x=0", "x=1"], 3]), "value": numbers, "alpha": numbers,
+            "on": st.sampled_from(["all", "x=0", "y=1", "circle", "nowhere", ["x=0", "x=1"], 3]), "value": numbers,
+            "alpha": numbers,
             "axis": st.sampled_from(["x", "y", "t", 0, 9]), "csv": st.sampled_from(["/etc/passwd", "none.csv", "."]),
             "weight": numbers, "typo": st.just(1),
         },
@@ -173,9 +215,11 @@ problems = st.fixed_dictionaries(
     optional={
         "domain": domains, "source": numbers, "exact": numbers, "boundary_value": numbers, "conditions": conditions,
         "time": st.booleans(),
-        "time_span": ends, "boundary": st.sampled_from(["hard", "soft", "firm"]), "name": st.sampled_from(["a/b", "<i>", "", "x" * 300,
+        "time_span": ends, "boundary": st.sampled_from(["hard", "soft", "firm"]), "name": st.sampled_from(["a/b", "<i>",
+        "", "x" * 300,
         "数"]),
-        "initial_value": numbers, "weights": st.just({"boundary": -1}), "_target_": st.just("os.system"), "plugins": st.just(["a.py"]),
+        "initial_value": numbers, "weights": st.just({"boundary": -1}), "_target_": st.just("os.system"),
+        "plugins": st.just(["a.py"]),
         "dim": numbers,
         "points": st.sampled_from([5, 0, "many", 1e9]), "sampling": st.sampled_from(["sobol", "grid", "dice"]),
     },
@@ -188,17 +232,30 @@ TAGGED = "kind: text\noperator: !!python/object/apply:os.system ['touch owned']\
 @given(problems, st.booleans())
 @example(GOOD, True)
 @example({**GOOD, "name": "a\0b"}, True)  # no file holds such a name: the result was lost with it
-def test_rows_6_to_16_a_written_problem_is_done_or_refused(place, capsys, spec: dict[str, object], gentle: bool) -> None:
+def test_rows_6_to_16_a_written_problem_is_done_or_refused(
+    place, capsys, spec: dict[str, object], gentle: bool
+) -> None:
     folder = place / "conf" / "problem"
     folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump({"kind": "text", "points": 5, "test_points": 8, **(GOOD if gentle else {}), **spec}, allow_unicode=True)
+    text = yaml.safe_dump(
+        {"kind": "text", "points": 5, "test_points": 8, **(GOOD if gentle else {}), **spec}, allow_unicode=True
+    )
     (folder / "mine.yaml").write_text(text, encoding="utf-8")
-    command(place, ["--config-dir", "conf", "problem=mine", *(w for w in SMALL if not w.startswith("problem."))], capsys)
+    command(
+        place, ["--config-dir", "conf", "problem=mine", *(w for w in SMALL if not w.startswith("problem."))], capsys
+    )
 
 
 @pytest.mark.parametrize(
     "text",
-    [TAGGED, TAGGED.replace("operator", "'${oc.env:X}'"), "kind: text\n_target_: os.system\n", "- 1\n", "kind: [text\n", "a: &a [*a]\n"],
+    [
+        TAGGED,
+        TAGGED.replace("operator", "'${oc.env:X}'"),
+        "kind: text\n_target_: os.system\n",
+        "- 1\n",
+        "kind: [text\n",
+        "a: &a [*a]\n",
+    ],
 )
 def test_row_7_a_file_that_names_code_runs_none(place, capsys, text: str) -> None:
     folder = place / "conf" / "problem"

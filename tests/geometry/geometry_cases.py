@@ -13,7 +13,10 @@ from pinn_ntk.geometry.polygon import l_shape, polygon
 
 SQUARE = box([0.0, 0.0], [1.0, 1.0])
 STAR = polygon(
-    [((2.0 if k % 2 else 0.8) * math.cos(math.pi * k / 5), (2.0 if k % 2 else 0.8) * math.sin(math.pi * k / 5)) for k in range(10)]
+    [
+        ((2.0 if k % 2 else 0.8) * math.cos(math.pi * k / 5), (2.0 if k % 2 else 0.8) * math.sin(math.pi * k / 5))
+        for k in range(10)
+    ]
 )
 PERFORATED = difference(box([-0.5, -0.5], [0.5, 0.5]), *(ball(c, 0.1) for c in product((-0.3, 0.3), repeat=2)))
 CUT_L = difference(box([-1.0, -1.0], [1.0, 1.0]), box([0.0, -1.0], [1.0, 0.0]))

@@ -1,4 +1,6 @@
-"""Smooth distance functions: zero on the boundary, positive inside, of slope one, twice differentiable; Peterson's formula."""
+"""Smooth distance functions: zero on the boundary, positive inside, of slope one, twice differentiable;
+Peterson's formula.
+"""
 
 import math
 from dataclasses import dataclass
@@ -51,7 +53,9 @@ def test_second_derivatives_are_finite_by_reverse_over_reverse(name, normalised)
     """Against a central difference of the gradient, at points that are not next to the boundary."""
     domain = DOMAINS[name]
     phi, x = distance(domain, normalised), domain.interior(64, 1)
-    x = torch.cat([x, torch.tensor([[(lo + hi) / 2 for lo, hi in zip(domain.low, domain.high, strict=True)]], dtype=x.dtype)])
+    x = torch.cat(
+        [x, torch.tensor([[(lo + hi) / 2 for lo, hi in zip(domain.low, domain.high, strict=True)]], dtype=x.dtype)]
+    )
     x = x[domain.inside(x)]
     second = grad(lambda y: slope(phi, y)[:, 0].sum())(x)[:, 0]
     assert second.isfinite().all()
@@ -86,7 +90,9 @@ def test_any_leading_dimensions_and_vmap():
 
 def test_products_are_smooth_at_corners_and_r_functions_are_not():
     x = 1e-6 * torch.tensor([[1.0, 1.0], [1.0, 2.0]], dtype=torch.float64)
-    bend = {n: grad(lambda y, n=n: slope(distance(SQUARE, n), y)[:, 0].sum())(x)[:, 0].abs().max() for n in (True, False)}
+    bend = {
+        n: grad(lambda y, n=n: slope(distance(SQUARE, n), y)[:, 0].sum())(x)[:, 0].abs().max() for n in (True, False)
+    }
     assert bend[False] < 10 < 1e4 < bend[True]
 
 
@@ -118,7 +124,9 @@ def spiral(turns, n):
 
 SHAPES = {
     "spiral": spiral(2.5, 40),
-    "comb": polygon([(0, 0), (7, 0), *((x, y) for k in range(7, 0, -2) for x, y in ((k, 3), (k - 0.5, 0.5), (k - 1, 3)))]),
+    "comb": polygon(
+        [(0, 0), (7, 0), *((x, y) for k in range(7, 0, -2) for x, y in ((k, 3), (k - 0.5, 0.5), (k - 1, 3)))]
+    ),
     "round": polygon([(math.cos(2 * math.pi * k / 100), math.sin(2 * math.pi * k / 100)) for k in range(100)]),
     "u": polygon([(0, 0), (3, 0), (3, 3), (2, 3), (2, 1), (1, 1), (1, 3), (0, 3)]),
 }
@@ -139,9 +147,12 @@ def test_the_formula_of_a_polygon_uses_each_edge_once_and_is_right_everywhere(na
 def test_a_report_reads():
     assert distance(ball([0.0, 0.0], 1.0)).text == "ϕ = (r² − |x − c|²)/(2r) of the disc of radius 1 about (0, 0)"
     assert (
-        distance(SQUARE, normalised=False).text == "ϕ = product over the coordinates of (x − low)(high − x)/(high − low) of [0, 1] × [0, 1]"
+        distance(SQUARE, normalised=False).text
+        == "ϕ = product over the coordinates of (x − low)(high − x)/(high − low) of [0, 1] × [0, 1]"
     )
-    assert distance(difference(SQUARE, ball([0.5, 0.5], 0.1))).text.startswith("ϕ = R-conjunction of (R-conjunction over the coordinates")
+    assert distance(difference(SQUARE, ball([0.5, 0.5], 0.1))).text.startswith(
+        "ϕ = R-conjunction of (R-conjunction over the coordinates"
+    )
 
 
 @dataclass(frozen=True)

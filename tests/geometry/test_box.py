@@ -37,11 +37,15 @@ def test_fewer_sobol_points_are_the_first_of_more_and_any_number_is_silent():
 
 
 def test_sobol_points_integrate_better_than_independent_ones():
-    """∫ x²y² over [0, 4] × [−2, −1] = (64/3)(7/3): quasi-Monte Carlo at n = 1024 is far below the 1/√n of independent points."""
+    """∫ x²y² over [0, 4] × [−2, −1] = (64/3)(7/3): quasi-Monte Carlo at n = 1024 is far below the 1/√n of independent
+    points.
+    """
     domain = BOXES["rectangle"]
     exact, error = 64 / 3 * 7 / 3, {}
     for method in ("sobol", "uniform"):
-        estimates = torch.stack([domain.volume * (domain.interior(1024, seed, method) ** 2).prod(1).mean() for seed in range(8)])
+        estimates = torch.stack(
+            [domain.volume * (domain.interior(1024, seed, method) ** 2).prod(1).mean() for seed in range(8)]
+        )
         error[method] = float((estimates - exact).square().mean().sqrt()) / exact
     assert error["sobol"] < 0.1 * error["uniform"] < 0.1
 
@@ -84,7 +88,9 @@ def test_grid_is_the_tensor_grid_without_ends():
     assert torch.allclose(x[:, 0].unique(), torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64))
     assert torch.allclose(x[:, 1].unique(), torch.tensor([-1.75, -1.5, -1.25], dtype=torch.float64))
     assert len(x.unique(dim=0)) == 9
-    assert torch.allclose(box(0.0, 1.0).interior(4, method="grid")[:, 0], torch.arange(1, 5) / torch.tensor(5.0, dtype=torch.float64))
+    assert torch.allclose(
+        box(0.0, 1.0).interior(4, method="grid")[:, 0], torch.arange(1, 5) / torch.tensor(5.0, dtype=torch.float64)
+    )
 
 
 def test_boundary_of_an_interval_is_its_two_ends():

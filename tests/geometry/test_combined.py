@@ -38,10 +38,23 @@ def test_names_stay_unique_when_a_part_has_a_numbered_name_already():
 
 
 def test_what_is_left_of_a_piece_is_measured():
-    assert measures(CUT_L) == {"x=-1": 2.0, "x=1": pytest.approx(1.0), "y=-1": pytest.approx(1.0), "y=1": 2.0, "x=0": 1.0, "y=0": 1.0}
+    assert measures(CUT_L) == {
+        "x=-1": 2.0,
+        "x=1": pytest.approx(1.0),
+        "y=-1": pytest.approx(1.0),
+        "y=1": 2.0,
+        "x=0": 1.0,
+        "y=0": 1.0,
+    }
     lens = measures(DOMAINS["lens"])
-    assert lens == {"1: circle": pytest.approx(2 * math.pi / 3, rel=1e-3), "2: circle": pytest.approx(2 * math.pi / 3, rel=1e-3)}
-    assert measures(DOMAINS["half_ball"]) == {"sphere": pytest.approx(2 * math.pi, rel=1e-3), "z=0": pytest.approx(math.pi, rel=1e-3)}
+    assert lens == {
+        "1: circle": pytest.approx(2 * math.pi / 3, rel=1e-3),
+        "2: circle": pytest.approx(2 * math.pi / 3, rel=1e-3),
+    }
+    assert measures(DOMAINS["half_ball"]) == {
+        "sphere": pytest.approx(2 * math.pi, rel=1e-3),
+        "z=0": pytest.approx(math.pi, rel=1e-3),
+    }
 
 
 def test_normals_of_what_is_taken_away_point_into_it():
@@ -90,7 +103,9 @@ def test_set_algebra_holds_at_points(seed):
 
 
 def test_nested_combinations_obey_the_divergence_theorem():
-    domain = difference(union(SQUARE, ball([1.0, 1.0], 0.5)), intersection(ball([0.5, 0.5], 0.3), box([0.5, 0.0], [1.0, 1.0])))
+    domain = difference(
+        union(SQUARE, ball([1.0, 1.0], 0.5)), intersection(ball([0.5, 0.5], 0.3), box([0.5, 0.0], [1.0, 1.0]))
+    )
     x = domain.boundary(500)
     normal = domain.normal(x)
     assert domain.inside(x - 1e-8 * normal).all() and not domain.contains(x + 1e-8 * normal).any()
@@ -101,7 +116,9 @@ def test_nested_combinations_obey_the_divergence_theorem():
 
 
 def test_holes_are_what_is_taken_from_the_middle():
-    assert [(hole.center, hole.radius) for hole in PERFORATED.holes] == [(part.center, 0.1) for part in PERFORATED.parts[1:]]
+    assert [(hole.center, hole.radius) for hole in PERFORATED.holes] == [
+        (part.center, 0.1) for part in PERFORATED.parts[1:]
+    ]
     domain = difference(
         box([0.0, 0.0], [8.0, 2.0]),
         ellipse([1.0, 1.0], [0.5, 0.2], 1.0),

@@ -104,7 +104,9 @@ def test_volume_is_right(name):
     assert share * reach(domain) == pytest.approx(VOLUMES[name], rel=1e-12 + 5 * (max(1 - share, 0) / share / n) ** 0.5)
 
 
-@pytest.mark.parametrize("name", ["disc", "ball", "ball_10d", "thin_ring", "shell", "ellipse", "ellipsoid", "ellipsoid_4d"])
+@pytest.mark.parametrize(
+    "name", ["disc", "ball", "ball_10d", "thin_ring", "shell", "ellipse", "ellipsoid", "ellipsoid_4d"]
+)
 def test_interior_points_are_spread_by_volume(name):
     """Moments of x about the centre are those of rejected points of the bounding box, or of the polar formula."""
     domain = DOMAINS[name]
@@ -121,7 +123,9 @@ def test_interior_points_are_spread_by_volume(name):
     assert torch.allclose(y.square().mean(0), square, rtol=0.03)
 
 
-@pytest.mark.parametrize("name", ["disc", "shell", "star", "cross", "half_ball", "two_intervals", "perforated_over_time"])
+@pytest.mark.parametrize(
+    "name", ["disc", "shell", "star", "cross", "half_ball", "two_intervals", "perforated_over_time"]
+)
 @pytest.mark.parametrize("method", LATTICES)
 def test_a_lattice_gives_what_it_leaves_inside(name, method):
     domain = DOMAINS[name]
@@ -142,7 +146,9 @@ def test_pieces_are_asked_for_by_name(name):
     first, last = domain.pieces[0], domain.pieces[-1]
     for piece in (first, last):
         assert piece.contains(domain.boundary(20, pieces=[piece.name])).all()
-        assert torch.equal(domain.boundary(20, pieces=f" {piece.name} "), domain.boundary(20, pieces=[piece.name, piece.name]))
+        assert torch.equal(
+            domain.boundary(20, pieces=f" {piece.name} "), domain.boundary(20, pieces=[piece.name, piece.name])
+        )
     with pytest.raises(ValueError, match="piece of the boundary: got 'nowhere'.*expected one of"):
         domain.boundary(20, pieces=["nowhere"])
     if len(domain.pieces) > 1:

@@ -1,4 +1,6 @@
-"""Domains over time: a box over time is the box of one more coordinate; pieces, holes and corners are those of space."""
+"""Domains over time: a box over time is the box of one more coordinate; pieces,
+holes and corners are those of space.
+"""
 
 import pytest
 import torch

@@ -14,8 +14,12 @@ from pinn_ntk.geometry.sphere import ball_volume, polar, sphere_measure, sphere_
 
 
 def test_sphere_measures_are_the_known_ones():
-    assert [sphere_measure(d) for d in (1, 2, 3, 4)] == pytest.approx([2, 2 * math.pi, 4 * math.pi, 2 * math.pi**2], rel=1e-14)
-    assert [ball_volume(d) for d in (1, 2, 3, 4)] == pytest.approx([2, math.pi, 4 * math.pi / 3, math.pi**2 / 2], rel=1e-14)
+    assert [sphere_measure(d) for d in (1, 2, 3, 4)] == pytest.approx(
+        [2, 2 * math.pi, 4 * math.pi, 2 * math.pi**2], rel=1e-14
+    )
+    assert [ball_volume(d) for d in (1, 2, 3, 4)] == pytest.approx(
+        [2, math.pi, 4 * math.pi / 3, math.pi**2 / 2], rel=1e-14
+    )
 
 
 @pytest.mark.parametrize("dim", [2, 3, 5])

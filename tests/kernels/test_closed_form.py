@@ -1,4 +1,6 @@
-"""Closed form = autograd, over operators × activations × dimensions, for stacked weighted blocks and with extra functions."""
+"""Closed form = autograd, over operators × activations × dimensions,
+for stacked weighted blocks and with extra functions.
+"""
 
 import pytest
 import torch
@@ -21,7 +23,9 @@ def close(mine: torch.Tensor, theirs: torch.Tensor, eps: float = 1.0) -> None:
 
 
 @pytest.mark.parametrize(("name", "activation", "d"), CASES)
-def test_closed_form_equals_autograd(name: str, activation: str, d: int, device: torch.device, dtype: torch.dtype, eps: float) -> None:
+def test_closed_form_equals_autograd(
+    name: str, activation: str, d: int, device: torch.device, dtype: torch.dtype, eps: float
+) -> None:
     problem = problem_of(name, d, dtype=dtype, device=device)
     net = network_of(activation, d, dtype=dtype, device=device, extra=EXTRA)
     mine, theirs = closed_form_kernel(net, problem), autograd_kernel(net, problem)
@@ -124,7 +128,12 @@ def test_autograd_kernel_takes_any_module() -> None:
             value = r.select(slice(i, i + 1)).apply(lambda x: deep(x)[:, 0])
             rows.append(
                 torch.cat(
-                    [g.reshape(-1) for g in torch.autograd.grad(value.sum(), deep.parameters(), allow_unused=True, materialize_grads=True)]
+                    [
+                        g.reshape(-1)
+                        for g in torch.autograd.grad(
+                            value.sum(), deep.parameters(), allow_unused=True, materialize_grads=True
+                        )
+                    ]
                 )
             )
     J = torch.stack(rows)

@@ -56,7 +56,10 @@ def test_both_forms_of_a_cross_kernel_and_of_a_batch() -> None:
     plain, free = (gram(left, right, w, a, 0.1, 8, form)[1] for form in ("plain", "free"))
     assert plain is not None and free is not None and plain.shape == (left.points, right.points)
     assert float((plain - free).abs().max()) <= 1e-13 * float(plain.abs().max())
-    batch = [gram(left, None, torch.stack([w, 2 * w]), torch.stack([a, a + 1]), 0.1, 8, form)[1] for form in ("plain", "free")]
+    batch = [
+        gram(left, None, torch.stack([w, 2 * w]), torch.stack([a, a + 1]), 0.1, 8, form)[1]
+        for form in ("plain", "free")
+    ]
     assert batch[0] is not None and batch[1] is not None
     assert float((batch[0] - batch[1]).abs().max()) <= 1e-13 * float(batch[0].abs().max())
 
@@ -76,7 +79,13 @@ def test_the_choice_follows_the_cost() -> None:
 
 def test_rows_without_a_dimension_free_form_say_so() -> None:
     turning = pose(SecondOrderOperator(3, A=1.0, b=lambda x: x), CUBE, exact="x")
-    paired = pose(heat(2), CUBE, given=[periodic("x"), dirichlet(on=["y=0", "y=2"]), initial_value()], exact="cos(2*pi*x)*y", time=True)
+    paired = pose(
+        heat(2),
+        CUBE,
+        given=[periodic("x"), dirichlet(on=["y=0", "y=2"]), initial_value()],
+        exact="cos(2*pi*x)*y",
+        time=True,
+    )
     for problem in (turning, paired):
         system, w, a = system_of(problem)
         assert chosen_directions([system]) is None

@@ -1,4 +1,6 @@
-"""K^∞ against closed forms, against autograd applied to the kernel of h, against Monte Carlo, and against itself by another route."""
+"""K^∞ against closed forms, against autograd applied to the kernel of h, against Monte Carlo,
+and against itself by another route.
+"""
 
 import math
 
@@ -133,7 +135,13 @@ def test_the_operators_applied_to_the_kernel_of_h_give_its_features_kernel(name,
         return a.apply(lambda x: b.apply(lambda y: k(x, y)))[0]
 
     ends = {id(first): 0, id(second): 2, id(third): 4}
-    pairs = [(first, 0, first, 1), (first, 1, second, 0), (first, 0, third, 0), (second, 0, second, 1), (second, 1, third, 0)]
+    pairs = [
+        (first, 0, first, 1),
+        (first, 1, second, 0),
+        (first, 0, third, 0),
+        (second, 0, second, 1),
+        (second, 1, third, 0),
+    ]
     for left, i, right, j in pairs:
         exact = float(twice(left, i, right, j))
         assert abs(float(K[ends[id(left)] + i, ends[id(right)] + j]) - exact) < tolerance * float(K.diagonal().max())
@@ -153,7 +161,9 @@ def test_monte_carlo_agrees_within_its_error(name, d):
 
 
 def test_the_plane_of_each_pair_and_the_weights_give_the_same_kernel():
-    """D = 2 integrates over the weights; the same rows with a coordinate appended on which nothing depends go pair by pair."""
+    """D = 2 integrates over the weights; the same rows with a coordinate appended on which nothing depends go pair by
+    pair.
+    """
     for name in ("tanh", "gelu"):
         rows = mixed_rows(2, 3)
         padded = tuple(
@@ -177,7 +187,14 @@ def test_a_rotation_of_the_coordinates_changes_nothing():
     rows = mixed_rows(4, 8)
     Q = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
     turned = tuple(
-        Rows(r.x @ Q, r.alpha, None if r.patterns is None else Q.mT @ r.patterns @ Q, None if r.b is None else r.b @ Q, r.c) for r in rows
+        Rows(
+            r.x @ Q,
+            r.alpha,
+            None if r.patterns is None else Q.mT @ r.patterns @ Q,
+            None if r.b is None else r.b @ Q,
+            r.c,
+        )
+        for r in rows
     )
     for name in ("relu3", "tanh"):
         K, R = limit(rows, name), limit(turned, name)

@@ -1,4 +1,6 @@
-"""K^∞ of problems: blocks, hard constraints, spectra and λ_S, the approach of finite networks, and what is not available."""
+"""K^∞ of problems: blocks, hard constraints, spectra and λ_S, the approach of finite networks,
+and what is not available.
+"""
 
 import math
 
@@ -25,7 +27,12 @@ def poisson(n: int, d: int) -> Problem:
     edge = x[: n // 2].clone()
     edge[:, 0] = 0.0
     full = torch.eye(d, dtype=torch.float64) + 0.3
-    return Problem([Block(elliptic(d, full, b=torch.ones(d, dtype=torch.float64)), x, 0.0), Block(identity(d), edge, 0.0, "edge", 30.0)])
+    return Problem(
+        [
+            Block(elliptic(d, full, b=torch.ones(d, dtype=torch.float64)), x, 0.0),
+            Block(identity(d), edge, 0.0, "edge", 30.0),
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", ["relu3", "tanh", "gelu"])
@@ -119,12 +126,16 @@ def test_smallest_eigenvalues_on_a_line(operator, name, ends, values):
 
 def test_unit_vectors_without_bias():
     for n in (2, 3, 4):
-        spectrum = infinite_width_spectrum(Problem([Block(identity(n), torch.eye(n, dtype=torch.float64), 0.0)]), "relu", bias=False)
+        spectrum = infinite_width_spectrum(
+            Problem([Block(identity(n), torch.eye(n, dtype=torch.float64), 0.0)]), "relu", bias=False
+        )
         assert spectrum.lambda_min == pytest.approx(0.5 - 1 / (2 * math.pi), abs=1e-14)
 
 
 def test_singular_values_get_smaller_eigenvalues_right_than_the_kernel_does():
-    """sin: rank grows with tiny eigenvalues; λ_min of K^(a) for seven points from 40-digit arithmetic on the closed form."""
+    """sin: rank grows with tiny eigenvalues; λ_min of K^(a) for seven points from 40-digit arithmetic on the closed
+    form.
+    """
     import mpmath as mp
 
     x = on_a_line(7, True)

@@ -31,7 +31,10 @@ def gap(u: Tensor, exact: Tensor) -> float:
 @pytest.mark.parametrize("name", ["relu3", "tanh"])
 def test_the_diagonal_is_that_of_the_whole_kernel(name: str, init: str) -> None:
     problem = problem_of("paired", 2, n=40)
-    whole, diagonal = infinite_width_kernel(problem, name, init=init), infinite_width_diagonal(problem.rows(), name, init=init)
+    whole, diagonal = (
+        infinite_width_kernel(problem, name, init=init),
+        infinite_width_diagonal(problem.rows(), name, init=init),
+    )
     for part, other in ((whole.a, diagonal.a), (whole.w, diagonal.w)):
         torch.testing.assert_close(other, part.diagonal(), rtol=1e-10, atol=1e-11 * float(part.max()))
 

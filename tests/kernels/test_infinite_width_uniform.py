@@ -47,21 +47,27 @@ def test_monte_carlo_agrees_within_its_error(name, d):
 
 
 def test_relu_on_the_interval_and_the_square_by_hand():
-    """E z₊² over w ~ U(−1,1)^D is |x|²/6 (half of E z² = |x|²/3); opposite half lines share nothing; E w₁₊w₂₊ = 1/16."""
+    """E z₊² over w ~ U(−1,1)^D is |x|²/6 (half of E z² = |x|²/3); opposite half lines share nothing;
+    E w₁₊w₂₊ = 1/16.
+    """
     for d in (1, 2, 3):
         x = normal(4, d, seed=d)
         K = kernel_limit((identity(d).rows(torch.cat([x, -x])),), None, ACTIVATIONS["relu"], "uniform", 1e-12, True)
         assert torch.allclose(K.a.diagonal()[:4], (x * x).sum(1) / 6, rtol=1e-14, atol=0)
         assert float(K.a.diagonal(4).abs().max()) < 1e-15
         assert torch.allclose(K.w.diagonal()[:4], (x * x).sum(1) / 6, rtol=1e-14, atol=0)
-    K = kernel_limit((identity(2).rows(torch.eye(2, dtype=torch.float64)),), None, ACTIVATIONS["relu"], "uniform", 1e-12, False)
+    K = kernel_limit(
+        (identity(2).rows(torch.eye(2, dtype=torch.float64)),), None, ACTIVATIONS["relu"], "uniform", 1e-12, False
+    )
     assert float(K.a[0, 1]) == pytest.approx(1 / 16, rel=1e-14)
 
 
 @pytest.mark.parametrize("p", [1, 2, 3])
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_relu_power_and_its_mirror_image_make_a_monomial(p, d):
-    """z₊ᵖ ± (−z)₊ᵖ is a polynomial: Gauss–Legendre over the whole cube is exact for it, and the lines between cells must not show."""
+    """z₊ᵖ ± (−z)₊ᵖ is a polynomial: Gauss–Legendre over the whole cube is exact for it,
+    and the lines between cells must not show.
+    """
     x = normal(5, d, seed=7 + d)
     x[4] = 1.3 * x[0]
     name = "relu" if p == 1 else f"relu{p}"

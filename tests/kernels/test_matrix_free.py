@@ -22,7 +22,9 @@ TURNING = SecondOrderOperator(2, A=lambda x: 1 + x[:, 0], b=lambda x: x.flip(1),
 PROBLEMS = {
     "A(x), b(x), c(x) with Dirichlet": lambda: pose(TURNING, SQUARE, given=[dirichlet()], exact="x*y"),
     "hard conditions": lambda: pose(laplacian(2), SQUARE, exact="x*y"),
-    "paired rows": lambda: pose(heat(1, 0.1), SQUARE, given=[periodic("x"), initial_value()], exact="sin(2*pi*x)*exp(-t)", time=True),
+    "paired rows": lambda: pose(
+        heat(1, 0.1), SQUARE, given=[periodic("x"), initial_value()], exact="sin(2*pi*x)*exp(-t)", time=True
+    ),
 }
 EXTRA = (extra_function("power", (-0.5, -0.5, 1.0, 0.0, 0.0, 1.0, 2.0 / 3.0, 0.0, 0.0), 2),)
 
@@ -41,7 +43,10 @@ def test_a_product_is_that_of_the_matrix(name: str, width: int, device: torch.de
 
 def test_extreme_eigenvalues_with_their_residuals() -> None:
     x = SQUARE.interior(60)
-    network, problem = TwoLayer(2, 400, "relu"), Problem((Block(SecondOrderOperator(2, c=1.0), x, torch.ones(60, dtype=torch.float64)),))
+    network, problem = (
+        TwoLayer(2, 400, "relu"),
+        Problem((Block(SecondOrderOperator(2, c=1.0), x, torch.ones(60, dtype=torch.float64)),)),
+    )
     values = torch.linalg.eigvalsh(closed_form_kernel(network, problem).total)
     least, greatest = extreme_eigenvalues(network, problem)
     assert greatest.value == pytest.approx(float(values[-1]), rel=1e-10) and greatest.residual <= 1e-8 * greatest.value
@@ -66,7 +71,9 @@ def test_few_rows(n: int) -> None:
     network = TwoLayer(2, 20, "tanh")
     values = torch.linalg.eigvalsh(closed_form_kernel(network, problem).total)
     least, greatest = extreme_eigenvalues(network, problem)
-    assert least.value == pytest.approx(float(values[0]), rel=1e-9) and greatest.value == pytest.approx(float(values[-1]), rel=1e-10)
+    assert least.value == pytest.approx(float(values[0]), rel=1e-9) and greatest.value == pytest.approx(
+        float(values[-1]), rel=1e-10
+    )
 
 
 def test_arguments_out_of_range_are_refused() -> None:

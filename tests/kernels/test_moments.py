@@ -21,7 +21,9 @@ def unit_vectors(n: int) -> Problem:
 
 
 def test_unit_vectors_give_the_known_widths():
-    """φ = (w₁₊, w₂₊): E‖φ‖⁴ = 7/2; with K = [[½, c], [c, ½]], c = 1/2π, E(φᵀK⁻¹φ)² is a polynomial in moments of w₊, E w₊³E w₊ = 2c."""
+    """φ = (w₁₊, w₂₊): E‖φ‖⁴ = 7/2; with K = [[½, c], [c, ½]], c = 1/2π, E(φᵀK⁻¹φ)² is a polynomial in moments of w₊,
+    E w₊³E w₊ = 2c.
+    """
     problem, c = unit_vectors(2), 1 / (2 * math.pi)
     K = infinite_width_kernel(problem, "relu", bias=False).a
     value, error = feature_variance_sum(problem.rows(), "relu", K)
@@ -50,7 +52,10 @@ def test_they_are_the_spread_of_finite_kernels(name, lifted):
         D = closed_form_kernel(TwoLayer(2, N, name, bias=lifted, seed=seed), problem).a - K
         plain.append(N * float((D * D).sum()))
         white.append(N * float(((inverse @ D @ inverse.mT) ** 2).sum()) + 3)
-    for values, (value, error) in ((plain, feature_variance_sum(rows, name, K)), (white, whitened_fourth_moment(rows, name, K))):
+    for values, (value, error) in (
+        (plain, feature_variance_sum(rows, name, K)),
+        (white, whitened_fourth_moment(rows, name, K)),
+    ):
         sample = torch.tensor(values, dtype=torch.float64)
         spread = math.hypot(error, float(sample.std()) / seeds**0.5)
         assert abs(float(sample.mean()) - value) < 4 * spread
@@ -58,7 +63,9 @@ def test_they_are_the_spread_of_finite_kernels(name, lifted):
 
 
 def test_one_point_has_gaussian_moments():
-    """n = 1, σ = z₊³/6 under the identity: E φ⁴ = E z₊¹²/6⁴ = 10395/2/1296 at |x| = 1, and the whitened moment is E φ⁴/(E φ²)²."""
+    """n = 1, σ = z₊³/6 under the identity: E φ⁴ = E z₊¹²/6⁴ = 10395/2/1296 at |x| = 1,
+    and the whitened moment is E φ⁴/(E φ²)².
+    """
     rows = (identity(2).rows(torch.tensor([[0.6, 0.8]], dtype=torch.float64)),)
     second, fourth = 15 / 2 / 36, 10395 / 2 / 1296
     K = torch.tensor([[second]], dtype=torch.float64)
@@ -69,7 +76,9 @@ def test_one_point_has_gaussian_moments():
 
 
 def test_directions_alone_are_sampled_where_the_radius_is_known():
-    """In one dimension without bias only the sign of w is random: half of the neurons are off, and the error is the binomial one."""
+    """In one dimension without bias only the sign of w is random: half of the neurons are off,
+    and the error is the binomial one.
+    """
     rows = (identity(1).rows(torch.ones(1, 1, dtype=torch.float64)),)
     K, N = torch.tensor([[0.5]], dtype=torch.float64), 10_000
     value, error = feature_variance_sum(rows, "relu", K, samples=N)
@@ -81,8 +90,12 @@ def test_seeds_repeat_and_mistakes_are_named():
     problem = unit_vectors(3)
     K = infinite_width_kernel(problem, "relu", bias=False).a
     rows = problem.rows()
-    assert whitened_fourth_moment(rows, "relu", K, 1000, seed=1) == whitened_fourth_moment(rows, "relu", K, 1000, seed=1)
-    assert whitened_fourth_moment(rows, "relu", K, 1000, seed=1) != whitened_fourth_moment(rows, "relu", K, 1000, seed=2)
+    assert whitened_fourth_moment(rows, "relu", K, 1000, seed=1) == whitened_fourth_moment(
+        rows, "relu", K, 1000, seed=1
+    )
+    assert whitened_fourth_moment(rows, "relu", K, 1000, seed=1) != whitened_fourth_moment(
+        rows, "relu", K, 1000, seed=2
+    )
     with pytest.raises(ValueError, match="shape"):
         feature_variance_sum(rows, "relu", K[:2])
     with pytest.raises(ValueError, match="positive definite"):

@@ -21,14 +21,18 @@ LIMITS += [("uniform", "tanh", 1), ("uniform", "relu3", 1), ("uniform", "relu3",
 
 
 def periodic_problem(d: int, n: int = 5) -> Problem:
-    """Δu inside, a weighted pair of periodic conditions, and a jump whose parts are far apart and share no coefficient."""
+    """Δu inside, a weighted pair of periodic conditions, and a jump whose parts are far apart and share no
+    coefficient.
+    """
     domain = box([0.0] * d, [1.0] * d)
     conditions = [drawn(c, 3) for c in periodic_conditions(domain, d - 1, weight=2.0)]
     return Problem([Block(laplacian(d), points(n, d), 0.0), *conditions, jump(d, points(3, d, seed=2))])
 
 
 def contraction(problem: Problem) -> tuple[Problem, Tensor]:
-    """The problem with both parts of a pair as blocks of their own, and the matrix C with J = C J' for its rows scaled alike."""
+    """The problem with both parts of a pair as blocks of their own,
+    and the matrix C with J = C J' for its rows scaled alike.
+    """
     blocks, pieces, start = [], [], 0
     for block in problem.blocks:
         eye = torch.eye(len(block), dtype=torch.float64)
@@ -40,14 +44,18 @@ def contraction(problem: Problem) -> tuple[Problem, Tensor]:
     apart = Problem(blocks)
     C = torch.cat([torch.nn.functional.pad(p, (0, 0, at, start - at - len(p))) for p, at in pieces], 1)
     ratio = [scales[b.name.rsplit(" ", 1)[0]] / s for b, s in zip(apart.blocks, apart.row_scales, strict=True)]
-    return apart, C * torch.cat([torch.full((len(b),), r, dtype=torch.float64) for b, r in zip(apart.blocks, ratio, strict=True)])
+    return apart, C * torch.cat(
+        [torch.full((len(b),), r, dtype=torch.float64) for b, r in zip(apart.blocks, ratio, strict=True)]
+    )
 
 
 def close(mine: Tensor, theirs: Tensor, atol: float = 1e-12) -> None:
     assert float((mine - theirs).abs().max()) <= atol * float(theirs.abs().max())
 
 
-@pytest.mark.parametrize("network", [network_of("gelu", 2), AnyModule(MLP(2, 6, 2).double(), 2)], ids=["two layers", "module"])
+@pytest.mark.parametrize(
+    "network", [network_of("gelu", 2), AnyModule(MLP(2, 6, 2).double(), 2)], ids=["two layers", "module"]
+)
 def test_a_finite_kernel_is_that_of_the_parts_contracted(network: TwoLayer | AnyModule) -> None:
     problem = periodic_problem(2)
     apart, C = contraction(problem)
@@ -61,7 +69,10 @@ def test_the_limit_is_that_of_the_parts_contracted(init: str, activation: str, d
     problem = periodic_problem(d)
     apart, C = contraction(problem)
     options = {"init": init, "tolerance": 1e-9 if init == "uniform" else 1e-12}
-    K, parts = infinite_width_kernel(problem, activation, **options), infinite_width_kernel(apart, activation, **options)
+    K, parts = (
+        infinite_width_kernel(problem, activation, **options),
+        infinite_width_kernel(apart, activation, **options),
+    )
     for mine, theirs in ((K.a, parts.a), (K.w, parts.w)):
         assert torch.equal(mine, mine.mT)
         assert float((mine - C @ theirs @ C.mT).abs().max()) <= K.error + 4 * float(C.abs().max()) ** 2 * parts.error

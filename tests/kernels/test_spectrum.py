@@ -7,7 +7,13 @@ import torch
 from cases import network_of, problem_of
 
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, kernel_spectrum
-from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError, spectrum_of_factor, spectrum_of_gram, triangular_factor
+from pinn_ntk.kernels.spectrum import (
+    NonFiniteError,
+    SpectrumError,
+    spectrum_of_factor,
+    spectrum_of_gram,
+    triangular_factor,
+)
 
 
 def jacobian(n: int, p: int, singular: torch.Tensor) -> torch.Tensor:
@@ -47,7 +53,9 @@ def test_streamed_factor_reproduces_the_kernel() -> None:
     R_a = kernel_factor(net, problem, "a", chunk=7)
     torch.testing.assert_close(R_a.mT @ R_a, K.scale * K.a, rtol=1e-11, atol=1e-11)
     for part, matrix in (("total", K.total), ("a", K.a)):
-        torch.testing.assert_close(kernel_spectrum(net, problem, part).eigenvalues, torch.linalg.eigvalsh(matrix), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(
+            kernel_spectrum(net, problem, part).eigenvalues, torch.linalg.eigvalsh(matrix), rtol=1e-9, atol=1e-12
+        )
 
 
 def test_effective_rank_and_alignment() -> None:

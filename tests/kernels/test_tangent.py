@@ -1,4 +1,6 @@
-"""The tangent kernel of any network: closed form = general case, deep kernels = finite differences, spectra from the Jacobian."""
+"""The tangent kernel of any network: closed form = general case, deep kernels = finite differences,
+spectra from the Jacobian.
+"""
 
 import pytest
 import torch
@@ -44,7 +46,9 @@ def test_a_deep_kernel_is_JJt_of_finite_differences(name: str, activation: str, 
         for k in range(delta.numel()):
             push = [torch.zeros_like(v) for v in net.weights.displacement]
             push[place].view(-1)[k] = h
-            up, down = (problem.residual(net.with_weights(net.weights.moved(*(sign * v for v in push)))) for sign in (1, -1))
+            up, down = (
+                problem.residual(net.with_weights(net.weights.moved(*(sign * v for v in push)))) for sign in (1, -1)
+            )
             columns.append((up - down) / (2 * h))
     J, K = torch.stack(columns, 1), tangent_kernel(net, problem)
     torch.testing.assert_close(K.total, J @ J.mT, rtol=1e-5, atol=1e-5 * float(K.total.max()))
@@ -55,8 +59,12 @@ def test_two_layers_go_by_the_closed_form_to_the_bit() -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2)
     assert torch.equal(tangent_kernel(net, problem).total, closed_form_kernel(net, problem).total)
     for part in ("total", "a"):
-        assert torch.equal(tangent_spectrum(net, problem, part).eigenvalues, kernel_spectrum(net, problem, part).eigenvalues)
-    assert torch.equal(solution_tangent(net, problem, points(3, 2)).total, solution_kernel(net, problem, points(3, 2)).total)
+        assert torch.equal(
+            tangent_spectrum(net, problem, part).eigenvalues, kernel_spectrum(net, problem, part).eigenvalues
+        )
+    assert torch.equal(
+        solution_tangent(net, problem, points(3, 2)).total, solution_kernel(net, problem, points(3, 2)).total
+    )
     assert tangent_kernel(net, problem).scale == net.kernel_scale
 
 

@@ -42,7 +42,10 @@ def test_supremum_sandwich(name, k):
 
 @pytest.mark.parametrize(("name", "k"), [(n, k) for n, k in CASES if k >= 1])
 def test_table_is_between_the_supremum_and_that_of_one_cell_more(name, k):
-    sigma, z = ACTIVATIONS[name], torch.cat([3 * torch.randn(500, dtype=torch.float64), torch.tensor([-40.0, 40.0], dtype=torch.float64)])
+    sigma, z = (
+        ACTIVATIONS[name],
+        torch.cat([3 * torch.randn(500, dtype=torch.float64), torch.tensor([-40.0, 40.0], dtype=torch.float64)]),
+    )
     found = reachable_sup(sigma, 0.3, k)(z)
     assert bool((found >= derivative_sup(sigma, z - 0.3, z + 0.3, k)).all())
     more = derivative_sup(sigma, z - 0.3 - CELL, z + 0.3 + CELL, k)
@@ -56,7 +59,9 @@ def test_a_bound_that_does_not_exist_is_refused():
 
 
 def test_who_has_a_lipschitz_jacobian():
-    """Smooth σ always; ReLUᵖ for operators of order p − 2 at most; an activation of one's own never, for nothing is known of it."""
+    """Smooth σ always; ReLUᵖ for operators of order p − 2 at most; an activation of one's own never,
+    for nothing is known of it.
+    """
     orders = {"relu": [], "relu2": [0], "relu3": [0, 1], "tanh": [0, 1, 2]}
     for name, good in orders.items():
         assert [o for o in range(3) if not unbounded(ACTIVATIONS[name], o)] == good

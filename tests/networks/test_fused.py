@@ -1,4 +1,6 @@
-"""Compiled sums against products of matrices and automatic differentiation; when they are used; what happens without a compiler."""
+"""Compiled sums against products of matrices and automatic differentiation; when they are used;
+what happens without a compiler.
+"""
 
 import logging
 import os
@@ -32,17 +34,26 @@ def general() -> Problem:
     """Full A(x), b(x), c(x), beside conditions with constant coefficients."""
     operator = SecondOrderOperator(
         2,
-        A=lambda x: torch.stack([torch.stack([1 + x[:, 0] ** 2, 0.3 * x[:, 1]], 1), torch.stack([0.3 * x[:, 1], 2 + x[:, 1]], 1)], 1),
+        A=lambda x: torch.stack(
+            [torch.stack([1 + x[:, 0] ** 2, 0.3 * x[:, 1]], 1), torch.stack([0.3 * x[:, 1], 2 + x[:, 1]], 1)], 1
+        ),
         b=lambda x: torch.stack([x[:, 1], -x[:, 0]], 1),
         c=lambda x: -1.0 - x[:, 0] ** 2,
     )
-    return pose(operator, SQUARE, given=[dirichlet(on=["x=0", "y=0"]), robin_condition(on=["x=1", "y=1"], alpha=2.0)], exact="exp(-x)*y")
+    return pose(
+        operator,
+        SQUARE,
+        given=[dirichlet(on=["x=0", "y=0"]), robin_condition(on=["x=1", "y=1"], alpha=2.0)],
+        exact="exp(-x)*y",
+    )
 
 
 PROBLEMS = {
     "general": general,
     "constant": lambda: pose(laplacian(2), SQUARE, exact="x*y*y"),
-    "paired rows": lambda: pose(heat(1, 0.1), SQUARE, given=[periodic("x"), initial_value()], exact="sin(2*pi*x)*exp(-t)", time=True),
+    "paired rows": lambda: pose(
+        heat(1, 0.1), SQUARE, given=[periodic("x"), initial_value()], exact="sin(2*pi*x)*exp(-t)", time=True
+    ),
 }
 
 
@@ -70,7 +81,8 @@ def by_autograd(problem: Problem, network: TwoLayer, weights: Weights) -> tuple[
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("name", "activation"), [("general", "tanh"), ("constant", "gaussian"), ("paired rows", "sin"), ("constant", "relu3")]
+    ("name", "activation"),
+    [("general", "tanh"), ("constant", "gaussian"), ("paired rows", "sin"), ("constant", "relu3")],
 )
 def test_compiled_sums_are_the_products_of_matrices(name: str, activation: str, device: torch.device) -> None:
     problem = PROBLEMS[name]().to(torch.float64, device)
@@ -126,7 +138,9 @@ def test_training_is_the_same_either_way() -> None:
     assert relative(ends[0].weights.dw, ends[1].weights.dw) <= 1e-10
 
 
-def test_without_a_compiler_the_numbers_are_the_same(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_compiler_the_numbers_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def missing(*_: object) -> None:
         raise RuntimeError("no working C++ compiler\nand more lines")
 
@@ -140,7 +154,9 @@ def test_without_a_compiler_the_numbers_are_the_same(monkeypatch: pytest.MonkeyP
             e, gradient = residual_and_gradient(compiled, weights)
         assert not used
     plain_e, plain = residual_and_gradient(system, weights)
-    assert relative(e, plain_e) <= 1e-14 and all(relative(g, p) <= 1e-14 for g, p in zip(gradient[:2], plain, strict=False))
+    assert relative(e, plain_e) <= 1e-14 and all(
+        relative(g, p) <= 1e-14 for g, p in zip(gradient[:2], plain, strict=False)
+    )
     said = "compile: no compiled step (RuntimeError: no working C++ compiler); going on without"
     assert [record.message for record in caplog.records] == [said]  # once for both ways
 

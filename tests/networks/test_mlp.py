@@ -1,4 +1,6 @@
-"""Networks of any depth: depth 1 is the two-layer network, both scalings are one function at the start, the seed decides alone."""
+"""Networks of any depth: depth 1 is the two-layer network, both scalings are one function at the start,
+the seed decides alone.
+"""
 
 import math
 
@@ -27,8 +29,12 @@ def test_second_moment_of_a_neuron(name: str, value: float) -> None:
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize(("scaling", "two"), [("ntk", {"scaling": "ntk", "gamma": 1.0}), ("standard", {"scaling": "sum"})])
-def test_one_hidden_layer_is_the_two_layer_network_of_the_same_seed(scaling: str, two: dict, activation: str, bias: bool) -> None:
+@pytest.mark.parametrize(
+    ("scaling", "two"), [("ntk", {"scaling": "ntk", "gamma": 1.0}), ("standard", {"scaling": "sum"})]
+)
+def test_one_hidden_layer_is_the_two_layer_network_of_the_same_seed(
+    scaling: str, two: dict, activation: str, bias: bool
+) -> None:
     x = points(7, 2)
     mine, theirs = MLP(2, 12, 1, activation, bias, scaling, seed=5), TwoLayer(2, 12, activation, bias, seed=5, **two)
     torch.testing.assert_close(mine(x), theirs(x), rtol=1e-14, atol=1e-14)
@@ -38,7 +44,9 @@ def test_one_hidden_layer_is_the_two_layer_network_of_the_same_seed(scaling: str
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_both_scalings_are_one_function_at_the_start(depth: int) -> None:
     x = points(7, 3)
-    torch.testing.assert_close(MLP(3, 20, depth, scaling="ntk")(x), MLP(3, 20, depth, scaling="standard")(x), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(
+        MLP(3, 20, depth, scaling="ntk")(x), MLP(3, 20, depth, scaling="standard")(x), rtol=1e-13, atol=1e-13
+    )
 
 
 def test_the_seed_decides_alone() -> None:

@@ -1,4 +1,6 @@
-"""Any module as a network: the special case equals the general one, gradients are those of finite differences, bad modules are refused."""
+"""Any module as a network: the special case equals the general one, gradients are those of finite differences,
+bad modules are refused.
+"""
 
 from collections.abc import Callable
 
@@ -24,14 +26,21 @@ def small(*layers: nn.Module, width: int = 6) -> nn.Sequential:
 
 
 @pytest.mark.parametrize(("name", "activation", "d"), [case for case in CASES if case.values[2] < 3])
-def test_depth_one_equals_the_closed_form(name: str, activation: str, d: int, device: torch.device, dtype: torch.dtype, eps: float) -> None:
+def test_depth_one_equals_the_closed_form(
+    name: str, activation: str, d: int, device: torch.device, dtype: torch.dtype, eps: float
+) -> None:
     problem = problem_of(name, d, dtype=dtype, device=device)
     mine = AnyModule(MLP(d, 5, 1, activation, seed=2), d).to(device=device, dtype=dtype)
     theirs = TwoLayer(d, 5, activation, scaling="ntk", gamma=1.0, seed=2).to(device=device, dtype=dtype)
     e, (by_a, by_w) = residual_and_gradient(problem.system(mine), mine.weights)
     exact, (exact_a, exact_w, _) = residual_and_gradient(problem.system(theirs), theirs.weights)
     assert mine.weights.names == ("a", "W.0")
-    for value, reference in ((e, exact), (by_a, exact_a), (by_w, exact_w), (residual(problem.system(mine), mine.weights), exact)):
+    for value, reference in (
+        (e, exact),
+        (by_a, exact_a),
+        (by_w, exact_w),
+        (residual(problem.system(mine), mine.weights), exact),
+    ):
         assert float((value - reference).abs().max()) <= 1e-12 * eps * max(1.0, float(reference.abs().max()))
         assert value.dtype == dtype and value.device == theirs.device
 
@@ -45,8 +54,12 @@ def test_the_gradient_is_that_of_finite_differences(activation: str) -> None:
         for k in (0, g.numel() // 2, g.numel() - 1):
             push = [torch.zeros_like(v) for v in gradient]
             push[place].view(-1)[k] = h
-            up, down = (problem.loss(net.with_weights(net.weights.moved(*(sign * v for v in push)))) for sign in (1, -1))
-            assert (up - down) / (2 * h) == pytest.approx(float(g.view(-1)[k]), rel=1e-6, abs=1e-6 * float(g.abs().max()))
+            up, down = (
+                problem.loss(net.with_weights(net.weights.moved(*(sign * v for v in push)))) for sign in (1, -1)
+            )
+            assert (up - down) / (2 * h) == pytest.approx(
+                float(g.view(-1)[k]), rel=1e-6, abs=1e-6 * float(g.abs().max())
+            )
 
 
 def test_chunks_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +71,9 @@ def test_chunks_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> 
     pieces = residual_and_gradient(problem.system(net), net.weights)
     torch.testing.assert_close(pieces, whole, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(problem.system(net).jacobian(net.weights), jacobian, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(torch.cat([g.flatten() for g in whole[1]]), jacobian.mT @ whole[0] / problem.points, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        torch.cat([g.flatten() for g in whole[1]]), jacobian.mT @ whole[0] / problem.points, rtol=1e-10, atol=1e-10
+    )
 
 
 def test_parameters_are_a_value() -> None:
@@ -207,5 +222,7 @@ def test_harmonic_and_linear_networks_are_not_taken_for_piecewise_linear() -> No
 def test_what_is_about_two_layers_says_so() -> None:
     net = TwoLayer(1, 3)
     assert require_two_layer(net, "the bound") is net
-    with pytest.raises(ValueError, match="got a gelu network with 2 hidden layers; the bound is about two-layer networks"):
+    with pytest.raises(
+        ValueError, match="got a gelu network with 2 hidden layers; the bound is about two-layer networks"
+    ):
         require_two_layer(AnyModule(MLP(1, 3, 2, ACTIVATIONS["gelu"]), 1), "the bound")

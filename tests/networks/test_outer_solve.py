@@ -1,4 +1,6 @@
-"""One solve for the outer weights: the minimiser, tall or wide, whatever the scale of columns and however dependent they are."""
+"""One solve for the outer weights: the minimiser, tall or wide, whatever the scale of columns and however dependent
+they are.
+"""
 
 import math
 
@@ -65,7 +67,9 @@ def test_rank_is_revealed_and_dependent_columns_do_no_harm(shape: tuple[int, int
 
 
 def test_dependent_features_fit_a_smooth_function_to_rounding_where_a_cutoff_leaves_more() -> None:
-    """200 sines of low frequency are some 40 directions to rounding; QR with τ = 1e-15 reaches ε, singular values stop at their cut-off."""
+    """200 sines of low frequency are some 40 directions to rounding; QR with τ = 1e-15 reaches ε,
+    singular values stop at their cut-off.
+    """
     x = points(300, 1)
     w, b = 60.0 * points(200, 1, seed=1) - 30.0, 6.3 * points(200, 1, seed=2)
     matrix, y = torch.sin(x @ w.mT + b[:, 0]), torch.exp(torch.sin(3.0 * x[:, 0]))
@@ -103,7 +107,11 @@ def test_device_stays(device: torch.device) -> None:
 )
 def test_what_cannot_be_solved_is_refused(shape: tuple[int, int], right: int, options: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        solve_outer(torch.ones(shape, dtype=torch.float64), torch.ones(right, dtype=torch.float64), **{"tikhonov": TIKHONOV, **options})
+        solve_outer(
+            torch.ones(shape, dtype=torch.float64),
+            torch.ones(right, dtype=torch.float64),
+            **{"tikhonov": TIKHONOV, **options},
+        )
 
 
 @pytest.mark.parametrize("shape", SHAPES)

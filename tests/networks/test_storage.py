@@ -1,4 +1,6 @@
-"""A network that was stored is the same function, bit for bit; what is no network of ours is refused with its reason."""
+"""A network that was stored is the same function, bit for bit; what is no network of ours is refused with its
+reason.
+"""
 
 import json
 from collections.abc import Callable
@@ -27,7 +29,9 @@ EXTRA = [
 def moved(network: TwoLayer) -> TwoLayer:
     """Trained a little: displacements far below the rounding of the weights they belong to."""
     weights = network.weights
-    return network.with_weights(weights.moved(1e-19 * weights.a0, 1e-3 * weights.w0, 0.7 + torch.zeros_like(weights.extra)))
+    return network.with_weights(
+        weights.moved(1e-19 * weights.a0, 1e-3 * weights.w0, 0.7 + torch.zeros_like(weights.extra))
+    )
 
 
 NETWORKS: dict[str, Callable[[], TwoLayer]] = {
@@ -56,7 +60,11 @@ def test_a_two_layer_network_comes_back_to_the_bit(tmp_path: Path, name: str) ->
 
 
 def test_a_deep_network_comes_back(tmp_path: Path) -> None:
-    network, path, x = model_of(MLP(2, 6, depth=3, activation="sin", bias=True, seed=4), 2), tmp_path / "n", points(5, 2)
+    network, path, x = (
+        model_of(MLP(2, 6, depth=3, activation="sin", bias=True, seed=4), 2),
+        tmp_path / "n",
+        points(5, 2),
+    )
     save_network(network, path)
     back = load_network(path)
     assert torch.equal(back(x), network(x))
@@ -87,7 +95,9 @@ def test_extra_functions_that_are_code_are_refused(tmp_path: Path) -> None:
 def test_a_persons_activation_is_asked_for_by_name_and_must_not_have_changed(tmp_path: Path) -> None:
     def steep(factor: float) -> Activation:
         jet = ACTIVATIONS["tanh"].jet
-        return Activation("steep", lambda z, k: tuple(factor**j * s for j, s in enumerate(jet(factor * z, k))), None, 9, "tanh")
+        return Activation(
+            "steep", lambda z, k: tuple(factor**j * s for j, s in enumerate(jet(factor * z, k))), None, 9, "tanh"
+        )
 
     path, network = tmp_path / "n", TwoLayer(2, 3, steep(2.0))
     save_network(network, path)
@@ -144,7 +154,11 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         ("width", 10**15, "tensor a0: got shape"),
         ("width", "many", "tensor a0: got shape .7,., expected .'many',."),
         ("kind", "transformer", "the kind 'transformer'"),
-        ("extra", [{"kind": "os.system", "parameters": [1.0], "dim": 2}], "the kind 'os.system', expected one of power"),
+        (
+            "extra",
+            [{"kind": "os.system", "parameters": [1.0], "dim": 2}],
+            "the kind 'os.system', expected one of power",
+        ),
         ("extra", [{"kind": "power"}], "damaged"),
         ("extra", [], "tensor extra_weights"),
         ("scaling", "huge", "scaling: got 'huge'"),

@@ -18,7 +18,9 @@ EXTRA = (lambda x: torch.ones_like(x[:, 0]), lambda x: torch.cos(x.sum(1)))
 def moved(net: TwoLayer) -> TwoLayer:
     """The network away from its initialisation, extra coefficients too."""
     w = net.weights
-    return net.with_weights(replace(w, da=0.1 * torch.randn_like(w.da), dw=0.1 * torch.randn_like(w.dw), extra=torch.randn_like(w.extra)))
+    return net.with_weights(
+        replace(w, da=0.1 * torch.randn_like(w.da), dw=0.1 * torch.randn_like(w.dw), extra=torch.randn_like(w.extra))
+    )
 
 
 def autograd_gradient(net: TwoLayer, problem: Problem) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -32,14 +34,18 @@ def autograd_gradient(net: TwoLayer, problem: Problem) -> tuple[torch.Tensor, di
 
 
 @pytest.mark.parametrize(("name", "activation", "d"), [c for c in CASES if c.values[2] in (1, 3)])
-def test_gradient_is_that_of_autograd(name: str, activation: str, d: int, device: torch.device, dtype: torch.dtype, eps: float) -> None:
+def test_gradient_is_that_of_autograd(
+    name: str, activation: str, d: int, device: torch.device, dtype: torch.dtype, eps: float
+) -> None:
     problem = problem_of(name, d, dtype=dtype, device=device)
     net = moved(network_of(activation, d, dtype=dtype, device=device, extra=EXTRA))
     e, gradient = residual_and_gradient(problem.system(net), net.weights)
     e_auto, by = autograd_gradient(net, problem)
     for mine, theirs in zip((e, *gradient), (e_auto, by["delta_a"], by["delta_w"], by["extra_weights"]), strict=True):
         assert mine.device == theirs.device
-        torch.testing.assert_close(mine, theirs, rtol=1e-11 * eps, atol=1e-12 * eps * float(theirs.detach().abs().max() + 1))
+        torch.testing.assert_close(
+            mine, theirs, rtol=1e-11 * eps, atol=1e-12 * eps * float(theirs.detach().abs().max() + 1)
+        )
 
 
 @pytest.mark.parametrize("scaling", ["sum", "ntk", "mean_field"])

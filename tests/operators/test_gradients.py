@@ -1,4 +1,6 @@
-"""Derivatives of torch functions: the same with and without transforms of torch.func, and in the graph only where something else is."""
+"""Derivatives of torch functions: the same with and without transforms of torch.func,
+and in the graph only where something else is.
+"""
 
 import subprocess
 import sys
@@ -34,17 +36,26 @@ def test_parameters_stay_in_the_graph() -> None:
     value, slope, pull = twice(lambda x: torch.sin(p * x[:, 0]), X)
     (found,) = torch.autograd.grad(value.sum() + slope.sum() + pull(torch.ones_like(X)).sum(), p)
     z = 2.0 * X[:, 0]
-    assert torch.allclose(found, (X[:, 0] * z.cos() + z.cos() - z * z.sin() - 2 * 2.0 * z.sin() - 4.0 * X[:, 0] * z.cos()).sum())
+    assert torch.allclose(
+        found, (X[:, 0] * z.cos() + z.cos() - z * z.sin() - 2 * 2.0 * z.sin() - 4.0 * X[:, 0] * z.cos()).sum()
+    )
 
 
 def test_under_transforms() -> None:
     def total(s: Tensor) -> Tensor:
         value, slope, pull = twice(lambda x: f(s * x), X)
-        return value.sum() + value_and_gradient(lambda x: f(s * x), X)[1].sum() + slope.sum() + pull(torch.ones_like(X)).sum()
+        return (
+            value.sum()
+            + value_and_gradient(lambda x: f(s * x), X)[1].sum()
+            + slope.sum()
+            + pull(torch.ones_like(X)).sum()
+        )
 
     step = 1e-6
     one = torch.tensor(1.0, dtype=torch.float64)
-    assert float(torch.func.grad(total)(one)) == pytest.approx(float((total(one + step) - total(one - step)) / (2 * step)), rel=1e-7)
+    assert float(torch.func.grad(total)(one)) == pytest.approx(
+        float((total(one + step) - total(one - step)) / (2 * step)), rel=1e-7
+    )
 
 
 @pytest.mark.parametrize("g", [lambda x: torch.ones_like(x[:, 0]), lambda x: x.detach()[:, 1], lambda x: 2.0 * x[:, 0]])
@@ -60,6 +71,9 @@ def test_one_value_per_point_is_asked_for() -> None:
 
 def test_torch_func_is_not_loaded_for_it() -> None:
     """Its first use imports torch's compiler, which every command would pay for."""
-    code = "import sys; from pinn_ntk import box, laplacian; laplacian(2).apply(lambda x: x[:, 0] ** 2, box([0, 0], [1, 1]).interior(4))"
+    code = (
+        "import sys; from pinn_ntk import box, laplacian; laplacian(2).apply(lambda x: x[:, 0] ** 2, box([0, "
+        "0], [1, 1]).interior(4))"
+    )
     code += "; sys.exit('torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -30,7 +30,9 @@ KNOWN = {
         lambda x: 0.0 * x[:, 0],
     ),
     "elliptic": (
-        library.elliptic(2, lambda x: 1.0 + x[:, 0] ** 2, 0.0, divergence=lambda x: torch.stack([2 * x[:, 0], 0 * x[:, 0]], 1)),
+        library.elliptic(
+            2, lambda x: 1.0 + x[:, 0] ** 2, 0.0, divergence=lambda x: torch.stack([2 * x[:, 0], 0 * x[:, 0]], 1)
+        ),
         lambda x: x[:, 0] ** 2,
         lambda x: 2.0 + 6.0 * x[:, 0] ** 2,
     ),
@@ -48,7 +50,9 @@ def test_every_preset_is_tested() -> None:
     assert set(KNOWN) == set(library.OPERATORS)
 
 
-@pytest.mark.parametrize("make", [lambda: library.heat(1, 0.0), lambda: library.wave(1, -1.0), lambda: library.black_scholes(math.nan)])
+@pytest.mark.parametrize(
+    "make", [lambda: library.heat(1, 0.0), lambda: library.wave(1, -1.0), lambda: library.black_scholes(math.nan)]
+)
 def test_a_parameter_that_is_not_positive_is_refused(make) -> None:
     with pytest.raises(ValueError, match="expected a positive number"):
         make()

@@ -10,7 +10,12 @@ from pinn_ntk.operators.library import laplacian, wave
 from pinn_ntk.operators.second_order import hard_constraint
 from pinn_ntk.problem.ansatz import MAX_BLENDED, dirichlet_box, evolution_box
 
-BOXES = {1: box(-1.0, 2.0), 2: box([0.0, -1.0], [2.0, 1.0]), 3: box([0.0, 1.0, -1.0], [1.0, 3.0, 1.0]), 4: box([0.0] * 4, [1.0] * 4)}
+BOXES = {
+    1: box(-1.0, 2.0),
+    2: box([0.0, -1.0], [2.0, 1.0]),
+    3: box([0.0, 1.0, -1.0], [1.0, 3.0, 1.0]),
+    4: box([0.0] * 4, [1.0] * 4),
+}
 
 
 def data(x):

@@ -1,4 +1,6 @@
-"""u = g + ϕh on domains that are no boxes: it satisfies the conditions for every h, and refuses what it cannot build in."""
+"""u = g + ϕh on domains that are no boxes: it satisfies the conditions for every h,
+and refuses what it cannot build in.
+"""
 
 import math
 
@@ -102,7 +104,14 @@ def test_a_hard_problem_is_the_soft_one_whatever_the_shape():
 
 def test_hard_evolution_on_a_disc():
     disc = over_time(ball([0, 0], 1), 0, 1)
-    first = pose(heat(2), disc, given=[dirichlet(0), initial_value()], exact="(1 - x*x - y*y)*exp(-t)*(2 + x)", boundary="hard", points=40)
+    first = pose(
+        heat(2),
+        disc,
+        given=[dirichlet(0), initial_value()],
+        exact="(1 - x*x - y*y)*exp(-t)*(2 + x)",
+        boundary="hard",
+        points=40,
+    )
     assert check_problem(first) == []
     u = "(1 - x*x - y*y)*sin(3*t + x) + t*y"
     given = [dirichlet("t*y"), initial_value(), initial_velocity()]

@@ -1,4 +1,6 @@
-"""The answer's closed forms are the derivatives that automatic differentiation finds, with and without hard conditions."""
+"""The answer's closed forms are the derivatives that automatic differentiation finds,
+with and without hard conditions.
+"""
 
 from collections.abc import Callable
 
@@ -33,7 +35,9 @@ def posed(operator: SecondOrderOperator) -> Condition:
 def problem(d: int, hard: bool, known: bool = True) -> Problem:
     operator, square = full(d), box([0.0] * d, [1.0] * d)
     x = square.interior(8)
-    inside, shift = hard_constraint(operator, ANSATZ.phi, ANSATZ.g) if hard else (operator, lambda p: torch.zeros_like(p[:, 0]))
+    inside, shift = (
+        hard_constraint(operator, ANSATZ.phi, ANSATZ.g) if hard else (operator, lambda p: torch.zeros_like(p[:, 0]))
+    )
     blocks = [Block(inside, x, source(x) - shift(x), "interior")]
     return Problem(blocks, ansatz=ANSATZ if hard else None, domain=square, posed=[posed(operator)] if known else ())
 
@@ -41,17 +45,25 @@ def problem(d: int, hard: bool, known: bool = True) -> Problem:
 def twin(answer: Answer, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(u, ∇u, 𝓛u − f) by automatic differentiation alone."""
     u: Callable[[Tensor], Tensor] = answer.problem.solution(answer.network)
-    return u(x).detach(), torch.func.grad(lambda p: u(p).sum())(x).detach(), (full(answer.dim).apply(u, x) - source(x)).detach()
+    return (
+        u(x).detach(),
+        torch.func.grad(lambda p: u(p).sum())(x).detach(),
+        (full(answer.dim).apply(u, x) - source(x)).detach(),
+    )
 
 
 @pytest.mark.parametrize("hard", [False, True])
 @pytest.mark.parametrize("d", [1, 2, 3])
-@pytest.mark.parametrize("make", [lambda d: TwoLayer(d, 40, "tanh", extra=[lambda x: torch.exp(x[:, 0])]), lambda d: MLP(d, 8, depth=2)])
+@pytest.mark.parametrize(
+    "make", [lambda d: TwoLayer(d, 40, "tanh", extra=[lambda x: torch.exp(x[:, 0])]), lambda d: MLP(d, 8, depth=2)]
+)
 def test_closed_forms_equal_autograd(d: int, hard: bool, make: Callable[[int], torch.nn.Module]) -> None:
     network = make(d)
     if isinstance(network, TwoLayer):
         weights = network.weights
-        network = network.with_weights(weights.moved(0.1 * torch.ones_like(weights.a0), 0.3 * weights.w0, torch.ones(1).double()))
+        network = network.with_weights(
+            weights.moved(0.1 * torch.ones_like(weights.a0), 0.3 * weights.w0, torch.ones(1).double())
+        )
     answer, x = Answer(problem(d, hard), network), points(30, d)
     for closed, automatic in zip((answer.u(x), answer.gradient(x), answer.residual(x)), twin(answer, x), strict=True):
         assert closed.shape == automatic.shape
@@ -72,7 +84,9 @@ def test_the_residual_at_the_points_is_what_training_saw() -> None:
     for hard in (False, True):
         given = problem(2, hard)
         network = TwoLayer(2, 20, "tanh")
-        torch.testing.assert_close(Answer(given, network).residual(given.x), given.residual(network), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            Answer(given, network).residual(given.x), given.residual(network), rtol=1e-12, atol=1e-12
+        )
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +139,9 @@ def test_a_source_that_is_known_at_the_points_only_is_not_invented() -> None:
     with pytest.raises(ValueError, match="for h of the ansatz only.*posed"):
         Answer(problem(2, hard=True, known=False), network).residual(x)
     told = Answer(unknown.problem, network, source=source)
-    torch.testing.assert_close(told.residual(x), Answer(problem(2, hard=False), network).residual(x), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(
+        told.residual(x), Answer(problem(2, hard=False), network).residual(x), rtol=1e-13, atol=1e-13
+    )
 
 
 def test_a_constant_source_is_a_number() -> None:

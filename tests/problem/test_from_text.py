@@ -33,7 +33,8 @@ TEXTS = {
     "poisson_2d": {"dim": 2, "operator": {"kind": "laplacian", "factor": -1}, "source": "2*pi**2*sin(pi*x)*sin(pi*y)"},
     "heat_1d": {"dim": 2, "time": True, "operator": {"kind": "heat", "diffusivity": 0.1}, "initial_value": "sin(pi*x)"},
     "wave_1d": {
-        "dim": 2, "time": True, "operator": {"kind": "wave"}, "initial_value": "sin(pi*x)", "initial_velocity": "sin(2*pi*x)",
+        "dim": 2, "time": True, "operator": {"kind": "wave"}, "initial_value": "sin(pi*x)",
+        "initial_velocity": "sin(2*pi*x)",
     },
     "advection_diffusion_2d": {
         "dim": 2,
@@ -100,7 +101,9 @@ def test_an_operator_is_read_as_it_is_meant():
     block = problem_from_text({"dim": 2, "operator": operator, "exact": "x**3*y", "boundary": "soft"}).blocks[0]
     x, y = block.x.T
     assert torch.allclose(block.target, -12 * x * y + (1 + x) * 3 * x**2 * y + 3 * x**3 * y, rtol=1e-13)
-    assert problem_from_text({"operator": {"kind": "laplacian", "factor": -1}, "exact": "x"}).blocks[0].operator.order == 2
+    assert (
+        problem_from_text({"operator": {"kind": "laplacian", "factor": -1}, "exact": "x"}).blocks[0].operator.order == 2
+    )
 
 
 def test_numbers_stay_constant_coefficients():
@@ -110,7 +113,11 @@ def test_numbers_stay_constant_coefficients():
 
 def test_conditions_become_blocks_with_their_own_operators():
     problem = problem_from_text(MANUFACTURED["mixed conditions"] | {"boundary_points": 8, "weights": {"robin": 7}})
-    assert [(b.name, len(b), b.weight) for b in problem.blocks[1:]] == [("neumann", 8, 1.0), ("robin", 8, 7.0), ("boundary", 5, 1.0)]
+    assert [(b.name, len(b), b.weight) for b in problem.blocks[1:]] == [
+        ("neumann", 8, 1.0),
+        ("robin", 8, 7.0),
+        ("boundary", 5, 1.0),
+    ]
     neumann, robin, dirichlet = problem.blocks[1:]
     x, y = neumann.x.T
     assert (x == 0).all()
@@ -127,9 +134,17 @@ def test_conditions_become_blocks_with_their_own_operators():
 def test_data_come_beside_the_other_conditions(boundary, tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("x,y,value\n0.25,0.5,0.125\n0.5,0.5,0.25\n")
-    spec = {"dim": 2, "operator": LAPLACIAN, "exact": "x*y", "boundary": boundary, "conditions": [{"type": "data", "csv": str(path)}]}
+    spec = {
+        "dim": 2,
+        "operator": LAPLACIAN,
+        "exact": "x*y",
+        "boundary": boundary,
+        "conditions": [{"type": "data", "csv": str(path)}],
+    }
     problem = problem_from_text(spec)
-    assert [b.name for b in problem.blocks] == (["interior", "data"] if boundary == "hard" else ["interior", "boundary", "data"])
+    assert [b.name for b in problem.blocks] == (
+        ["interior", "data"] if boundary == "hard" else ["interior", "boundary", "data"]
+    )
     assert check_problem(problem) == []
     assert len(problem.blocks[-1]) == 2
 
@@ -157,7 +172,9 @@ def test_a_plugged_in_operator_is_a_kind():
     ],
 )
 def test_an_exact_solution_that_is_none_is_found_by_the_checker_and_told_once(more, words):
-    """Building says nothing (a warning would fail this test); `check_problem` has one finding, and none where the data fit."""
+    """Building says nothing (a warning would fail this test); `check_problem` has one finding,
+    and none where the data fit.
+    """
     spec = {"dim": 2, "operator": LAPLACIAN, "exact": "x**2*y"}
     (finding,) = check_problem(problem_from_text(spec | more))
     assert finding.severity == "warning"
@@ -166,7 +183,9 @@ def test_an_exact_solution_that_is_none_is_found_by_the_checker_and_told_once(mo
 
 
 @pytest.mark.parametrize("dim", [6, 17, 40])
-@pytest.mark.parametrize("more", [{"exact": "x1*x2"}, {"source": 1, "boundary_value": "x1"}, {"source": 1, "boundary_value": 1}])
+@pytest.mark.parametrize(
+    "more", [{"exact": "x1*x2"}, {"source": 1, "boundary_value": "x1"}, {"source": 1, "boundary_value": 1}]
+)
 def test_hard_data_between_many_faces_are_refused_at_once(dim, more):
     """3^30 evaluations would not end."""
     told = faults({"dim": dim, "operator": LAPLACIAN, "boundary": "hard"} | more)
@@ -178,7 +197,9 @@ def test_hard_data_between_many_faces_are_refused_at_once(dim, more):
 
 
 def test_time_is_not_a_side():
-    """Data on the sides of five space coordinates and a sixth axis of time are interpolated, of six and a seventh not."""
+    """Data on the sides of five space coordinates and a sixth axis of time are interpolated,
+    of six and a seventh not.
+    """
     heat_equation = {"time": True, "operator": {"kind": "heat"}, "exact": "x1"}
     with pytest.raises(SpecError, match="sides of 6 coordinates"):
         problem_from_text(heat_equation | {"dim": 7, "boundary": "hard"})
@@ -187,7 +208,11 @@ def test_time_is_not_a_side():
 
 @pytest.mark.parametrize("boundary", ["hard", "soft"])
 def test_homogeneous_data_are_imposed_in_any_dimension(boundary):
-    spec = {"dim": 30, "operator": LAPLACIAN, "exact": "sin(pi*x1)*" + "*".join(f"x{j}*(1 - x{j})" for j in range(2, 31))}
+    spec = {
+        "dim": 30,
+        "operator": LAPLACIAN,
+        "exact": "sin(pi*x1)*" + "*".join(f"x{j}*(1 - x{j})" for j in range(2, 31)),
+    }
     problem = problem_from_text(spec | {"boundary": boundary, "boundary_value": 0, "points": 8, "test_points": 8})
     assert check_problem(problem) == []
     assert problem.ansatz is None or problem.ansatz.g is None
@@ -197,7 +222,9 @@ def test_a_weight_of_a_condition_is_the_weight_of_its_block():
     listed = [{"type": "dirichlet", "on": "x=0"}, {"type": "neumann", "on": "x=1"}]
     spec = {"dim": 2, "operator": LAPLACIAN, "exact": "x*y", "boundary_points": 6}
     apart = problem_from_text(spec | {"conditions": listed, "weights": {"boundary": 10, "interior": 2}})
-    inline = problem_from_text(spec | {"conditions": [listed[0] | {"weight": 10}, listed[1]], "weights": {"interior": 2}})
+    inline = problem_from_text(
+        spec | {"conditions": [listed[0] | {"weight": 10}, listed[1]], "weights": {"interior": 2}}
+    )
     assert [b.weight for b in inline.blocks] == [2.0, 10.0, 1.0]
     assert inline.row_scales == apart.row_scales
     assert torch.equal(inline.target, apart.target)
@@ -208,13 +235,24 @@ def test_a_weight_of_a_condition_is_the_weight_of_its_block():
 def test_every_fault_is_told_at_once_with_the_nearest_name():
     told = faults(
         {
-            "operater": LAPLACIAN, "dim": 2, "exact": "sin(z)", "source": "1/x", "points": 0, "boundary": "hrad", "time": "yes",
+            "operater": LAPLACIAN, "dim": 2, "exact": "sin(z)", "source": "1/x", "points": 0, "boundary": "hrad",
+            "time": "yes",
             "weights": {"boundary": -1}, "seed": 1.5, "conditions": [{"type": "neuman"}], "domain": {"lwo": 0},
         }
     )  # fmt: skip
-    expected = {"operater": "did you mean operator", "operator": "missing", "exact": "unknown name z", "source": "inf at x = 0",
-                "points": "at least 1", "boundary": "did you mean hard", "time": "expected true", "weights": "positive number",
-                "seed": "whole number", "conditions[0].type": "did you mean neumann", "domain.lwo": "did you mean low"}  # fmt: skip
+    expected = {
+        "operater": "did you mean operator",
+        "operator": "missing",
+        "exact": "unknown name z",
+        "source": "inf at x = 0",
+        "points": "at least 1",
+        "boundary": "did you mean hard",
+        "time": "expected true",
+        "weights": "positive number",
+        "seed": "whole number",
+        "conditions[0].type": "did you mean neumann",
+        "domain.lwo": "did you mean low",
+    }
     assert told.keys() == expected.keys()
     for key, words in expected.items():
         assert words in told[key], key
@@ -237,7 +275,8 @@ FLAT = {"dim": 2, "operator": LAPLACIAN}
         ({"operator": 3, "source": 1}, "operator", "expected a mapping"),
         ({"operator": {"kind": "laplacain"}, "source": 1}, "operator.kind", "did you mean laplacian"),
         ({"operator": {"kind": "helmholtz"}, "source": 1}, "operator.wavenumber", "missing"),
-        ({"operator": {"kind": "helmholtz", "wavenumbr": 1}, "source": 1}, "operator.wavenumbr", "did you mean wavenumber"),
+        ({"operator": {"kind": "helmholtz", "wavenumbr": 1}, "source": 1}, "operator.wavenumbr",
+        "did you mean wavenumber"),
         ({"operator": {"kind": "heat"}, "dim": 2, "source": 1}, "operator.kind", "time: true"),
         ({"operator": {"A": [[1, "q"], [0, 1]]}, "dim": 2, "source": 1}, "operator.A[0][1]", "unknown name q"),
         ({"operator": {"A": [[1, "x"], [0, 1]]}, "dim": 2, "source": 1}, "operator", "not symmetric"),
@@ -254,7 +293,8 @@ FLAT = {"dim": 2, "operator": LAPLACIAN}
         (WAVE | {"operator": {"kind": "wave", "speed": [1]}, "exact": "x"}, "operator.speed", "finite number"),
         (FLAT | {"source": "log(x - 2)"}, "source", "expected finite"),
         (FLAT | {"source": 1, "points": 50, "sampling": "grid"}, "points", "take 49 or 64"),
-        (FLAT | {"source": 1, "boundary": "soft", "boundary_points": 3}, "boundary_points", "at least one point on each"),
+        (FLAT | {"source": 1, "boundary": "soft", "boundary_points": 3}, "boundary_points",
+        "at least one point on each"),
         (FLAT | {"source": 1, "boundary": "soft", "weights": {"boundry": 2}}, "weights", "did you mean boundary"),
         (FLAT | {"source": 1, "initial_value": 1}, "initial_value", "time: true"),
         (FLAT | {"source": 1, "dim": 0}, "dim", "at least 1"),
@@ -266,16 +306,22 @@ FLAT = {"dim": 2, "operator": LAPLACIAN}
         (FLAT | {"source": 1, "test_points": 10**12}, "test_points", "at most 10,000,000"),
         (FLAT | {"source": 1, "dim": 100, "points": 10**7}, "points", "at most 1,000,000"),
         (FLAT | {"source": 1, "dim": 100, "test_points": 10**7}, "test_points", "at most 1,000,000"),
-        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "points": 10**12}]}, "conditions[0].points", "at most 10,000,000"),
-        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "weight": 0}]}, "conditions[0].weight", "positive number"),
-        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "weight": "much"}]}, "conditions[0].weight", "positive number"),
+        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "points": 10**12}]}, "conditions[0].points",
+        "at most 10,000,000"),
+        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "weight": 0}]}, "conditions[0].weight",
+        "positive number"),
+        (FLAT | {"conditions": [{"type": "neumann", "value": 0, "weight": "much"}]}, "conditions[0].weight",
+        "positive number"),
         (FLAT | {"source": 1, "seed": 10**30}, "seed", "at least 0 and at most 9,223,372,036,854,775,807"),
         (FLAT | {"source": 1, "seed": 10**30, "sampling": "uniform"}, "seed", "at least 0 and at most"),
         (FLAT | {"source": 1, "domain": {"low": -1e308, "high": 1e308}}, "domain", "length inf"),
         (FLAT | {"source": 1, "domain": {"low": 10**400}}, "domain.low", "finite"),
-        (FLAT | {"source": 1, "operator": {"A": [["x"] * 500] * 500}}, "operator.A", "list of 500 entries, expected at most 2"),
-        (FLAT | {"source": 1, "operator": {"A": [["x"] * 500, [0, 1]]}}, "operator.A[0]", "list of 500 entries, expected at most 2"),
-        (FLAT | {"source": 1, "operator": {"A": [[1, [0]], [0, 1]]}}, "operator.A[0][1]", "expected a number or a formula"),
+        (FLAT | {"source": 1, "operator": {"A": [["x"] * 500] * 500}}, "operator.A",
+        "list of 500 entries, expected at most 2"),
+        (FLAT | {"source": 1, "operator": {"A": [["x"] * 500, [0, 1]]}}, "operator.A[0]",
+        "list of 500 entries, expected at most 2"),
+        (FLAT | {"source": 1, "operator": {"A": [[1, [0]], [0, 1]]}}, "operator.A[0][1]",
+        "expected a number or a formula"),
         (FLAT | {"source": 1, "domain": {"low": [0, 0, 0]}}, "domain", "2 coordinates"),
         (FLAT | {"source": 1, "domain": {"low": [0, 1], "high": 1}}, "domain", "empty"),
         (FLAT | {"source": 1, "domain": {"kind": "bull"}}, "domain.kind", "did you mean ball"),
@@ -285,15 +331,18 @@ FLAT = {"dim": 2, "operator": LAPLACIAN}
         (WAVE, "initial_value", "missing"),
         (WAVE | {"initial_value": "sin(pi*x)"}, "initial_velocity", "missing"),
         (WAVE | {"initial_value": 1, "initial_velocity": 0}, "initial_value", "boundary='soft'"),
-        (WAVE | {"operator": {"kind": "heat"}, "initial_value": 0, "initial_velocity": 0}, "initial_velocity", "first order in time"),
+        (WAVE | {"operator": {"kind": "heat"}, "initial_value": 0, "initial_velocity": 0}, "initial_velocity",
+        "first order in time"),
         (FLAT | {"conditions": [{"type": "neumann", "on": "x=0"}]}, "conditions[0].value", "missing"),
-        (FLAT | {"conditions": [{"type": "neumann", "on": "x=3", "value": 0}]}, "conditions[0].on", "x=0, x=1, y=0, y=1"),
+        (FLAT | {"conditions": [{"type": "neumann", "on": "x=3", "value": 0}]}, "conditions[0].on",
+        "x=0, x=1, y=0, y=1"),
         (FLAT | {"conditions": [{"type": "initial", "value": 0}]}, "conditions[0].type", "time: true"),
         (FLAT | {"conditions": [{"type": "data", "csv": "missing.csv"}]}, "conditions[0].csv", "cannot be read"),
         (FLAT | {"conditions": [{"type": "data"}]}, "conditions[0].csv", "path"),
         (FLAT | {"conditions": [{"type": "robin", "value": 0, "alpha": "q"}]}, "conditions[0].alpha", "unknown name"),
         (FLAT | {"conditions": [{"type": "dirichlet", "value": 0, "name": "interior"}]}, "conditions[0].name", "taken"),
-        (FLAT | {"conditions": [{"type": "dirichlet", "value": 0, "valeu": 0}]}, "conditions[0].valeu", "did you mean value"),
+        (FLAT | {"conditions": [{"type": "dirichlet", "value": 0, "valeu": 0}]}, "conditions[0].valeu",
+        "did you mean value"),
         (FLAT | {"conditions": [3]}, "conditions[0]", "mapping"),
         (FLAT | {"conditions": "dirichlet"}, "conditions", "list"),
         (FLAT | {"boundary": "hard", "conditions": [{"type": "neumann", "value": 0}]}, "boundary", "soft"),

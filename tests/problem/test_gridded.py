@@ -47,7 +47,9 @@ def test_a_cubic_field_is_reproduced_by_the_cubic_spline(tmp_path):
     path = netcdf(tmp_path / "a.nc", a=cubic, other=bilinear)
     field = read_gridded({"grid": path, "variable": "a", "interpolation": "cubic"}, 2, False)
     assert torch.allclose(field(X), cubic(*X.T), rtol=0, atol=1e-12)
-    assert torch.allclose(read_gridded({"grid": path, "variable": "other"}, 2, False)(X), bilinear(*X.T), rtol=0, atol=1e-13)
+    assert torch.allclose(
+        read_gridded({"grid": path, "variable": "other"}, 2, False)(X), bilinear(*X.T), rtol=0, atol=1e-13
+    )
 
 
 def test_linear_interpolation_is_of_second_order(tmp_path):

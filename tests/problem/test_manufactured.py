@@ -1,4 +1,6 @@
-"""Manufactured solutions: of every operator × condition × domain the exact solution satisfies all rows, also those drawn anew."""
+"""Manufactured solutions: of every operator × condition × domain the exact solution satisfies all rows,
+also those drawn anew.
+"""
 
 import math
 
@@ -10,7 +12,15 @@ from pinn_ntk.geometry.box import box
 from pinn_ntk.geometry.over_time import over_time
 from pinn_ntk.geometry.polygon import l_shape
 from pinn_ntk.operators.library import OPERATORS
-from pinn_ntk.problem.conditions import dirichlet, initial_value, initial_velocity, measured, neumann, periodic, robin_condition
+from pinn_ntk.problem.conditions import (
+    dirichlet,
+    initial_value,
+    initial_velocity,
+    measured,
+    neumann,
+    periodic,
+    robin_condition,
+)
 from pinn_ntk.problem.from_text import problem_from_text
 from pinn_ntk.problem.pose import pose, second_order_in_time
 from pinn_ntk.problem.residual import drawn
@@ -21,7 +31,9 @@ SIZES = {"points": 12, "boundary_points": 24, "test_points": 8}
 
 
 def A(x):
-    return torch.eye(2).to(x) * (2 + torch.sin(x[:, 0]))[:, None, None] + 0.3 * torch.outer(torch.ones(2), torch.ones(2)).to(x)
+    return torch.eye(2).to(x) * (2 + torch.sin(x[:, 0]))[:, None, None] + 0.3 * torch.outer(
+        torch.ones(2), torch.ones(2)
+    ).to(x)
 
 
 def b(x):
@@ -76,9 +88,22 @@ KINDS = {
     "velocity": lambda _: [initial_value(), initial_velocity()],
     "data": lambda domain: [dirichlet(), data(domain)],
 }
-CASES = [(o, d, k) for o in SPACE for d in PLANE for k in KINDS if k not in ("initial", "velocity") and (k != "periodic" or d == "square")]
+CASES = [
+    (o, d, k)
+    for o in SPACE
+    for d in PLANE
+    for k in KINDS
+    if k not in ("initial", "velocity") and (k != "periodic" or d == "square")
+]
 CASES += [(o, "line over time", k) for o in TIME if "plane" not in o for k in KINDS]
-CASES += [(o, d, k) for o in TIME if "plane" in o for d in CYLINDERS for k in KINDS if k != "periodic" or d == "square over time"]
+CASES += [
+    (o, d, k)
+    for o in TIME
+    if "plane" in o
+    for d in CYLINDERS
+    for k in KINDS
+    if k != "periodic" or d == "square over time"
+]
 
 
 def domain_of(name):
@@ -97,16 +122,28 @@ def gap(block):
 @pytest.mark.parametrize(("operator", "where", "kind"), CASES)
 def test_the_solution_satisfies_blocks_and_conditions_drawn_anew(operator, where, kind):
     domain = domain_of(where)
-    problem = pose(operator_of(operator), domain, given=KINDS[kind](domain), exact=exact, time=operator in TIME, boundary="soft", **SIZES)
+    problem = pose(
+        operator_of(operator),
+        domain,
+        given=KINDS[kind](domain),
+        exact=exact,
+        time=operator in TIME,
+        boundary="soft",
+        **SIZES,
+    )
     assert [c.name for c in problem.posed] == [block.name for block in problem.blocks]
     for block in [*problem.blocks, *(drawn(c, 40, seed=7) for c in problem.posed)]:
         assert gap(block) < ROUNDING, block.name
     assert list(inconsistencies(problem)) == []
 
 
-@pytest.mark.parametrize(("operator", "where", "kind"), [c for c in CASES if c[1] in ("square", "line over time") and c[2] == "data"])
+@pytest.mark.parametrize(
+    ("operator", "where", "kind"), [c for c in CASES if c[1] in ("square", "line over time") and c[2] == "data"]
+)
 def test_hard_problems_have_the_same_solution(operator, where, kind):
-    """On boxes, u = g + ϕh with g of the data: rows of the h that u has, beside data as a block, where ϕ is not small."""
+    """On boxes, u = g + ϕh with g of the data: rows of the h that u has, beside data as a block,
+    where ϕ is not small.
+    """
     domain, made, time = domain_of(where), operator_of(operator), operator in TIME
     start = [initial_value()] * time + [initial_velocity()] * (time and second_order_in_time(made, domain))
     problem = pose(made, domain, given=[*KINDS[kind](domain), *start], exact=exact, time=time, boundary="hard", **SIZES)
@@ -144,7 +181,9 @@ def test_every_preset_can_be_written_in_text(kind):
     time = kind in TIME
     second = "t" if time else "y"
     u = f"sin(2*pi*x + 0.4*{second})*exp(0.3*{second}) + 0.08*{second}**2"
-    listed = [{"type": t} for t in ("dirichlet", "neumann", "robin", *(["initial", "initial_velocity"] if time else []))]
+    listed = [
+        {"type": t} for t in ("dirichlet", "neumann", "robin", *(["initial", "initial_velocity"] if time else []))
+    ]
     spec = {"dim": 2, "time": time, "operator": {"kind": kind, **TEXTS[kind]}, "exact": u}
     problem = problem_from_text(spec | {"conditions": [*listed, {"type": "periodic", "axis": "x"}], **SIZES})
     assert len(problem.blocks) == 6 + 2 * time

@@ -30,7 +30,8 @@ from pinn_ntk import (
 
 PROBLEM, NETWORK = PROBLEMS["poisson_1d"](points=4), TwoLayer(1, 8)
 NETWORK_FIRST = (
-    autograd_kernel, closed_form_kernel, kernel_spectrum, step_limit, tangent_kernel, tangent_spectrum, gradient_descent, adam, sgd, lbfgs,
+    autograd_kernel, closed_form_kernel, kernel_spectrum, step_limit, tangent_kernel, tangent_spectrum,
+    gradient_descent, adam, sgd, lbfgs,
     least_squares, levenberg_marquardt, spring, variable_projection,
 )  # fmt: skip
 

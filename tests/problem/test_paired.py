@@ -1,4 +1,6 @@
-"""Blocks whose rows pair two points, 𝓛u(x) − 𝓜u(x') = f: what they are, what is said against them, and how an ansatz maps them."""
+"""Blocks whose rows pair two points, 𝓛u(x) − 𝓜u(x') = f: what they are, what is said against them,
+and how an ansatz maps them.
+"""
 
 import pytest
 import torch
@@ -35,7 +37,9 @@ def wavy(x):
     return torch.sin(3 * x[:, 0]) * torch.cos(x[:, 1])
 
 
-@pytest.mark.parametrize("network", [network_of("tanh", 2), AnyModule(MLP(2, 6, 2).double(), 2)], ids=["two layers", "module"])
+@pytest.mark.parametrize(
+    "network", [network_of("tanh", 2), AnyModule(MLP(2, 6, 2).double(), 2)], ids=["two layers", "module"]
+)
 def test_the_residual_is_the_difference_less_the_target(network):
     problem = Problem([Block(laplacian(2), X, 0.0), pair(weight=5.0)])
     expected = FIRST.apply(network, X) - SECOND.apply(network, 1.0 - X) - 0.2
@@ -102,7 +106,10 @@ def test_conditions_are_drawn_in_pairs():
     ("partner", "words"),
     [
         (Partner(identity(3), X), r"partner of block 'jump': got an operator on 3 coordinates, expected 2"),
-        (Partner(identity(2), X[:3]), r"partner of block 'jump': got points of shape \(3, 2\), expected \(7, 2\), one for each x"),
+        (
+            Partner(identity(2), X[:3]),
+            r"partner of block 'jump': got points of shape \(3, 2\), expected \(7, 2\), one for each x",
+        ),
         (Partner(identity(2), lambda x: x[:, 0]), r"got points of shape \(7,\)"),
         (Partner(identity(2), lambda x: x / 0.0), r"partner of block 'jump': got \[inf, inf\] at x ="),
     ],
@@ -122,7 +129,9 @@ def test_a_good_pair_has_no_findings():
 
     inside = Block(laplacian(2), SQUARE.interior(12), lambda x: -10 * wavy(x))
     assert messages(Problem([inside, pair(target=target)], exact=wavy, domain=SQUARE)) == []
-    ((severity, message),) = messages(Problem([inside, pair(target=lambda x: target(x) + x[:, 0])], exact=wavy, domain=SQUARE))
+    ((severity, message),) = messages(
+        Problem([inside, pair(target=lambda x: target(x) + x[:, 0])], exact=wavy, domain=SQUARE)
+    )
     assert severity == "warning"
     assert "block 'jump': the exact solution gives" in message
 
@@ -143,7 +152,9 @@ def test_a_faulty_partner_operator_is_an_error():
 def test_repeated_pairs_are_whole_pairs():
     """The same first point with another partner is another row; with the same one it is a repetition."""
     same, other = Partner(identity(2), X), Partner(identity(2), X.roll(1, 0))
-    plain, one, two = (Block(laplacian(2), X, 0.0, n, partner=p) for n, p in (("plain", None), ("one", same), ("two", other)))
+    plain, one, two = (
+        Block(laplacian(2), X, 0.0, n, partner=p) for n, p in (("plain", None), ("one", same), ("two", other))
+    )
     assert messages(Problem([plain, one, two])) == []
     again = Block(laplacian(2), X[:2], 0.0, "again", partner=Partner(identity(2), X[:2]))
     ((severity, message),) = messages(Problem([plain, one, again]))
@@ -159,7 +170,9 @@ def test_a_point_less_itself_is_an_empty_row():
 
 
 def test_hard_conditions_map_both_functionals():
-    """(u − g)/ϕ satisfies the mapped pair when u satisfies the pair; and 𝓛̃h − 𝓜̃h' less the shift is 𝓛(g + ϕh) − 𝓜(g + ϕh)'."""
+    """(u − g)/ϕ satisfies the mapped pair when u satisfies the pair; and 𝓛̃h − 𝓜̃h' less the shift is 𝓛(g + ϕh)
+    − 𝓜(g + ϕh)'.
+    """
     ansatz, net = evolution_box(SQUARE, None, lambda x: torch.sin(torch.pi * x[:, 0])), network_of("tanh", 2)
     u, block = ansatz.solution(net), pair()
     mapped = constrained(block, ansatz)

@@ -86,7 +86,9 @@ def test_a_periodic_problem_is_consistent():
 
 
 def test_descent_goes_down():
-    losses = [state.loss for state in gradient_descent(TwoLayer(1, 400, "tanh"), periodic_problem(), steps=200, step_size=0.1)]
+    losses = [
+        state.loss for state in gradient_descent(TwoLayer(1, 400, "tanh"), periodic_problem(), steps=200, step_size=0.1)
+    ]
     assert all(b <= a for a, b in zip(losses, losses[1:], strict=False))
     assert losses[-1] < 0.1 * losses[0]
 
@@ -99,7 +101,13 @@ def test_levenberg_marquardt_finds_the_solution():
     assert float(error) < 1e-3
 
 
-HEAT = {"dim": 2, "domain": {"high": ["2*pi", 1]}, "time": True, "operator": {"kind": "heat"}, "exact": "exp(-t)*sin(x)"}
+HEAT = {
+    "dim": 2,
+    "domain": {"high": ["2*pi", 1]},
+    "time": True,
+    "operator": {"kind": "heat"},
+    "exact": "exp(-t)*sin(x)",
+}
 
 
 def test_in_text_an_axis_is_enough():
@@ -115,10 +123,13 @@ def test_in_text_an_axis_is_enough():
 
 def test_python_says_the_same_as_text():
     circle = box([0.0, 0.0], [2 * math.pi, 1.0])
-    python = pose(heat(1), circle, exact="exp(-t)*sin(x)", given=[periodic("x", points=7), initial_value()], boundary_points=9)
+    python = pose(
+        heat(1), circle, exact="exp(-t)*sin(x)", given=[periodic("x", points=7), initial_value()], boundary_points=9
+    )
     listed = [{"type": "periodic", "axis": "x", "points": 7}, {"type": "initial"}]
     text = problem_from_text(
-        HEAT | {"dim": None, "domain": {"high": "2*pi"}, "time_span": [0, 1], "conditions": listed, "boundary_points": 9}
+        HEAT
+        | {"dim": None, "domain": {"high": "2*pi"}, "time_span": [0, 1], "conditions": listed, "boundary_points": 9}
     )
     for a, b in zip(python.blocks, text.blocks, strict=True):
         assert (a.name, len(a)) == (b.name, len(b))
@@ -139,7 +150,12 @@ def test_time_may_be_periodic():
 
 def test_all_axes_of_a_torus():
     square = box([0.0, 0.0], [1.0, 1.0])
-    problem = pose(identity(2) - laplacian(2), square, exact="sin(2*pi*x)*cos(2*pi*y)", given=[periodic("x"), periodic(1, name="around")])
+    problem = pose(
+        identity(2) - laplacian(2),
+        square,
+        exact="sin(2*pi*x)*cos(2*pi*y)",
+        given=[periodic("x"), periodic(1, name="around")],
+    )
     assert [b.name for b in problem.blocks[1:]] == ["periodic_x", "periodic_x_slope", "around", "around_slope"]
     assert check_problem(problem) == []
 
@@ -147,12 +163,14 @@ def test_all_axes_of_a_torus():
 @pytest.mark.parametrize(
     ("more", "key", "words"),
     [
-        ({"conditions": [{"type": "periodic"}]}, "conditions[0].axis", "got '', expected x, t or a whole number from 0 to 1"),
+        ({"conditions": [{"type": "periodic"}]}, "conditions[0].axis",
+        "got '', expected x, t or a whole number from 0 to 1"),
         ({"conditions": [{"type": "periodic", "axis": "y"}]}, "conditions[0].axis", "expected x, t"),
         ({"conditions": [{"type": "periodic", "axis": ["x"]}]}, "conditions[0].axis", "expected x, t"),
         ({"conditions": [{"type": "periodic", "axis": 2}]}, "conditions[0].axis", "expected x, t"),
         ({"conditions": [{"type": "periodic", "axis": "x", "on": "x=0"}]}, "conditions[0].on", "unknown key"),
-        ({"conditions": [{"type": "periodic", "axis": "x"}] * 2}, "conditions[1].name", "taken are interior, periodic_x, periodic_x_slope"),
+        ({"conditions": [{"type": "periodic", "axis": "x"}] * 2}, "conditions[1].name",
+        "taken are interior, periodic_x, periodic_x_slope"),
         ({"conditions": [{"type": "periodic", "axis": "x", "points": 0}]}, "conditions[0].points", "at least 1"),
         ({"conditions": [{"type": "periodic", "axis": "x"}], "boundary": "hard"}, "boundary", "write soft"),
         (

@@ -38,7 +38,11 @@ def test_a_target_is_a_number_a_formula_a_list_or_follows_from_the_solution() ->
 def test_operators_are_those_of_any_specification() -> None:
     x = [[0.2, 0.3], [0.7, 0.1]]
     by_name = given_points(operator="laplacian", points=x).blocks[0].operator
-    by_sum = given_points(operator=[{"kind": "laplacian", "factor": 2}, {"A": [["-1", 0], [0, -1]], "c": "x"}], points=x).blocks[0].operator
+    by_sum = (
+        given_points(operator=[{"kind": "laplacian", "factor": 2}, {"A": [["-1", 0], [0, -1]], "c": "x"}], points=x)
+        .blocks[0]
+        .operator
+    )
     u = lambda p: torch.sin(p[:, 0]) * p[:, 1] ** 2  # noqa: E731
     at = torch.tensor(x, dtype=torch.float64)
     torch.testing.assert_close(by_name.apply(u, at), laplacian(2).apply(u, at))

@@ -115,7 +115,9 @@ def test_the_box_ansatz_vanishes_at_corners_but_not_on_edges():
     operator, _ = hard_constraint(laplacian(2), ansatz.phi)
     edge, corner = torch.tensor([[0.0, 0.5]], dtype=X.dtype), torch.tensor([[0.0, 1.0]], dtype=X.dtype)
     assert found(Problem([Block(operator, torch.cat([X, edge]), 0.0)], ansatz=ansatz)) == []
-    assert "vanishes at x = [0.0, 1.0]" in only(Problem([Block(operator, torch.cat([X, corner]), 0.0)], ansatz=ansatz))[1]
+    assert (
+        "vanishes at x = [0.0, 1.0]" in only(Problem([Block(operator, torch.cat([X, corner]), 0.0)], ansatz=ansatz))[1]
+    )
 
 
 FAULTY = {

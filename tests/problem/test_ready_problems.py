@@ -84,7 +84,9 @@ def test_source_equals_computer_algebra(name):
 
 def kind_of(operator):
     """Parabolic where A is singular, hyperbolic where it has eigenvalues of both signs, else elliptic."""
-    eigenvalues = torch.linalg.eigvalsh(operator.coefficients(torch.full((1, operator.dim), 0.3, dtype=torch.float64))[0][0])
+    eigenvalues = torch.linalg.eigvalsh(
+        operator.coefficients(torch.full((1, operator.dim), 0.3, dtype=torch.float64))[0][0]
+    )
     if bool((eigenvalues == 0).any()):
         return "parabolic" if operator.order == 2 else "first order"
     return "elliptic" if bool((eigenvalues > 0).all() | (eigenvalues < 0).all()) else "hyperbolic"
@@ -99,7 +101,9 @@ def test_the_library_has_equations_of_every_type():
 @pytest.mark.parametrize("name", BOUNDARY_VALUE)
 def test_blocks_carry_their_names_counts_and_weights(name):
     problem = PROBLEMS[name](boundary="soft", points=40, boundary_points=12, weights={"boundary": 10.0}, seed=5)
-    expected = ["interior", "boundary"] + ["initial"] * (name in EVOLUTION) + ["velocity"] * (name in SECOND_ORDER_IN_TIME)
+    expected = (
+        ["interior", "boundary"] + ["initial"] * (name in EVOLUTION) + ["velocity"] * (name in SECOND_ORDER_IN_TIME)
+    )
     assert [b.name for b in problem.blocks] == expected
     assert [b.weight for b in problem.blocks] == [1.0, 10.0] + [1.0] * (len(expected) - 2)
     assert [len(b) for b in problem.blocks] == [40] + [2 if problem.dim == 1 else 12] + [12] * (len(expected) - 2)

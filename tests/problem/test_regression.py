@@ -50,7 +50,9 @@ def test_a_file_gives_points_values_and_their_box(tmp_path):
     assert regression(csv=path, target="x*y").test_points.shape == (4096, 2)
 
 
-@pytest.mark.parametrize("header", ["x,value", "x1,value", "x,y,z,value", "x,t,value", "x1,x2,t,value", "x1,x2,x3,x4,x5,value"])
+@pytest.mark.parametrize(
+    "header", ["x,value", "x1,value", "x,y,z,value", "x,t,value", "x1,x2,t,value", "x1,x2,x3,x4,x5,value"]
+)
 def test_headers_that_name_coordinates(header, tmp_path):
     path = tmp_path / "data.csv"
     path.write_text(header + "\n" + ",".join("1" * (header.count(",") + 1)) + "\n", encoding="utf-8-sig")

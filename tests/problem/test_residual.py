@@ -91,7 +91,9 @@ def test_points_targets_and_orders_are_those_of_the_blocks():
     assert torch.equal(problem.target, torch.cat([s * f for s, f in zip(problem.row_scales, unscaled, strict=True)]))
 
 
-@pytest.mark.parametrize("target", [lambda x: x[:, 0] - x[:, 1], X[:, 0] - X[:, 1], (X[:, 0] - X[:, 1]).float().requires_grad_()])
+@pytest.mark.parametrize(
+    "target", [lambda x: x[:, 0] - x[:, 1], X[:, 0] - X[:, 1], (X[:, 0] - X[:, 1]).float().requires_grad_()]
+)
 def test_a_target_is_a_function_or_values_and_is_detached(target):
     block = Block(identity(2), X, target)
     assert block.target.dtype == X.dtype
@@ -109,7 +111,9 @@ def test_single_precision_is_the_same_problem_to_its_rounding():
     single = problem.to(torch.float32, "cpu")
     assert {t.dtype for t in (single.x, single.target, single.test_points)} == {torch.float32}
     assert single.row_scales == problem.row_scales
-    assert [(b.name, b.weight, b.operator) for b in single.blocks] == [(b.name, b.weight, b.operator) for b in problem.blocks]
+    assert [(b.name, b.weight, b.operator) for b in single.blocks] == [
+        (b.name, b.weight, b.operator) for b in problem.blocks
+    ]
     net = network()
     assert single.loss(network().to(torch.float32)) == pytest.approx(problem.loss(net), rel=1e-5)
     assert problem.x.dtype == torch.float64
@@ -154,8 +158,14 @@ NAN = torch.where(torch.arange(12) == 4, math.nan, X[:, 0])
         (lambda: Block(identity(2), X, math.inf), "target .* finite"),
         (lambda: Block(identity(2), torch.stack([NAN, NAN], 1), 0.0), r"points .*\[nan, nan\]"),
         (lambda: Problem([]), "got none"),
-        (lambda: Problem([Block(identity(2), X, 0.0), Block(laplacian(2), X, 0.0)]), r"\['interior', 'interior'\], expected distinct"),
-        (lambda: Problem([Block(identity(2), X, 0.0), Block(identity(1), X[:, :1], 0.0, "b")]), r"\[1, 2\] coordinates"),
+        (
+            lambda: Problem([Block(identity(2), X, 0.0), Block(laplacian(2), X, 0.0)]),
+            r"\['interior', 'interior'\], expected distinct",
+        ),
+        (
+            lambda: Problem([Block(identity(2), X, 0.0), Block(identity(1), X[:, :1], 0.0, "b")]),
+            r"\[1, 2\] coordinates",
+        ),
     ],
 )
 def test_mistakes_are_named(make, words):

@@ -1,4 +1,6 @@
-"""What strangers write: extreme boxes, sharp functions, clashing names, hostile YAML: a problem, or a refusal under its key."""
+"""What strangers write: extreme boxes, sharp functions, clashing names, hostile YAML: a problem,
+or a refusal under its key.
+"""
 
 import math
 
@@ -36,22 +38,38 @@ def holds(problem):
 @pytest.mark.parametrize("dim", range(1, 7))
 def test_any_number_of_coordinates(dim, time):
     u = " + ".join(f"sin({name})*exp(0.1*{name})" for name in names(dim))
-    spec = {"dim": dim + time, "time": time, "operator": {"kind": "heat" if time else "laplacian"}, "exact": f"({u})*cos(t)" if time else u}
+    spec = {
+        "dim": dim + time,
+        "time": time,
+        "operator": {"kind": "heat" if time else "laplacian"},
+        "exact": f"({u})*cos(t)" if time else u,
+    }
     for boundary in ("hard", "soft") if dim < 5 else ("soft",):
         problem = problem_from_text(spec | {"boundary": boundary, "points": 32, "test_points": 8})
         assert check_problem(problem) == []
         holds(problem)
     ball = {"kind": "ball", "center": [0.5] * dim, "radius": 2}
-    holds(problem_from_text(spec | {"dim": None, "domain": ball, "points": 32, "test_points": 8} | ({"time_span": [0, 1]} if time else {})))
+    holds(
+        problem_from_text(
+            spec
+            | {"dim": None, "domain": ball, "points": 32, "test_points": 8}
+            | ({"time_span": [0, 1]} if time else {})
+        )
+    )
 
 
-@pytest.mark.parametrize("ends", [(1e3, 1e3 + 1e-2), (-1e6, -1e6 + 1), (0.0, 1e-6), (0.0, 1e-12), (0.0, 1e6), (-1e10, 1e10)])
+@pytest.mark.parametrize(
+    "ends", [(1e3, 1e3 + 1e-2), (-1e6, -1e6 + 1), (0.0, 1e-6), (0.0, 1e-12), (0.0, 1e6), (-1e10, 1e10)]
+)
 @pytest.mark.parametrize("boundary", ["hard", "soft"])
 def test_boxes_far_off_thin_or_huge(ends, boundary):
     low, high = ends
     u = f"sin(2*pi*(x - {low!r})/{high - low!r})"
     beside = {"operator": {"kind": "laplacian"}, "boundary": boundary, "points": 64, "test_points": 8}
-    for spec in ({"domain": {"low": low, "high": high}, "exact": u}, {"domain": {"low": [low, 0], "high": [high, 1]}, "exact": f"{u}*y"}):
+    for spec in (
+        {"domain": {"low": low, "high": high}, "exact": u},
+        {"domain": {"low": [low, 0], "high": [high, 1]}, "exact": f"{u}*y"},
+    ):
         problem = problem_from_text(spec | beside)
         assert check_problem(problem) == []
         holds(problem)
@@ -70,14 +88,18 @@ def test_conditions_on_boxes_far_off_thin_or_huge(ends):
 
 
 def test_a_box_that_numbers_cannot_resolve_is_refused():
-    assert "expected finite low < high" in refused(FLAT | {"domain": {"low": [1e15, 0], "high": [1e15 + 1, 1]}})["domain"]
+    assert (
+        "expected finite low < high" in refused(FLAT | {"domain": {"low": [1e15, 0], "high": [1e15 + 1, 1]}})["domain"]
+    )
 
 
 @pytest.mark.parametrize(
     ("domain", "exact"),
     [
-        ((0, 1), "sin(1000*x)"), ((0, 1), "exp(-1000*x)"), ((0, 1), "tanh(500*(x - 0.5))"), ((0, 1), "1e8*sin(x)"), ((0, 1), "1e-8*x"),
-        ((0, 1000), "sin(x)"), ((0, 1000), "sin(x/1000)"), ((0, 1000), "exp(-x)"), ((1e3, 1e3 + 1e-2), "x**2"), ((-1e6, 1e6), "x**2"),
+        ((0, 1), "sin(1000*x)"), ((0, 1), "exp(-1000*x)"), ((0, 1), "tanh(500*(x - 0.5))"), ((0, 1), "1e8*sin(x)"), ((0,
+        1), "1e-8*x"),
+        ((0, 1000), "sin(x)"), ((0, 1000), "sin(x/1000)"), ((0, 1000), "exp(-x)"), ((1e3, 1e3 + 1e-2), "x**2"), ((-1e6,
+        1e6), "x**2"),
     ],
 )  # fmt: skip
 def test_functions_of_any_scale_are_not_taken_for_faulty_ones(domain, exact):
@@ -115,7 +137,10 @@ def test_numbered_names_do_not_clash_with_given_ones():
     ]
     problem = problem_from_text(FLAT | {"conditions": [*listed, {"type": "dirichlet", "on": "y=1"}]})
     assert [b.name for b in problem.blocks[1:]] == ["boundary_2", "boundary", "boundary_3", "boundary_4"]
-    assert "taken are interior, a" in refused(FLAT | {"conditions": [{"type": "dirichlet", "name": "a"}] * 2})["conditions[1].name"]
+    assert (
+        "taken are interior, a"
+        in refused(FLAT | {"conditions": [{"type": "dirichlet", "name": "a"}] * 2})["conditions[1].name"]
+    )
 
 
 def test_yaml_that_takes_on_for_true_is_understood():
@@ -142,7 +167,8 @@ LAUGHS = yaml.safe_load("a: &a [1, 1]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *
         ({"dim": None, "domain": DEEP}, "domain", "16 levels"),
         ({"dim": None, "domain": {"kind": ["union"], "of": [DISC]}}, "domain.kind", "did you mean union"),
         ({"dim": None, "domain": {"kind": "union", "of": [DISC, {"kind": "box"}]}}, "domain", "one dimension"),
-        ({"dim": None, "domain": {"kind": "polygon", "vertices": [[0, 0], [1, 1], [1, 0], [0, 1]]}}, "domain", "order of the vertices"),
+        ({"dim": None, "domain": {"kind": "polygon", "vertices": [[0, 0], [1, 1], [1, 0], [0, 1]]}}, "domain",
+        "order of the vertices"),
         ({"operator": {"A": ROUND}}, "operator.A[0][0]", "expected a number or a formula"),
         ({"operator": {"A": LAUGHS}}, "operator.A[0][0]", "expected a number or a formula"),
         ({"operator": {"kind": ["laplacian"]}}, "operator.kind", "did you mean laplacian"),

@@ -1,4 +1,6 @@
-"""Domains of every kind in text, nested and over time: conditions on their pieces by name, soft, or built in where there is a map."""
+"""Domains of every kind in text, nested and over time: conditions on their pieces by name, soft,
+or built in where there is a map.
+"""
 
 import pytest
 
@@ -18,22 +20,29 @@ DOMAINS = {
     "l_shape": ({"kind": "l_shape"}, "edge 6"),
     "union": ({"kind": "union", "of": [BOX, {"kind": "ball", "center": [1, 0.5], "radius": 0.3}]}, "circle"),
     "intersection": ({"kind": "intersection", "of": [BOX, {"kind": "ball", "center": [0, 0], "radius": 0.8}]}, "y = 0"),
-    "difference": ({"kind": "difference", "of": [BOX, {"kind": "ball", "center": [0.5, 0.5], "radius": 0.2}]}, "circle"),
+    "difference": ({"kind": "difference", "of": [BOX, {"kind": "ball", "center": [0.5, 0.5], "radius": 0.2}]},
+    "circle"),
     "nested": (
-        {"kind": "difference", "of": [{"kind": "union", "of": [BOX, {"kind": "l_shape", "low": [-1, -1], "high": [0.5, 0.5]}]},
-                                      {"kind": "intersection", "of": [{"kind": "ball", "center": [0.6, 0.6], "radius": 0.2},
-                                                                      {"kind": "ball", "center": [0.7, 0.6], "radius": 0.2}]}]},
+        {"kind": "difference", "of": [{"kind": "union", "of": [BOX, {"kind": "l_shape", "low": [-1, -1], "high": [0.5,
+        0.5]}]},
+                                      {"kind": "intersection", "of": [{"kind": "ball", "center": [0.6, 0.6],
+                                      "radius": 0.2},
+                                                                      {"kind": "ball", "center": [0.7, 0.6],
+                                                                      "radius": 0.2}]}]},
         "x=1",
     ),
     "solid with a hole": ({"kind": "difference", "of": [{"kind": "box", "low": [0] * 3, "high": [1] * 3},
-                                                        {"kind": "ball", "center": [0.5] * 3, "radius": 0.3}]}, "sphere"),
+                                                        {"kind": "ball", "center": [0.5] * 3, "radius": 0.3}]},
+                                                        "sphere"),
 }  # fmt: skip
 SIZES = {"points": 16, "boundary_points": 48, "test_points": 8}
 
 
 def spec_of(name, time):
     space = {"domain": DOMAINS[name][0], "operator": {"kind": "laplacian"}, "exact": "sin(x)*exp(y)", **SIZES}
-    return space | ({"time": True, "time_span": [0.5, 2], "operator": {"kind": "heat"}, "exact": "sin(x)*exp(y*t)"} if time else {})
+    return space | (
+        {"time": True, "time_span": [0.5, 2], "operator": {"kind": "heat"}, "exact": "sin(x)*exp(y*t)"} if time else {}
+    )
 
 
 def test_every_kind_is_here():
@@ -72,10 +81,18 @@ def test_a_wrong_name_is_answered_by_the_right_ones(name, time):
 @pytest.mark.parametrize("second", [False, True])
 @pytest.mark.parametrize("name", DOMAINS)
 def test_values_are_built_in_with_time_or_without(name, second):
-    data = {"source": 1, "boundary_value": "x*exp(-t)", "initial_value": "x*exp(-0.5)", "exact": None, "boundary": "hard"}
+    data = {
+        "source": 1,
+        "boundary_value": "x*exp(-t)",
+        "initial_value": "x*exp(-0.5)",
+        "exact": None,
+        "boundary": "hard",
+    }
     speed = {"operator": {"kind": "wave"}, "initial_velocity": "-x*exp(-0.5)"} if second else {}
     problem = problem_from_text(spec_of(name, True) | data | speed)
-    steady = problem_from_text(spec_of(name, False) | {"source": 1, "boundary_value": "x", "exact": None, "boundary": "hard"})
+    steady = problem_from_text(
+        spec_of(name, False) | {"source": 1, "boundary_value": "x", "exact": None, "boundary": "hard"}
+    )
     for one in (problem, steady):
         assert [b.name for b in one.blocks] == ["interior"]
         assert one.ansatz.text.startswith("u = g + ϕh, ϕ = ")

@@ -1,4 +1,6 @@
-"""Conditions that contradict one another where they meet, leave a constant open, or are too few; and no alarm about good problems."""
+"""Conditions that contradict one another where they meet, leave a constant open, or are too few;
+and no alarm about good problems.
+"""
 
 import pytest
 import torch
@@ -11,7 +13,15 @@ from pinn_ntk.geometry.over_time import over_time
 from pinn_ntk.geometry.polygon import l_shape, polygon
 from pinn_ntk.operators.library import advection_diffusion, heat, identity, laplacian, normal_derivative, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet, initial_value, initial_velocity, measured, neumann, periodic, robin_condition
+from pinn_ntk.problem.conditions import (
+    dirichlet,
+    initial_value,
+    initial_velocity,
+    measured,
+    neumann,
+    periodic,
+    robin_condition,
+)
 from pinn_ntk.problem.from_text import problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.pose import pose
@@ -38,21 +48,51 @@ MEETING = {  # conditions whose values agree where they meet when s = 0, and whe
     "corner": (
         laplacian(2),
         SQUARE,
-        lambda s: [dirichlet("y", "x=0"), dirichlet("x", "y=0"), dirichlet(f"1 + x + {s}*x", "y=1"), dirichlet("y + 1", "x=1")],
+        lambda s: [
+            dirichlet("y", "x=0"),
+            dirichlet("x", "y=0"),
+            dirichlet(f"1 + x + {s}*x", "y=1"),
+            dirichlet("y + 1", "x=1"),
+        ],
         "[1.0, 1.0]",
     ),
-    "edge": (laplacian(3), CUBE, lambda s: [dirichlet("z", LOWER), dirichlet(f"z + {s}*z", ["y=1", "z=0", "z=1"])], ", 1.0, 1.0]"),
-    "start": (heat(1), box([0.0, 0.0], [1.0, 2.0]), lambda s: [dirichlet("x + t"), initial_value(f"x + {s}*x")], "[1.0, 0.0]"),
-    "end": (heat(1), over_time(LINE, 0.0, 2.0), lambda s: [dirichlet("x*t"), dirichlet(f"2*x + {s}", "t=2", name="end")], "2.0]"),
+    "edge": (
+        laplacian(3),
+        CUBE,
+        lambda s: [dirichlet("z", LOWER), dirichlet(f"z + {s}*z", ["y=1", "z=0", "z=1"])],
+        ", 1.0, 1.0]",
+    ),
+    "start": (
+        heat(1),
+        box([0.0, 0.0], [1.0, 2.0]),
+        lambda s: [dirichlet("x + t"), initial_value(f"x + {s}*x")],
+        "[1.0, 0.0]",
+    ),
+    "end": (
+        heat(1),
+        over_time(LINE, 0.0, 2.0),
+        lambda s: [dirichlet("x*t"), dirichlet(f"2*x + {s}", "t=2", name="end")],
+        "2.0]",
+    ),
     "cylinder": (heat(2), over_time(DISC, 0.5, 2.0), lambda s: [dirichlet("x"), initial_value(f"x + {s}*y")], "0.5]"),
-    "vertex": (laplacian(2), TRIANGLE, lambda s: [dirichlet("x", ["edge 1", "edge 3"]), dirichlet(f"x + {s}*x", "edge 2")], "[1.0, 0.0]"),
+    "vertex": (
+        laplacian(2),
+        TRIANGLE,
+        lambda s: [dirichlet("x", ["edge 1", "edge 3"]), dirichlet(f"x + {s}*x", "edge 2")],
+        "[1.0, 0.0]",
+    ),
     "vertex in time": (
         heat(2),
         over_time(TRIANGLE, 0.0, 1.0),
         lambda s: [dirichlet("x*t", "edge 1"), dirichlet(f"x*t + {s}*t", ["edge 2", "edge 3"]), initial_value(0)],
         "0.0, 1.0]",
     ),
-    "crossing": (laplacian(2), PLATE, lambda s: [dirichlet("y", "y=0.5"), dirichlet(f"y + {s}", "x=1"), neumann(0, OTHERS)], "[1.0, 0.5]"),
+    "crossing": (
+        laplacian(2),
+        PLATE,
+        lambda s: [dirichlet("y", "y=0.5"), dirichlet(f"y + {s}", "x=1"), neumann(0, OTHERS)],
+        "[1.0, 0.5]",
+    ),
     "solid with a hole": (
         heat(3),
         over_time(difference(CUBE, ball([0.5] * 3, 0.3)), 0, 1),
@@ -80,7 +120,9 @@ def test_both_values_are_told():
 def test_values_that_are_not_periodic_are_told():
     assert said(heat(1), over_time(LINE, 0, 1), [periodic("x"), initial_value("sin(2*pi*x)")]) == []
     (message,) = said(heat(1), over_time(LINE, 0, 1), [periodic("x"), initial_value("1 + x*x")])
-    assert message.startswith("block 'initial' gives u = 1 at x = [0.0, 0.0] and 2 at x = [1.0, 0.0], where block 'periodic_x' says")
+    assert message.startswith(
+        "block 'initial' gives u = 1 at x = [0.0, 0.0] and 2 at x = [1.0, 0.0], where block 'periodic_x' says"
+    )
     assert said(laplacian(2), SQUARE, [periodic("x"), dirichlet("x*(1 - x)", ["y=0", "y=1"])]) == []
     (message,) = said(laplacian(2), SQUARE, [periodic("x"), dirichlet("x*y", ["y=0", "y=1"])])
     assert "gives u = 0 at x = [0.0, 1.0] and 1 at x = [1.0, 1.0]" in message
@@ -100,7 +142,11 @@ FLOATING = {
     "Neumann on a disc": (advection_diffusion(2, 1.0, torch.tensor([1.0, 0.0])), DISC, [neumann(0)]),
     "Robin without u": (-laplacian(2), DISC, [robin_condition(0, alpha=0)]),
     "periodic": (laplacian(2), SQUARE, [periodic("x"), periodic("y")]),
-    "velocity alone": (wave(1), over_time(LINE, 0, 1), [neumann(0), initial_velocity(1), initial_velocity(1, name="again")]),
+    "velocity alone": (
+        wave(1),
+        over_time(LINE, 0, 1),
+        [neumann(0), initial_velocity(1), initial_velocity(1, name="again")],
+    ),
 }
 
 
@@ -138,7 +184,12 @@ TOO_FEW = {
     "three sides": (laplacian(2), SQUARE, [dirichlet(0, ["x=0", "x=1", "y=0"])], "nothing is given on y=1,"),
     "one end": (laplacian(1), LINE, [dirichlet(0, "x=0")], "nothing is given on x=1,"),
     "full A": (SecondOrderOperator(2, A=A), SQUARE, [dirichlet(0, ["x=0", "y=1"])], "nothing is given on x=1, y=0,"),
-    "an edge": (laplacian(2), l_shape(), [dirichlet(0, [f"edge {k}" for k in range(1, 6)])], "nothing is given on edge 6,"),
+    "an edge": (
+        laplacian(2),
+        l_shape(),
+        [dirichlet(0, [f"edge {k}" for k in range(1, 6)])],
+        "nothing is given on edge 6,",
+    ),
     "no boundary": (heat(1), over_time(LINE, 0, 1), [initial_value(0)], "nothing is given on x=0, x=1,"),
     "no start": (heat(1), SQUARE, [dirichlet(0)], "nothing is given at the start"),
     "no velocity": (wave(1), SQUARE, [dirichlet(0), initial_value(0)], "only one condition is given at the start"),
@@ -156,11 +207,14 @@ ENOUGH = {
     "one end of an interval": (laplacian(1), LINE, [dirichlet(0, "x=0"), neumann(1, "x=0", name="slope")]),
     "first order": (SecondOrderOperator(2, b=torch.tensor([1.0, 1.0])), SQUARE, [dirichlet(0, ["x=0", "y=0"])]),
     "backwards": (-heat(1), over_time(LINE, 0, 1), [dirichlet(0), dirichlet(0, "t=1", name="end")]),
-    "from both ends": (wave(1), over_time(LINE, 0, 1), [dirichlet(0), initial_value(0), dirichlet(0, "t=1", name="end")]),
-    "steady in time": (laplacian(1).__class__(2, A=torch.diag(torch.tensor([1.0, 0.0]))), over_time(LINE, 0, 1), [dirichlet(0)]),
+    "from both ends": (wave(1), over_time(LINE, 0, 1), [dirichlet(0), initial_value(0), dirichlet(0, "t=1",
+    name="end")]),
+    "steady in time": (laplacian(1).__class__(2, A=torch.diag(torch.tensor([1.0, 0.0]))), over_time(LINE, 0, 1),
+    [dirichlet(0)]),
     "time-periodic": (heat(1), over_time(LINE, 0, 1), [dirichlet(0), periodic("t")]),
     "periodic and walls": (laplacian(2), SQUARE, [periodic("x"), dirichlet(0, ["y=0", "y=1"])]),
-    "heat without a word of time": (SecondOrderOperator(2, A=torch.diag(torch.tensor([1.0, 0.0])), b=torch.tensor([0.0, -1.0])), SQUARE,
+    "heat without a word of time": (SecondOrderOperator(2, A=torch.diag(torch.tensor([1.0, 0.0])),
+    b=torch.tensor([0.0, -1.0])), SQUARE,
                                     [dirichlet(0, ["x=0", "x=1", "y=0"])]),
     "data": (laplacian(2), SQUARE, [dirichlet(0, "x=0"), measured(torch.tensor([[0.5, 0.5]]), torch.tensor([1.0]))]),
 }  # fmt: skip
@@ -185,6 +239,17 @@ def test_data_alone_are_not_asked_for_conditions():
 
 
 def test_many_coordinates_are_judged_too():
-    spec = {"dim": 60, "time": True, "operator": {"kind": "heat"}, "source": 0, "boundary": "soft", "boundary_value": 0, "initial_value": 1}
-    (message,) = [f.message for f in check_problem(problem_from_text(spec | {"points": 8, "boundary_points": 200, "test_points": 8}))]
+    spec = {
+        "dim": 60,
+        "time": True,
+        "operator": {"kind": "heat"},
+        "source": 0,
+        "boundary": "soft",
+        "boundary_value": 0,
+        "initial_value": 1,
+    }
+    (message,) = [
+        f.message
+        for f in check_problem(problem_from_text(spec | {"points": 8, "boundary_points": 200, "test_points": 8}))
+    ]
     assert "u jumps" in message

@@ -1,4 +1,6 @@
-"""A run of several processes of which the last one dies, hangs, fails, or is asked to stop: python faulty_rank.py FAULT PATIENCE."""
+"""A run of several processes of which the last one dies, hangs, fails, or is asked to stop:
+python faulty_rank.py FAULT PATIENCE.
+"""
 
 import os
 import signal
@@ -15,7 +17,9 @@ def main(fault: str, patience: float) -> None:
     with parallel.joined(patience=patience):
         last = parallel.rank() == parallel.size() - 1
         for step in range(1000):
-            parallel.exchange([torch.full((3,), float(step + r)) for r in range(parallel.size())], range(parallel.size()))
+            parallel.exchange(
+                [torch.full((3,), float(step + r)) for r in range(parallel.size())], range(parallel.size())
+            )
             if last and step == 3 and fault == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
             if last and step == 3 and fault == "hangs":

@@ -1,4 +1,6 @@
-"""What several processes and one compute alike: started by torchrun, or imported; writes each result to a file of its rank."""
+"""What several processes and one compute alike: started by torchrun, or imported;
+writes each result to a file of its rank.
+"""
 
 import sys
 from collections.abc import Callable
@@ -33,7 +35,9 @@ def general(n: int) -> Problem:
     """Full A(x), b(x), c(x) in two dimensions, and values on other points."""
     operator = SecondOrderOperator(
         2,
-        A=lambda x: torch.stack([torch.stack([1 + x[:, 0] ** 2, 0.3 * x[:, 1]], 1), torch.stack([0.3 * x[:, 1], 2 + x[:, 1]], 1)], 1),
+        A=lambda x: torch.stack(
+            [torch.stack([1 + x[:, 0] ** 2, 0.3 * x[:, 1]], 1), torch.stack([0.3 * x[:, 1], 2 + x[:, 1]], 1)], 1
+        ),
         b=lambda x: torch.stack([x[:, 1], -x[:, 0]], 1),
         c=lambda x: -1.0 - x[:, 0] ** 2,
     )
@@ -104,7 +108,9 @@ def lanczos() -> Results:
 
 
 def whole_run(optimizer: str, theory: bool) -> Results:
-    settings = Settings(steps=6, optimizer=optimizer, compile="always", tracked=3, device="cpu", forecast_draws=2, theory=theory)
+    settings = Settings(
+        steps=6, optimizer=optimizer, compile="always", tracked=3, device="cpu", forecast_draws=2, theory=theory
+    )
     record = run(general(257), TwoLayer(2, 4099), settings)
     history = record.history
     return {
@@ -152,5 +158,8 @@ if __name__ == "__main__":
 
     with parallel.joined(patience=120.0):
         found = compute(list(CASES))
-        save_file({k: v.contiguous() for k, v in found.items()}, Path(sys.argv[1]) / f"{parallel.size()}-{parallel.rank()}.safetensors")
+        save_file(
+            {k: v.contiguous() for k, v in found.items()},
+            Path(sys.argv[1]) / f"{parallel.size()}-{parallel.rank()}.safetensors",
+        )
     assert pn.__version__

@@ -16,9 +16,21 @@ from pinn_ntk import devices, parallel
 from pinn_ntk.app.cli import main
 
 HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE.parents[1])])}
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE.parents[1])]),
+}
 BY_NEURONS = ("kernel, few rows", "kernel, fewer rows than processes")
-SMALL = ("problem.points=600", "network.width=2048", "optimizer.steps=20", "tracker.count=3", "theory=none", "device=cpu", "report=quiet")
+SMALL = (
+    "problem.points=600",
+    "network.width=2048",
+    "optimizer.steps=20",
+    "tracker.count=3",
+    "theory=none",
+    "device=cpu",
+    "report=quiet",
+)
 
 
 def launched(count: int, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -70,13 +82,19 @@ def test_every_case_but_the_small_ones_is_shared(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("dies", "rank 2 does not answer"), ("hangs", "rank 2 does not answer"), ("fails", "rank 2 ended with ValueError: three is too many")],
+    [
+        ("dies", "rank 2 does not answer"),
+        ("hangs", "rank 2 does not answer"),
+        ("fails", "rank 2 ended with ValueError: three is too many"),
+    ],
 )
 def test_row_39_a_rank_that_dies_or_hangs_ends_all_and_is_named(fault: str, words: str) -> None:
     """Without torchrun, which would end the others by itself."""
     own = {**ENVIRONMENT, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "3"}
     command = [sys.executable, str(HERE / "faulty_rank.py"), fault, "4"]
-    started = [subprocess.Popen(command, env={**own, "RANK": str(r)}, stderr=subprocess.PIPE, text=True) for r in range(3)]
+    started = [
+        subprocess.Popen(command, env={**own, "RANK": str(r)}, stderr=subprocess.PIPE, text=True) for r in range(3)
+    ]
     try:
         for process in started[:2]:
             _, err = process.communicate(timeout=120)
@@ -101,7 +119,9 @@ def test_the_command_in_two_processes(tmp_path: Path, monkeypatch: pytest.Monkey
     assert done.stdout.splitlines() == [str(tmp_path / "two" / "report.html")]
     monkeypatch.chdir(tmp_path)
     assert main((*SMALL, "output=one")) == 0
-    one, two = ({**json.loads((tmp_path / name / "summary.json").read_text(encoding="utf-8"))} for name in ("one", "two"))
+    one, two = (
+        {**json.loads((tmp_path / name / "summary.json").read_text(encoding="utf-8"))} for name in ("one", "two")
+    )
     assert (one["processes"], two["processes"]) == (1, 2)
     for key in ("loss", "error", "kernel", "displacement", "status"):
         assert one[key] == two[key]

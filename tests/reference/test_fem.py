@@ -1,4 +1,6 @@
-"""Finite elements solve the posed problem with order three, in space and with time, corners too; what they cannot solve they refuse."""
+"""Finite elements solve the posed problem with order three, in space and with time, corners too;
+what they cannot solve they refuse.
+"""
 
 import importlib.util
 import math
@@ -109,7 +111,9 @@ def test_ready_problems(name):
     assert reference.difference(problem.exact) < reference.estimate < 2e-3
 
 
-@pytest.mark.parametrize("name", ["heat_1d", "wave_1d", "klein_gordon_1d", "transport_1d", "fokker_planck_1d", "black_scholes"])
+@pytest.mark.parametrize(
+    "name", ["heat_1d", "wave_1d", "klein_gordon_1d", "transport_1d", "fokker_planck_1d", "black_scholes"]
+)
 def test_ready_evolution_problems(name):
     problem = PROBLEMS[name]()
     reference = fem_reference(problem, 200)
@@ -124,7 +128,9 @@ def test_order_of_the_steps_in_time():
 
 def test_coefficients_that_change_in_time():
     drift = SecondOrderOperator(
-        3, A=[[lambda x: -1 - x[:, 2], 0.2, 0.0], [0.2, lambda x: -1 - x[:, 1], 0.0], [0.0, 0.0, 0.0]], b=[0.0, 1.0, growing]
+        3,
+        A=[[lambda x: -1 - x[:, 2], 0.2, 0.0], [0.2, lambda x: -1 - x[:, 1], 0.0], [0.0, 0.0, 0.0]],
+        b=[0.0, 1.0, growing],
     )
     given = [dirichlet(on=["x=0", "y=0"]), neumann(on="x=1"), robin_condition(on="y=1", alpha="1+t"), initial_value()]
     problem = pose(drift, over_time(SQUARE, 0.0, 0.5), exact="exp(x-t)*sin(x+y)", given=given)
@@ -132,13 +138,21 @@ def test_coefficients_that_change_in_time():
 
 
 def test_a_wave_in_the_plane():
-    given = [dirichlet(on=["x=0", "y=0"]), neumann(on="x=1"), robin_condition(on="y=1", alpha="1+t"), initial_value(), initial_velocity()]
+    given = [
+        dirichlet(on=["x=0", "y=0"]),
+        neumann(on="x=1"),
+        robin_condition(on="y=1", alpha="1+t"),
+        initial_value(),
+        initial_velocity(),
+    ]
     problem = pose(wave(2, 1.5), over_time(SQUARE, 0.0, 1.0), exact="sin(3*x+y-2*t)", given=given)
     assert order(problem, (80, 900)) == pytest.approx(3.0, abs=0.3)
 
 
 def test_heat_on_a_polygon():
-    problem = pose(heat(2, 0.3), over_time(l_shape(), 0.0, 1.0), exact="exp(-t)*cos(x+y)", given=[dirichlet(), initial_value()])
+    problem = pose(
+        heat(2, 0.3), over_time(l_shape(), 0.0, 1.0), exact="exp(-t)*cos(x+y)", given=[dirichlet(), initial_value()]
+    )
     reference = fem_reference(problem, 800)
     assert reference.difference(problem.exact) < reference.estimate < 5e-3
 
@@ -148,7 +162,9 @@ def test_a_start_that_does_not_agree_with_the_boundary():
     problem = pose(heat(1), over_time(LINE, 0.0, 1.0), 0.0, [dirichlet(0.0), initial_value(1.0)])
     x = torch.tensor([[0.5, 0.1], [0.3, 0.02], [0.1, 0.003], [0.5, 0.5]], dtype=torch.float64)
     odd = torch.arange(1, 400, 2, dtype=torch.float64)[:, None]
-    exact = (4 / math.pi / odd * torch.sin(odd * math.pi * x[:, 0]) * torch.exp(-((odd * math.pi) ** 2) * x[:, 1])).sum(0)
+    exact = (4 / math.pi / odd * torch.sin(odd * math.pi * x[:, 0]) * torch.exp(-((odd * math.pi) ** 2) * x[:, 1])).sum(
+        0
+    )
     torch.testing.assert_close(fem_reference(problem, 400, steps=20).u(x), exact, rtol=0.0, atol=5e-6)
 
 
@@ -175,7 +191,9 @@ def outside_torch(x):
 
 
 def posed(operator, domain=SQUARE, given=(), **options):
-    return pose(operator, domain, 1.0, given or [dirichlet(0.0)], points=16, boundary_points=8, boundary="soft", **options)
+    return pose(
+        operator, domain, 1.0, given or [dirichlet(0.0)], points=16, boundary_points=8, boundary="soft", **options
+    )
 
 
 def partly(x):
@@ -196,7 +214,11 @@ def paired():
 
 def mixed_in_time():
     A = torch.tensor([[-1.0, 0.2], [0.2, 1.0]])
-    return posed(SecondOrderOperator(2, A=A), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), initial_value(0.0), initial_velocity(0.0)])
+    return posed(
+        SecondOrderOperator(2, A=A),
+        over_time(LINE, 0.0, 1.0),
+        [dirichlet(0.0), initial_value(0.0), initial_velocity(0.0)],
+    )
 
 
 REFUSED = {
@@ -204,8 +226,10 @@ REFUSED = {
     "four coordinates": (lambda: posed(laplacian(4), box([0.0] * 4, [1.0] * 4)), "boxes of one to three"),
     "points alone": (lambda: Problem([Block(laplacian(2), SQUARE.lattice(3), 0.0)]), "a problem of points alone"),
     "periodic": (paired, "of kind periodic"),
-    "data": (lambda: posed(laplacian(2), given=[dirichlet(0.0), measured(SQUARE.lattice(3)[4:5], torch.ones(1))]), "of kind data"),
-    "a piece without a condition": (lambda: posed(laplacian(2), given=[dirichlet(0.0, ["x=0", "y=0"])]), "no condition on x=1"),
+    "data": (lambda: posed(laplacian(2), given=[dirichlet(0.0), measured(SQUARE.lattice(3)[4:5], torch.ones(1))]),
+    "of kind data"),
+    "a piece without a condition": (lambda: posed(laplacian(2), given=[dirichlet(0.0, ["x=0", "y=0"])]),
+    "no condition on x=1"),
     "a constant left free": (lambda: posed(laplacian(2), given=[neumann(0.0)]), "up to a constant"),
     "a jump": (lambda: posed(SecondOrderOperator(2, A=jump)), "a jump"),
     "no graph": (lambda: posed(SecondOrderOperator(2, A=outside_torch)), "cannot be"),
@@ -217,10 +241,13 @@ REFUSED = {
         lambda: posed(black_scholes(), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), initial_value(0.0)]),
         "neither parabolic nor hyperbolic",
     ),
-    "an end": (lambda: posed(heat(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), dirichlet(0.0, "t=1")]), "go from the start"),
+    "an end": (lambda: posed(heat(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), dirichlet(0.0, "t=1")]),
+    "go from the start"),
     "no start": (lambda: posed(heat(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0)]), "without its value at the start"),
-    "no velocity": (lambda: posed(wave(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), initial_value(0.0)]), "no velocity"),
-    "no flux in a Robin condition": (lambda: posed(laplacian(2), given=[robin_condition(0.0, beta=nothing)]), "write a Dirichlet"),
+    "no velocity": (lambda: posed(wave(1), over_time(LINE, 0.0, 1.0), [dirichlet(0.0), initial_value(0.0)]),
+    "no velocity"),
+    "no flux in a Robin condition": (lambda: posed(laplacian(2), given=[robin_condition(0.0, beta=nothing)]),
+    "write a Dirichlet"),
 }  # fmt: skip
 
 

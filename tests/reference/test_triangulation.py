@@ -1,4 +1,6 @@
-"""Triangulations cover the polygon: their areas add up, their sides are its sides, and their angles are those of Delaunay."""
+"""Triangulations cover the polygon: their areas add up, their sides are its sides,
+and their angles are those of Delaunay.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ STAR = [(np.cos(k * np.pi / 9) * (1 + k % 2), np.sin(k * np.pi / 9) * (1 + k % 2
 SHAPES = {
     "l": l_shape().vertices,
     "star": polygon(STAR).vertices,
-    "comb": polygon([(0, 0), (7, 0), (7, 3), (6, 3), (6, 1), (4, 1), (4, 3), (3, 3), (3, 1), (1, 1), (1, 3), (0, 3)]).vertices,
+    "comb": polygon(
+        [(0, 0), (7, 0), (7, 3), (6, 3), (6, 1), (4, 1), (4, 3), (3, 3), (3, 1), (1, 1), (1, 3), (0, 3)]
+    ).vertices,
     "circle": polygon([(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 60, endpoint=False)]).vertices,
 }
 

@@ -47,8 +47,12 @@ RUNS: dict[str, Callable[[], Record]] = {
     "1d": line,
     "theorem": theorem,
     "heat_in_space_and_time": lambda: run(heat_1d(points=8, test_points=20), TwoLayer(2, 32, "relu3"), settings()),
-    "soft_3d": lambda: run(poisson_3d(points=6, boundary="soft", boundary_points=6, test_points=20), TwoLayer(3, 32, "relu3"), settings()),
-    "5d": lambda: run(regression(target="sin(x1) + x5", dim=5, points=6, test_points=20), TwoLayer(5, 16, "relu"), settings()),
+    "soft_3d": lambda: run(
+        poisson_3d(points=6, boundary="soft", boundary_points=6, test_points=20), TwoLayer(3, 32, "relu3"), settings()
+    ),
+    "5d": lambda: run(
+        regression(target="sin(x1) + x5", dim=5, points=6, test_points=20), TwoLayer(5, 16, "relu"), settings()
+    ),
     "no_theory": lambda: line(theory=False),
     "no_kernel": lambda: line(kernel=False),
     "neither": lambda: line(theory=False, kernel=False),
@@ -59,7 +63,9 @@ RUNS: dict[str, Callable[[], Record]] = {
     "float32": lambda: line(dtype="float32"),
     "diverged": lambda: line(activation="tanh", steps=100, step_size=8.0),
     "not_finite": lambda: line(activation="tanh", steps=200, step_size=1e3, divergence=math.inf),
-    "singular": lambda: run(regression(target="x1", points=6, test_points=20), TwoLayer(1, 16, "relu", bias=False), settings()),
+    "singular": lambda: run(
+        regression(target="x1", points=6, test_points=20), TwoLayer(1, 16, "relu", bias=False), settings()
+    ),
     "hostile_names": lambda: named(EVIL),
 }
 

@@ -14,7 +14,13 @@ from pinn_ntk.training.trackers import History
 
 
 def histories(tolerance: float = 0.0, steps: int = 40) -> list[History]:
-    return train_ensemble(network_of("tanh", 2, width=40), problem_of("full", 2), range(6), steps=steps, stop=StopRule(tolerance=tolerance))
+    return train_ensemble(
+        network_of("tanh", 2, width=40),
+        problem_of("full", 2),
+        range(6),
+        steps=steps,
+        stop=StopRule(tolerance=tolerance),
+    )
 
 
 def test_medians_of_summaries_go_leaf_by_leaf() -> None:

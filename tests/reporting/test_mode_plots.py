@@ -1,4 +1,6 @@
-"""Pictures of modes: times read off a table are those of exponentials, and every kind of run has its section or a reason for none."""
+"""Pictures of modes: times read off a table are those of exponentials,
+and every kind of run has its section or a reason for none.
+"""
 
 import math
 from collections.abc import Callable
@@ -15,7 +17,18 @@ from pinn_ntk.problem.library import poisson_1d
 from pinn_ntk.reporting.mode_plots import fall_times, mode_rates, mode_section
 from pinn_ntk.reporting.record import Record
 
-NAMES = ["1d", "no_theory", "flow", "heavy_ball", "zero_steps", "one_point_one_neuron", "float32", "diverged", "not_finite", "singular"]
+NAMES = [
+    "1d",
+    "no_theory",
+    "flow",
+    "heavy_ball",
+    "zero_steps",
+    "one_point_one_neuron",
+    "float32",
+    "diverged",
+    "not_finite",
+    "singular",
+]
 
 
 def test_fall_times_of_exponentials_are_exact_between_tracked_times() -> None:

@@ -1,4 +1,6 @@
-"""Clouds of particles: every picture is one valid SVG without scripts, the moving one moves, and clouds are seen where they spread."""
+"""Clouds of particles: every picture is one valid SVG without scripts, the moving one moves,
+and clouds are seen where they spread.
+"""
 
 from xml.etree import ElementTree
 
@@ -41,7 +43,9 @@ def test_more_inputs_are_seen_where_they_spread_most() -> None:
 
 def test_still_pictures_are_valid() -> None:
     cloud = cloud_picture("c", "a $title$ & more", FRAMES[0], FRAMES[-1], PLANE, "caption", beside=[2.0 * START])
-    marginals = marginals_picture("m", "m", "a", START[:, 0], [("one", START[:, 0] + 1.0), ("same", START[:, 0])], "caption")
+    marginals = marginals_picture(
+        "m", "m", "a", START[:, 0], [("one", START[:, 0] + 1.0), ("same", START[:, 0])], "caption"
+    )
     for picture in (cloud, marginals):
         assert parsed(picture.svg).tag.endswith("svg")
 

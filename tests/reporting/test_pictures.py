@@ -15,7 +15,19 @@ from pinn_ntk.comparison.compare import exit_time
 from pinn_ntk.reporting import field_plots, kernel_plots, solution_plots, training_plots
 from pinn_ntk.reporting.grid import axis_names
 from pinn_ntk.reporting.record import Record
-from pinn_ntk.reporting.style import ENVELOPE, MEASURED, curve, legend, log_y, number, panel, plain, positive, progress_x, render
+from pinn_ntk.reporting.style import (
+    ENVELOPE,
+    MEASURED,
+    curve,
+    legend,
+    log_y,
+    number,
+    panel,
+    plain,
+    positive,
+    progress_x,
+    render,
+)
 
 RecordOf = Callable[[str], Record]
 Drawn = dict[str, Figure]
@@ -47,14 +59,18 @@ def test_the_black_line_is_the_measured_loss(drawn: Callable[[Any, Record], Draw
     assert steps[-1] == record.history.final.step
 
 
-def test_the_linearised_curve_starts_at_the_measured_loss(drawn: Callable[[Any, Record], Drawn], record_of: RecordOf) -> None:
+def test_the_linearised_curve_starts_at_the_measured_loss(
+    drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
+) -> None:
     record = record_of("theorem")
     steps, linear = line(drawn(training_plots.loss_section, record)["loss"], "linearised")
     assert math.isclose(linear[0], record.history.losses[0], rel_tol=1e-12)
     np.testing.assert_array_equal(steps, record.history.columns["step"])
 
 
-def test_the_bound_is_a_straight_line_of_the_promised_slope(drawn: Callable[[Any, Record], Drawn], record_of: RecordOf) -> None:
+def test_the_bound_is_a_straight_line_of_the_promised_slope(
+    drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
+) -> None:
     record = record_of("theorem")
     assert record.prediction is not None
     assert record.prediction.lazy is not None
@@ -76,21 +92,27 @@ def test_the_error_history_and_its_prediction_agree_while_the_network_is_lazy(
     assert math.isclose(linear[1], measured[1], rel_tol=0.05)
 
 
-def test_three_ways_to_the_decrease_of_the_loss_agree_in_the_picture(drawn: Callable[[Any, Record], Drawn], record_of: RecordOf) -> None:
+def test_three_ways_to_the_decrease_of_the_loss_agree_in_the_picture(
+    drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
+) -> None:
     figure = drawn(training_plots.dissipation_section, record_of("theorem"))["dissipation"]
     (_, kernel), (_, gradient), (_, fall) = (line(figure, label) for label in ("kernel", "gradient", "measured"))
     np.testing.assert_allclose(kernel, gradient, rtol=1e-9)
     assert np.all(np.abs(fall / gradient[: len(fall)] - 1.0) < 0.6)  # half the step limit: 1 − τλ_max/2 ≥ ½
 
 
-def test_lines_of_the_drift_are_at_a_quarter_and_a_half_of_lambda_s(drawn: Callable[[Any, Record], Drawn], record_of: RecordOf) -> None:
+def test_lines_of_the_drift_are_at_a_quarter_and_a_half_of_lambda_s(
+    drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
+) -> None:
     record = record_of("theorem")
     assert record.prediction is not None
     figures = drawn(kernel_plots.drift_section, record)
     lambda_s = 0.5 - 0.5 / math.pi
     assert math.isclose(line(figures["drift"], "/4")[1][0], lambda_s / 4.0, rel_tol=1e-6)
     green = sorted(
-        float(np.asarray(item.get_ydata())[0]) for item in figures["lambda_min"].axes[0].get_lines() if item.get_color() == ENVELOPE
+        float(np.asarray(item.get_ydata())[0])
+        for item in figures["lambda_min"].axes[0].get_lines()
+        if item.get_color() == ENVELOPE
     )
     np.testing.assert_allclose(green, [lambda_s / 2.0, 0.75 * lambda_s, lambda_s], rtol=1e-6)
     left = exit_time(record.prediction, record.history)
@@ -167,7 +189,15 @@ def test_a_number_is_shown_to_three_digits(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "–"), (math.nan, "–"), (math.inf, "∞"), (0.0, "0"), (4096, "4\u202f096"), (0.0117, "0.0117"), (1.28e-32, "1.28·10⁻³²")],
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (0.0, "0"),
+        (4096, "4\u202f096"),
+        (0.0117, "0.0117"),
+        (1.28e-32, "1.28·10⁻³²"),
+    ],
 )
 def test_numbers_read_as_a_person_would_write_them(value: float | None, text: str) -> None:
     assert number(value) == text

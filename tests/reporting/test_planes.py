@@ -31,7 +31,9 @@ PLANAR: dict[str, Domain] = {
     "ellipse": ellipse([0.0, 0.0], [2.0, 0.7], 0.4),
     "annulus": annulus([0.0, 0.0], 0.4, 1.0),
     "l_shape": l_shape(),
-    "made of others": difference(union(box([-2, -1], [1, 1]), ball([1, 0], 1.0)), ball([0.9, 0], 0.35), ball([-1, 0.2], 0.5)),
+    "made of others": difference(
+        union(box([-2, -1], [1, 1]), ball([1, 0], 1.0)), ball([0.9, 0], 0.35), ball([-1, 0.2], 0.5)
+    ),
 }
 
 
@@ -155,12 +157,24 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Figure]]:
 
 @pytest.mark.parametrize(
     ("domain", "time", "panels"),
-    [(over_time(PLANAR["annulus"], 0.0, 1.0), True, FRAMES), (ball([0, 0, 0], 1.0), False, 3), (PLANAR["made of others"], False, 1)],
+    [
+        (over_time(PLANAR["annulus"], 0.0, 1.0), True, FRAMES),
+        (ball([0, 0, 0], 1.0), False, 3),
+        (PLANAR["made of others"], False, 1),
+    ],
 )
 def test_all_panels_of_a_picture_share_one_scale(drawn, domain: Domain, time: bool, panels: int) -> None:
     figures = drawn(problem_on(domain, time=time))
-    images = {name: [image for axes in figure.axes for image in axes.images] for name, figure in figures.items() if name != "residual"}
-    assert {name: len(found) for name, found in images.items()} == {"solution": panels, "exact": panels, "error": panels}
+    images = {
+        name: [image for axes in figure.axes for image in axes.images]
+        for name, figure in figures.items()
+        if name != "residual"
+    }
+    assert {name: len(found) for name, found in images.items()} == {
+        "solution": panels,
+        "exact": panels,
+        "error": panels,
+    }
     limits = {name: {image.get_clim() for image in found} for name, found in images.items()}
     assert limits["solution"] == limits["exact"]
     assert all(len(one) == 1 for one in limits.values())

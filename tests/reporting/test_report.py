@@ -118,22 +118,33 @@ def test_every_kind_of_run_has_a_whole_and_self_contained_page(page_of: Callable
 
 
 def test_a_full_run_has_every_picture(page_of: Callable[[str], Path]) -> None:
-    pictures = "solution exact error residual loss bound ratio error_history dissipation share spectrum alignment drift lambda_min"
+    pictures = (
+        "solution exact error residual loss bound ratio error_history dissipation share spectrum alignment "
+        "drift lambda_min"
+    )
     pictures += " relative_drift displacement mode_losses mode_times"
     assert set(pictures.split()) == set(Outline(page_of("theorem").read_text()).ids)
     assert "loss_by_block" in Outline(page_of("soft_3d").read_text()).ids
 
 
-@pytest.mark.parametrize(("kind", "missing"), [("no_kernel", "spectrum"), ("zero_steps", "drift"), ("not_finite", "solution")])
+@pytest.mark.parametrize(
+    ("kind", "missing"), [("no_kernel", "spectrum"), ("zero_steps", "drift"), ("not_finite", "solution")]
+)
 def test_what_cannot_be_drawn_is_left_out_and_said(page_of: Callable[[str], Path], kind: str, missing: str) -> None:
     outline = Outline(page_of(kind).read_text())
     assert missing not in outline.ids
-    words = {"no_kernel": "The kernel was not tracked", "zero_steps": "No step was taken", "not_finite": "no solution to show"}
+    words = {
+        "no_kernel": "The kernel was not tracked",
+        "zero_steps": "No step was taken",
+        "not_finite": "no solution to show",
+    }
     assert words[kind] in outline.text
 
 
 @pytest.mark.parametrize("kind", ["theorem", "soft_3d", "no_theory"])
-def test_the_page_states_the_numbers_and_verdicts_of_the_record(page_of: Callable[[str], Path], record_of: RecordOf, kind: str) -> None:
+def test_the_page_states_the_numbers_and_verdicts_of_the_record(
+    page_of: Callable[[str], Path], record_of: RecordOf, kind: str
+) -> None:
     record, text = record_of(kind), page_of(kind).read_text()
     shown = Outline(text).text
     for name in ("relative_l2", "relative_linf"):
@@ -153,7 +164,13 @@ def test_widths_are_listed_where_a_theorem_applies(page_of: Callable[[str], Path
     guarantee = prediction.guarantee
     assert guarantee is not None
     terms = guarantee.terms
-    for value in (terms.first, terms.second, terms.third, guarantee.least.width, *(w.width for w in guarantee.sharper.values())):
+    for value in (
+        terms.first,
+        terms.second,
+        terms.third,
+        guarantee.least.width,
+        *(w.width for w in guarantee.sharper.values()),
+    ):
         assert number(value) in shown
 
 
@@ -161,7 +178,9 @@ def test_names_with_html_and_latex_in_them_are_escaped(page_of: Callable[[str], 
     text, name = page_of("hostile_names").read_text(), record_of("hostile_names").problem.name
     assert name not in text
     assert "<script" not in text
-    assert text.count(html.escape("<script>alert(1)</script>")) >= 6  # title, heading, equation, conditions, blocks, configuration
+    assert (
+        text.count(html.escape("<script>alert(1)</script>")) >= 6
+    )  # title, heading, equation, conditions, blocks, configuration
     assert Outline(text).text.count("100% & ") >= 6
 
 
@@ -173,14 +192,19 @@ def test_a_warning_of_the_run_is_shown(page_of: Callable[[str], Path], record_of
     assert "Not solved" in text
 
 
-def test_one_record_gives_one_report_to_the_byte(page_of: Callable[[str], Path], record_of: RecordOf, tmp_path: Path) -> None:
+def test_one_record_gives_one_report_to_the_byte(
+    page_of: Callable[[str], Path], record_of: RecordOf, tmp_path: Path
+) -> None:
     assert write_report(record_of("1d"), tmp_path).read_bytes() == page_of("1d").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("R_S(t) ≤ e^{−(s²Nλ_S/n) t} R_S(0)", "R<sub>S</sub>(t) ≤ e<sup>−(s²Nλ<sub>S</sub>/n) t</sup> R<sub>S</sub>(0)"),
+        (
+            "R_S(t) ≤ e^{−(s²Nλ_S/n) t} R_S(0)",
+            "R<sub>S</sub>(t) ≤ e<sup>−(s²Nλ<sub>S</sub>/n) t</sup> R<sub>S</sub>(0)",
+        ),
         ("λ_min(K̂^(a)(θ⁰)) ≥ ¾ λ_S", "λ<sub>min</sub>(K̂<sup>(a)</sup>(θ⁰)) ≥ ¾ λ<sub>S</sub>"),
         ("u_tt − v²u_xx = 0", "u<sub>tt</sub> − v²u<sub>xx</sub> = 0"),
         ("my_problem, test_points, a < b & c", "my_problem, test_points, a &lt; b &amp; c"),
@@ -191,11 +215,15 @@ def test_indices_and_exponents_are_set_and_plain_names_are_left_alone(text: str,
     assert mathematics(text) == expected
 
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_chromium_shows_the_page_without_a_broken_image_or_sideways_scrolling(page_of: Callable[[str], Path], tmp_path: Path) -> None:
+def test_chromium_shows_the_page_without_a_broken_image_or_sideways_scrolling(
+    page_of: Callable[[str], Path], tmp_path: Path
+) -> None:
     # a copy of the page that reports on itself: scripts are for this test only
     check = (
         "<script>addEventListener('load',()=>{document.title=JSON.stringify([document.images.length,"
@@ -205,9 +233,20 @@ def test_chromium_shows_the_page_without_a_broken_image_or_sideways_scrolling(pa
     text = page_of("theorem").read_text(encoding="utf-8")
     copy = tmp_path / "page.html"
     copy.write_text(text.replace("</body>", check), encoding="utf-8")
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
-    command = [str(CHROMIUM), *flags.split(), "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=500,900"]
-    done = subprocess.run([*command, "--dump-dom", copy.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update"
+    )
+    command = [
+        str(CHROMIUM),
+        *flags.split(),
+        "--disable-sync",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=500,900",
+    ]
+    done = subprocess.run(
+        [*command, "--dump-dom", copy.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
     images = text.count("<img ")
     assert images > 10
     assert f"<title>[{images},{images},true,{text.count('<h2>')}]</title>" in done.stdout

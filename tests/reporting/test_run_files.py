@@ -40,7 +40,11 @@ def test_arrays_read_back_with_shared_dimensions(record_of: RecordOf, tmp_path: 
     record = record_of(kind)
     write_arrays(record, tmp_path / "arrays.nc")
     with xarray.open_dataset(tmp_path / "arrays.nc", engine="h5netcdf") as found:
-        sizes = {"step": len(record.history.losses), "tracked": len(record.history.columns["step"]), "row": record.problem.points}
+        sizes = {
+            "step": len(record.history.losses),
+            "tracked": len(record.history.columns["step"]),
+            "row": record.problem.points,
+        }
         assert {name: found.sizes[name] for name in sizes} == sizes
         np.testing.assert_array_equal(found["loss"], record.history.losses)
         np.testing.assert_array_equal(found["points"], record.problem.x)
@@ -103,7 +107,9 @@ def test_the_network_of_a_run_is_its_answer(record_of: RecordOf, tmp_path: Path)
 @pytest.mark.usefixtures("without_pictures")
 def test_a_network_that_cannot_be_stored_is_a_note_and_no_end(tmp_path: Path) -> None:
     problem = poisson_1d(points=6, test_points=20)
-    record = run(problem, TwoLayer(1, 8, "tanh", extra=[lambda x: x[:, 0] ** 2]), Settings(steps=2, tracked=2, theory=False))
+    record = run(
+        problem, TwoLayer(1, 8, "tanh", extra=[lambda x: x[:, 0] ** 2]), Settings(steps=2, tracked=2, theory=False)
+    )
     record.save(tmp_path)
     assert not (tmp_path / NETWORK).exists()
     assert (tmp_path / "solution.nc").exists()
@@ -120,4 +126,6 @@ def test_a_saved_record_holds_everything(record_of: RecordOf, tmp_path: Path, ki
     assert {p.name for p in folder.iterdir()} == files | {"solution.nc"}
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["status"] == str(record.status)
-    assert ("loss.final" in summary["nonfinite"]) == (kind == "not_finite" and not math.isfinite(record.history.losses[-1]))
+    assert ("loss.final" in summary["nonfinite"]) == (
+        kind == "not_finite" and not math.isfinite(record.history.losses[-1])
+    )

@@ -30,7 +30,9 @@ def test_the_same_numbers_give_the_same_picture() -> None:
     assert first.svg.startswith(b"<?xml")
 
 
-@pytest.mark.parametrize("y", [[0.0, 0.0, 0.0, 0.0], [math.nan] * 4, [-1.0, 1.0, math.inf, 2.0], [1e-300, 1.0, 1.0, 1e300]])
+@pytest.mark.parametrize(
+    "y", [[0.0, 0.0, 0.0, 0.0], [math.nan] * 4, [-1.0, 1.0, math.inf, 2.0], [1e-300, 1.0, 1.0, 1e300]]
+)
 def test_what_cannot_be_drawn_is_left_out_without_a_warning(y: list[float]) -> None:
     assert scaling_picture("p", "t", "N", "y", [Series("", WIDTHS, y, fit_slope(WIDTHS, y))], "c").svg
 

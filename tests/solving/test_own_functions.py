@@ -1,4 +1,6 @@
-"""Small holes and corners of problems with c or b: the operator's own functions give back the digits that powers of r do not."""
+"""Small holes and corners of problems with c or b: the operator's own functions give back the digits that powers of r
+do not.
+"""
 
 from collections.abc import Callable
 
@@ -100,11 +102,15 @@ def test_digits_where_powers_of_r_give_few(name: str) -> None:
 
 
 def test_a_general_solution_about_a_small_hole() -> None:
-    """1 on the hole, other data outside, a source: no term alone is the answer, and a solver without them is far off."""
+    """1 on the hole, other data outside, a source: no term alone is the answer,
+    and a solver without them is far off.
+    """
     operator = SecondOrderOperator(2, A=1.0, c=-100.0)
     given = [dirichlet("x*y", on=["x=-1", "x=1", "y=-1", "y=1"]), dirichlet(1.0, on="circle")]
     problem = pose(operator, HOLED, source="x", given=given)
-    found, powerless = (solve(problem, 2e-6, seconds=seconds, extra=extra) for extra, seconds in ((True, 60), (False, 4)))
+    found, powerless = (
+        solve(problem, 2e-6, seconds=seconds, extra=extra) for extra, seconds in ((True, 60), (False, 4))
+    )
     x = HOLED.test_points(3000)
     assert found.estimate <= 2e-6
     assert float((found.u(x) - powerless.u(x)).norm() / found.u(x).norm()) > 1e3 * found.estimate
@@ -123,7 +129,9 @@ def test_they_solve_any_equation_of_constant_coefficients(dim: int, c: float) ->
     for psi in own.functions(orders, True) + own.functions(orders, False):
         value, slope, curvature = psi.jet(task.reference)
         assert all(bool(part.isfinite().all()) for part in (value, slope, curvature))
-        terms = max(1.0, 3.0 * float(curvature.abs().max()), float(slope.abs().max()), abs(c) * float(value.abs().max()))
+        terms = max(
+            1.0, 3.0 * float(curvature.abs().max()), float(slope.abs().max()), abs(c) * float(value.abs().max())
+        )
         assert float(extra_rows(operator.rows(task.reference), psi).abs().max()) <= 2e-13 * terms
 
 
@@ -147,6 +155,9 @@ def test_unlike_coefficients_have_none() -> None:
 def test_a_report_names_them() -> None:
     for c, name in ((-100.0, "K_m(kr)"), (50.0, "Y_m(kr)")):
         task = Task(posed(SecondOrderOperator(2, A=1.0, c=c), HOLED, scattered))
-        assert f"terms {name}, log r, r^(−m), times cos mθ, sin mθ about the hole at (0.2, 0.1)" in called_for(task).words[0]
+        assert (
+            f"terms {name}, log r, r^(−m), times cos mθ, sin mθ about the hole at (0.2, 0.1)"
+            in called_for(task).words[0]
+        )
     plain = Task(posed(SecondOrderOperator(2, A=1.0), HOLED, scattered))
     assert "33 terms log r, r^(−m)" in called_for(plain).words[0]

@@ -59,7 +59,9 @@ def test_corners_of_boxes_and_polygons() -> None:
     assert sorted(round(math.degrees(c.angle)) for c in shape) == [90] * 5 + [270]
     assert not wedges(Box([0.0] * 3, [1.0] * 3)) and not wedges(None)
     holed = difference(Box([0.0, 0.0], [2.0, 1.0]), ball([1.0, 0.5], 0.2))
-    assert [(c.angle, c.vertex) for c in sorted(wedges(holed), key=str)] == [(math.pi / 2, c.vertex) for c in sorted(square, key=str)]
+    assert [(c.angle, c.vertex) for c in sorted(wedges(holed), key=str)] == [
+        (math.pi / 2, c.vertex) for c in sorted(square, key=str)
+    ]
     assert {c.vertex: c.sides for c in wedges(holed)} == {c.vertex: c.sides for c in square}
     notched = difference(Box([0.0, 0.0], [2.0, 2.0]), Box([1.0, 1.0], [3.0, 3.0]))
     assert sorted(round(math.degrees(c.angle)) for c in wedges(notched)) == [90] * 5 + [270]
@@ -69,7 +71,9 @@ def test_corners_of_boxes_and_polygons() -> None:
 def test_harmonic_functions_at_a_corner_are_harmonic() -> None:
     task = Task(pose(laplacian(2), l_shape(), source=-1.0, given=[dirichlet(0)]))
     rows = laplacian(2).rows(task.problem.domain.interior(64))  # type: ignore[union-attr]
-    harmonic = [f for f in called_for(task).functions if f.parameters[-2] == 0.0] + list(corners_besides(task).functions)
+    harmonic = [f for f in called_for(task).functions if f.parameters[-2] == 0.0] + list(
+        corners_besides(task).functions
+    )
     assert harmonic
     for psi in harmonic:
         size = psi.jet(rows.x)[2].abs().amax()

@@ -14,7 +14,15 @@ from pinn_ntk.geometry.over_time import over_time
 from pinn_ntk.geometry.polygon import l_shape
 from pinn_ntk.operators.library import heat, helmholtz, identity, laplacian, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet, initial_value, initial_velocity, measured, neumann, periodic, robin_condition
+from pinn_ntk.problem.conditions import (
+    dirichlet,
+    initial_value,
+    initial_velocity,
+    measured,
+    neumann,
+    periodic,
+    robin_condition,
+)
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.pose import pose
 from pinn_ntk.problem.residual import Block, Problem
@@ -37,7 +45,9 @@ def error(solution: Solution) -> float:
 def general() -> Problem:
     operator = SecondOrderOperator(
         2,
-        A=lambda x: torch.stack([torch.stack([1 + x[:, 0] ** 2, 0.3 * x[:, 1]], 1), torch.stack([0.3 * x[:, 1], 2 + x[:, 1]], 1)], 1),
+        A=lambda x: torch.stack(
+            [torch.stack([1 + x[:, 0] ** 2, 0.3 * x[:, 1]], 1), torch.stack([0.3 * x[:, 1], 2 + x[:, 1]], 1)], 1
+        ),
         b=lambda x: torch.stack([x[:, 1], -x[:, 0]], 1),
         c=lambda x: -1.0 - x[:, 0] ** 2,
     )
@@ -49,22 +59,40 @@ CASES: dict[str, tuple[Callable[[], Problem], float]] = {
     "full A, Dirichlet, Robin, Neumann": (general, 1e-11),
     "disc": (lambda: pose(laplacian(2), ball([0.3, -1.0], 2.0), exact="exp(x/2)*sin(y)"), 1e-11),
     "ring, Helmholtz": (
-        lambda: pose(helmholtz(2, 3.0), annulus([0, 0], 0.4, 1), given=[dirichlet(on="outer"), neumann(on="inner")], exact="cos(3*x) + y"),
+        lambda: pose(
+            helmholtz(2, 3.0),
+            annulus([0, 0], 0.4, 1),
+            given=[dirichlet(on="outer"), neumann(on="inner")],
+            exact="cos(3*x) + y",
+        ),
         1e-11,
     ),
     "hole of a square": (
-        lambda: pose(laplacian(2), difference(Box([-1, -1], [1, 1]), ball([0, 0], 0.3)), exact="log(x**2 + y**2) + x*y"),
+        lambda: pose(
+            laplacian(2), difference(Box([-1, -1], [1, 1]), ball([0, 0], 0.3)), exact="log(x**2 + y**2) + x*y"
+        ),
         1e-10,
     ),
-    "heat over a disc": (lambda: pose(heat(2), over_time(ball([0, 0], 1.0), 0, 0.5), exact="exp(-t)*cos(x + y)"), 1e-10),
+    "heat over a disc": (
+        lambda: pose(heat(2), over_time(ball([0, 0], 1.0), 0, 0.5), exact="exp(-t)*cos(x + y)"),
+        1e-10,
+    ),
     "wave": (lambda: pose(wave(1, 2.0), SQUARE, time=True, exact="sin(3*x)*cos(2*t) + x*t"), 1e-10),
     "periodic": (
-        lambda: pose(heat(1, 0.1), SQUARE, given=[periodic("x"), initial_value()], exact="sin(2*pi*x)*exp(-t)", time=True),
+        lambda: pose(
+            heat(1, 0.1), SQUARE, given=[periodic("x"), initial_value()], exact="sin(2*pi*x)*exp(-t)", time=True
+        ),
         1e-10,
     ),
-    "one dimension": (lambda: pose(SecondOrderOperator(1, A=0.01, b=[1.0]), Box([0.0], [1.0]), exact="exp(-10*x) + x**2"), 1e-11),
+    "one dimension": (
+        lambda: pose(SecondOrderOperator(1, A=0.01, b=[1.0]), Box([0.0], [1.0]), exact="exp(-10*x) + x**2"),
+        1e-11,
+    ),
     "far from the origin": (lambda: pose(laplacian(1), Box([1e3], [1e3 + 1e-2]), exact="sin(500*(x - 1000))"), 1e-9),
-    "five dimensions": (lambda: pose(laplacian(5), Box([0.0] * 5, [1.0] * 5), exact="cos(x1) + sin(2*x2) + x3*x3 + x4 + exp(x5)"), 1e-11),
+    "five dimensions": (
+        lambda: pose(laplacian(5), Box([0.0] * 5, [1.0] * 5), exact="cos(x1) + sin(2*x2) + x3*x3 + x4 + exp(x5)"),
+        1e-11,
+    ),
     "identity": (lambda: pose(identity(2), SQUARE, given=[], exact="sin(3*x)*y"), 1e-12),
 }
 
@@ -162,7 +190,12 @@ def test_ansatz_of_given_rows_is_kept() -> None:
     [
         (general(), True),
         (pose(heat(1), SQUARE, exact="exp(-t)*sin(x)", time=True), True),
-        (pose(heat(2, 0.2), over_time(ball([0, 0], 1), 0, 1), given=[neumann(), initial_value()], exact="exp(x/2 + t)"), True),
+        (
+            pose(
+                heat(2, 0.2), over_time(ball([0, 0], 1), 0, 1), given=[neumann(), initial_value()], exact="exp(x/2 + t)"
+            ),
+            True,
+        ),
         (pose(wave(1), SQUARE, exact="sin(x)*cos(t)", time=True), False),
         (pose(helmholtz(2, 5.0), SQUARE, exact="sin(x)*y"), False),
     ],
@@ -181,7 +214,11 @@ def test_the_bound_is_above_the_error_where_there_is_one(problem: Problem, holds
 
 
 def test_derivatives_and_residuals_of_the_answer() -> None:
-    solution = solve(pose(wave(1), SQUARE, given=[dirichlet(), initial_value(), initial_velocity()], exact="sin(x)*cos(t)", time=True))
+    solution = solve(
+        pose(
+            wave(1), SQUARE, given=[dirichlet(), initial_value(), initial_velocity()], exact="sin(x)*cos(t)", time=True
+        )
+    )
     x = SQUARE.test_points(200)
     assert torch.allclose(solution.gradient(x)[:, 0], torch.cos(x[:, 0]) * torch.cos(x[:, 1]), atol=1e-9)
     assert float(solution.residual(x).abs().max()) < 1e-6

@@ -1,4 +1,6 @@
-"""What diffusion is like at its start: similarity functions solve it, are read back, and make incompatible data harmless."""
+"""What diffusion is like at its start: similarity functions solve it, are read back,
+and make incompatible data harmless.
+"""
 
 import math
 from functools import partial
@@ -101,7 +103,9 @@ def test_a_start_that_contradicts_the_walls() -> None:
 
 
 def test_a_variable_diffusivity_gets_powers_of_the_distance() -> None:
-    operator = SecondOrderOperator(2, A=lambda x: torch.diag_embed(torch.stack([-1 - x[:, 0], 0 * x[:, 0]], 1)), b=[-1.0, 1.0], c=1.0)
+    operator = SecondOrderOperator(
+        2, A=lambda x: torch.diag_embed(torch.stack([-1 - x[:, 0], 0 * x[:, 0]], 1)), b=[-1.0, 1.0], c=1.0
+    )
     chosen = corners_besides(Task(hot(operator)))
     assert {f.parameters[5] for f in chosen.functions} == set(range(7))
     assert "κ = 1" in chosen.words[0] and "κ = 2" in chosen.words[1]

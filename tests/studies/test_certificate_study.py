@@ -1,4 +1,6 @@
-"""The study of the certificate, small: more seeds the wider, every certified run within its bound, the theorem's width beside it."""
+"""The study of the certificate, small: more seeds the wider, every certified run within its bound,
+the theorem's width beside it.
+"""
 
 import pytest
 

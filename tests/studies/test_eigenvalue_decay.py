@@ -10,7 +10,9 @@ from pinn_ntk.studies.runner import run_study
 
 
 def spectra(factory, **options):
-    study = eigenvalue_decay(factory(), points=128, bias_activations=["tanh"], bias_points=4, steps=10, seeds=1, **options)
+    study = eigenvalue_decay(
+        factory(), points=128, bias_activations=["tanh"], bias_points=4, steps=10, seeds=1, **options
+    )
     cells = [cell for cell in study.cells if cell.parameters["what"] == "spectrum"]
     return {(c.parameters["order"], c.parameters["conditions"]): study.measure(c).arrays for c in cells}
 
@@ -30,7 +32,9 @@ def test_conditions_do_not_change_the_power(factory):
 
 def test_the_exponential_decay_of_an_analytic_activation_is_that_of_every_order(factory):
     found = spectra(factory, activations=["gaussian"], conditions=["none"])
-    fits = [fit_exponential(arrays["total"][arrays["total"] > 1e-22 * arrays["total"][0]], 1.0) for arrays in found.values()]
+    fits = [
+        fit_exponential(arrays["total"][arrays["total"] > 1e-22 * arrays["total"][0]], 1.0) for arrays in found.values()
+    ]
     rates = [fit.rate for fit in fits]
     assert max(rates) - min(rates) < 0.06 * np.mean(rates)
     assert [fit.best for fit in fits] == pytest.approx([1.0] * 3, abs=0.05)
@@ -38,7 +42,13 @@ def test_the_exponential_decay_of_an_analytic_activation_is_that_of_every_order(
 
 
 def test_modes_are_learnt_when_their_eigenvalues_say(factory, tmp_path):
-    options = {"activations": ["gaussian"], "conditions": ["none"], "points": 64, "bias_activations": ["tanh"], "bias_points": 8}
+    options = {
+        "activations": ["gaussian"],
+        "conditions": ["none"],
+        "points": 64,
+        "bias_activations": ["tanh"],
+        "bias_points": 8,
+    }
     finished = run_study(eigenvalue_decay(factory(), width=128, seeds=1, steps=400, **options), tmp_path)
     assert not finished.failed
     timed = [f for f in finished.summary["findings"] if "e-folding" in f["name"]]

@@ -10,7 +10,14 @@ from pinn_ntk.studies.runner import run_study
 from pinn_ntk.studies.study import Results
 from pinn_ntk.studies.width_statistics import medians, slope_of
 
-SMALL = {"problems": ["transport_1d"], "widths": [16, 64, 256], "sum_widths": [16, 64, 256], "points": 5, "seeds": 20, "steps": 20}
+SMALL = {
+    "problems": ["transport_1d"],
+    "widths": [16, 64, 256],
+    "sum_widths": [16, 64, 256],
+    "points": 5,
+    "seeds": 20,
+    "steps": 20,
+}
 
 
 def test_eleven_distinct_equations():
@@ -46,7 +53,9 @@ def test_the_target_is_as_large_as_the_first_output(init, gamma):
 
 
 def test_wide_networks_are_trained_for_a_few_seeds_only(factory):
-    study = kernel_scaling(factory(), problems=["heat_1d"], widths=[5000], sum_widths=[4], points=3, seeds=4, wide_seeds=2, steps=2)
+    study = kernel_scaling(
+        factory(), problems=["heat_1d"], widths=[5000], sum_widths=[4], points=3, seeds=4, wide_seeds=2, steps=2
+    )
     wide = study.cells[0]
     assert wide.parameters["width"] == 5000
     rows = study.measure(wide).rows

@@ -1,4 +1,6 @@
-"""An ensemble beside its linearisations equals one run beside one linearisation, and limits are what they have to be."""
+"""An ensemble beside its linearisations equals one run beside one linearisation,
+and limits are what they have to be.
+"""
 
 import pytest
 import torch
@@ -41,7 +43,9 @@ def test_at_the_training_points_the_solution_gap_of_regression_is_the_residual_g
 
 
 def test_a_small_target_from_zero_output_is_the_lazy_limit():
-    """With paired neurons the terms of first order in the target cancel, and the relative gap is of second order in its size."""
+    """With paired neurons the terms of first order in the target cancel,
+    and the relative gap is of second order in its size.
+    """
     block = PROBLEM.blocks[0]
     gaps = []
     for size in (1e-2, 1e-3):

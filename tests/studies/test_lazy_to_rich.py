@@ -1,4 +1,6 @@
-"""The axis from lazy to rich: its ends are the tangent kernel's and the mean field's scalings, and drift falls with width between them."""
+"""The axis from lazy to rich: its ends are the tangent kernel's and the mean field's scalings,
+and drift falls with width between them.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +29,11 @@ def test_the_order_parameter_falls_with_width_below_one_and_stays_at_one(made: F
     assert lazy["value"] < -0.5 < rich["value"]
     assert (lazy["low"] < lazy["value"] < lazy["high"]) and rich["expected"].startswith("0 ")
     assert gain["value"] > 0.0
-    assert {p.name for p in (tmp_path / "figures").iterdir()} >= {"drift_by_width.svg", "drift_by_exponent.svg", "slopes.svg"}
+    assert {p.name for p in (tmp_path / "figures").iterdir()} >= {
+        "drift_by_width.svg",
+        "drift_by_exponent.svg",
+        "slopes.svg",
+    }
 
 
 def test_every_run_ends_at_the_same_loss(made: Factory) -> None:
@@ -56,7 +62,12 @@ def test_a_cell_holds_all_that_its_numbers_depend_on(made: Factory) -> None:
 
 @pytest.mark.parametrize(
     ("options", "name"),
-    [({"exponents": [0.4]}, "exponents"), ({"exponents": []}, "exponents"), ({"widths": [5]}, "widths"), ({"remaining": 1.0}, "remaining")],
+    [
+        ({"exponents": [0.4]}, "exponents"),
+        ({"exponents": []}, "exponents"),
+        ({"widths": [5]}, "widths"),
+        ({"remaining": 1.0}, "remaining"),
+    ],
 )
 def test_bad_options_are_refused(made: Factory, options: dict, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: got .*expected"):

@@ -1,4 +1,6 @@
-"""The study of network against linearisation, at small sizes: steeper where theory says so, kinks only where they are allowed."""
+"""The study of network against linearisation, at small sizes: steeper where theory says so,
+kinks only where they are allowed.
+"""
 
 import pytest
 
@@ -7,7 +9,14 @@ from pinn_ntk.studies.runner import run_study
 
 
 def test_the_gap_closes_faster_with_small_outer_weights(factory, tmp_path):
-    options = {"problems": ["regression"], "activations": ["tanh"], "widths": [32, 128, 512], "seeds": 6, "points": 8, "steps": 20}
+    options = {
+        "problems": ["regression"],
+        "activations": ["tanh"],
+        "widths": [32, 128, 512],
+        "seeds": 6,
+        "points": 8,
+        "steps": 20,
+    }
     finished = run_study(linearisation_gap(factory(), **options), tmp_path)
     assert not finished.failed
     slopes = {f["name"]: f["value"] for f in finished.summary["findings"] if "slope" in f["name"]}

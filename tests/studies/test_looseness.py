@@ -52,7 +52,9 @@ def test_shares_grow_with_width_and_both_of_two_in_a_row_pass(made: Factory) -> 
 
 @pytest.mark.parametrize(("operator", "activation"), [("identity", "relu"), ("laplacian", "relu3")])
 def test_the_verdict_on_a_seed_is_that_of_a_run_of_its_own(operator: str, activation: str) -> None:
-    """Each member against a single run of gradient descent in fine steps, judged step by step; borderline seeds may differ."""
+    """Each member against a single run of gradient descent in fine steps, judged step by step;
+    borderline seeds may differ.
+    """
     problem, start, folds = given_points(operator=operator), TwoLayer(2, 16, activation, bias=False), 4.0
     lambda_s, seeds = promise(problem, start).premises.lambda_s, range(12)
     (judge,) = judged(problem, start, seeds, Trial(lambda_s, folds, 0.1))
@@ -73,7 +75,9 @@ def test_a_judge_keeps_what_it_has_seen() -> None:
     kernel = torch.eye(2, dtype=torch.float64).expand(3, 2, 2)
     judge = Judge(torch.ones(3, dtype=torch.float64), kernel, Trial(lambda_s=1.0, e_folds=5.0, step_size=0.5))
     everyone = torch.arange(3)
-    ended = judge.ended(everyone, torch.tensor([1.0, 0.3, 1e-3], dtype=torch.float64), torch.ones(3, dtype=torch.float64))
+    ended = judge.ended(
+        everyone, torch.tensor([1.0, 0.3, 1e-3], dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    )
     assert ended.tolist() == [True, False, True]  # broken, running, below e^{-5}
     assert judge.held.tolist() == [False, True, True]
     judge.drifted(everyone[1:], 1.2 * kernel[1:])

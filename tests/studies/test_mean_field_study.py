@@ -1,4 +1,6 @@
-"""The study of the mean field at a tiny size: one clock for all widths, shared particles, and clouds at equal losses."""
+"""The study of the mean field at a tiny size: one clock for all widths, shared particles,
+and clouds at equal losses.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,15 @@ from pinn_ntk.studies.study import Factory, Study
 from pinn_ntk.studies.table import STUDIES
 from pinn_ntk.training.descent import step_limit
 
-TINY = {"widths": [8, 16, 32], "reference": 256, "seeds": 2, "points": 6, "steps": 12, "cloud_width": 40, "remaining": 0.5}
+TINY = {
+    "widths": [8, 16, 32],
+    "reference": 256,
+    "seeds": 2,
+    "points": 6,
+    "steps": 12,
+    "cloud_width": 40,
+    "remaining": 0.5,
+}
 
 
 @pytest.fixture
@@ -33,7 +43,9 @@ def test_the_document_has_slopes_and_clouds(made: Factory, tmp_path: Path) -> No
     assert found["poisson_1d: excess of the loss at t = 0"]["value"] == pytest.approx(1.0, abs=0.3)
     assert found["poisson_1d: the lazy cloud stands still"]["value"] < 1.0
     names = {p.name for p in (tmp_path / "figures").iterdir()}
-    assert names >= {f"poisson_1d_{n}.svg" for n in ("losses", "coupled", "cloud", "particles", "lazy", "moving", "inner")}
+    assert names >= {
+        f"poisson_1d_{n}.svg" for n in ("losses", "coupled", "cloud", "particles", "lazy", "moving", "inner")
+    }
     assert "<script" not in finished.report.read_text(encoding="utf-8")
 
 
@@ -53,14 +65,18 @@ def test_shared_particles_begin_together_and_come_apart(made: Factory) -> None:
 def test_both_clouds_are_filmed_at_the_same_shares_of_their_loss(made: Factory) -> None:
     study = mean_field(made, problems=["regression"], **TINY)
     particles, lazy = (of_kind(study, kind) for kind in ("particles", "lazy"))
-    np.testing.assert_allclose(particles["frames"][0], lazy["frames"][0], rtol=1e-6)  # the same neurons, a in units of γ
+    np.testing.assert_allclose(
+        particles["frames"][0], lazy["frames"][0], rtol=1e-6
+    )  # the same neurons, a in units of γ
     np.testing.assert_allclose(particles["levels"][:-1], lazy["levels"][:-1])
     assert particles["levels"][-1] <= TINY["remaining"]
 
 
 def test_the_common_step_is_the_stability_limit_of_wide_networks(made: Factory) -> None:
     one = made({"problem": "poisson_1d", "problem.points": 6, "network": "mean_field", "network.width": 20_000})
-    assert euler_step(one.network, one.problem, 1.0) == pytest.approx(step_limit(one.network, one.problem) / 20_000, rel=0.1)
+    assert euler_step(one.network, one.problem, 1.0) == pytest.approx(
+        step_limit(one.network, one.problem) / 20_000, rel=0.1
+    )
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,12 @@ def test_second_order_methods_race_with_options_of_their_own(made: Factory, meth
     assert measured.arrays["loss"][-1] < 1e-2 * measured.arrays["loss"][0]
 
 
-BAD = [({"methods": ["newton"]}, "methods"), ({"seconds": 0.0}, "seconds"), ({"seeds": 0}, "seeds"), ({"tracked": 1}, "tracked")]
+BAD = [
+    ({"methods": ["newton"]}, "methods"),
+    ({"seconds": 0.0}, "seconds"),
+    ({"seeds": 0}, "seeds"),
+    ({"tracked": 1}, "tracked"),
+]
 
 
 @pytest.mark.parametrize(("options", "name"), BAD)

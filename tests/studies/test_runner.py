@@ -34,7 +34,14 @@ def powers(exponent: float, asked: list[int], widths: tuple[int, ...] = (2, 4, 8
         finding = slope_finding("slope", "y ~ N^s", slope, exponent, 1e-9, f"total {total}")
         return Document((Section("Powers", "Of two.", (picture,)),), (finding,), {"extra.txt": b"more"})
 
-    return Study("powers", "Powers of N", "How does y grow?", tuple(Cell({"width": w, "list": [1, 2]}) for w in widths), measure, document)
+    return Study(
+        "powers",
+        "Powers of N",
+        "How does y grow?",
+        tuple(Cell({"width": w, "list": [1, 2]}) for w in widths),
+        measure,
+        document,
+    )
 
 
 def test_a_study_leaves_its_table_figures_report_and_summary(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The published set-up: an independent implementation by automatic differentiation takes the same steps and has the same kernel."""
+"""The published set-up: an independent implementation by automatic differentiation takes the same steps and has the
+same kernel.
+"""
 
 import math
 
@@ -38,7 +40,10 @@ class Independent:
     def jacobian(self, values: Tensor) -> Tensor:
         rows = [torch.autograd.grad(v, self.theta, retain_graph=True, allow_unused=True) for v in values]
         return torch.stack(
-            [torch.cat([torch.zeros_like(t) if g is None else g for g, t in zip(row, self.theta, strict=True)]) for row in rows]
+            [
+                torch.cat([torch.zeros_like(t) if g is None else g for g, t in zip(row, self.theta, strict=True)])
+                for row in rows
+            ]
         )
 
 
@@ -66,7 +71,9 @@ def test_their_kernel_is_the_jacobian_of_the_unweighted_rows(name):
     twin = Independent(name, 5, 1)
     jacobian = twin.jacobian(torch.cat([twin.u(ENDS), twin.second_derivative()]))
     kernels = their_kernel(network(READINGS[name], 5, 1), model(READINGS[name], 1, 100.0, True).copied)
-    assert torch.allclose(kernels["all"], jacobian @ jacobian.T, rtol=1e-9, atol=1e-9 * float(kernels["all"].abs().max()))
+    assert torch.allclose(
+        kernels["all"], jacobian @ jacobian.T, rtol=1e-9, atol=1e-9 * float(kernels["all"].abs().max())
+    )
     assert torch.equal(kernels["rr"], kernels["all"][POINTS:, POINTS:])
 
 
@@ -80,7 +87,8 @@ def test_copies_of_the_ends_change_the_kernel_not_the_loss():
 
 def test_blocks_are_far_apart_only_with_a_standardised_input():
     printed, coded = (
-        limit_ratio(network(READINGS[name], 500, 0), model(READINGS[name], 1, 1.0, True).problem) for name in ("paper", "code")
+        limit_ratio(network(READINGS[name], 500, 0), model(READINGS[name], 1, 1.0, True).problem)
+        for name in ("paper", "code")
     )
     assert 1.0 < printed < 3.0
     assert coded > 50.0

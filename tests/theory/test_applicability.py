@@ -14,7 +14,8 @@ LECTURE = Setting("relu", 0, POINTS, "sum", "lecture", 0.1, 0, 300, 5.6e-3, 1e-1
 
 
 @pytest.mark.parametrize(
-    ("activation", "order", "theorem"), [("relu", 0, REGRESSION), ("relu3", 0, PDE), ("relu3", 1, PDE), ("relu3", 2, PDE)]
+    ("activation", "order", "theorem"),
+    [("relu", 0, REGRESSION), ("relu3", 0, PDE), ("relu3", 1, PDE), ("relu3", 2, PDE)],
 )
 def test_lecture_setting_has_its_theorem(activation: str, order: int, theorem: object) -> None:
     verdict = applicability(replace(LECTURE, activation=activation, order=order))

@@ -32,7 +32,9 @@ E_I_PDE = Premises(PDE, n=2, d=2, lambda_s=12 - 12 / math.pi, delta=0.1, M=1.5)
 
 
 def sampled_losses(power: int, f: Tensor, gamma: float, N: int, draws: int = 4000) -> Tensor:
-    """R_S(θ⁰) of `draws` networks at x_i = e_i in the plane: the identity of ReLU (power 0), the Laplacian of ReLU³/6 (power 1)."""
+    """R_S(θ⁰) of `draws` networks at x_i = e_i in the plane: the identity of ReLU (power 0),
+    the Laplacian of ReLU³/6 (power 1).
+    """
     generator = torch.Generator().manual_seed(power)
     w = torch.randn(draws, N, 2, generator=generator, dtype=torch.float64)
     a = gamma * torch.randn(draws, N, generator=generator, dtype=torch.float64)
@@ -60,9 +62,13 @@ def test_initial_loss_lemmas_hold_for_sampled_networks() -> None:
 
 
 def test_initial_loss_lemma_of_the_pde_equals_its_formula() -> None:
-    """n = 3, d = 2, M = 1.5, N = 9, δ = ½, γ = 0.1, ‖f‖² = 12: √(2R) ≤ 2 + 0.3·(5/3)·1.5·8·(2 log 144)^{3/2}·√(2 log 24)."""
+    """n = 3, d = 2, M = 1.5, N = 9, δ = ½, γ = 0.1, ‖f‖² = 12: √(2R)
+    ≤ 2 + 0.3·(5/3)·1.5·8·(2 log 144)^{3/2}·√(2 log 24).
+    """
     root = 2 + 0.3 * (5 / 3) * 1.5 * 8 * (2 * math.log(144)) ** 1.5 * math.sqrt(2 * math.log(24))
-    assert initial_loss_lemma_pde(Premises(PDE, 3, 2, 1.0, 0.5, 1.5), 9, 0.1, 12.0) == pytest.approx(root**2 / 2, rel=1e-14)
+    assert initial_loss_lemma_pde(Premises(PDE, 3, 2, 1.0, 0.5, 1.5), 9, 0.1, 12.0) == pytest.approx(
+        root**2 / 2, rel=1e-14
+    )
 
 
 def test_initial_loss_lemma_equals_its_formula() -> None:
@@ -72,7 +78,9 @@ def test_initial_loss_lemma_equals_its_formula() -> None:
 
 
 def test_lambda_min_lemma_is_the_union_of_entrywise_chebyshev() -> None:
-    """n²·max Var(φ_iφ_j)/(N(λ_S/4n)²) ≤ δ with E(φ_iφ_j)² ≤ C_d, for the PDE (2M)⁴C_d: 16 and 256, half of each theorem's first term."""
+    """n²·max Var(φ_iφ_j)/(N(λ_S/4n)²) ≤ δ with E(φ_iφ_j)² ≤ C_d, for the PDE (2M)⁴C_d: 16 and 256,
+    half of each theorem's first term.
+    """
     for premises, bound in ((E_I, 1.0), (E_I_PDE, (2 * 1.5) ** 4)):
         moment = premises.theorem.moment(2) * bound
         lemma = lambda_min_lemma(premises)
@@ -82,7 +90,9 @@ def test_lambda_min_lemma_is_the_union_of_entrywise_chebyshev() -> None:
 
 
 def test_lambda_min_lemma_holds_far_below_its_width() -> None:
-    """e_1, e_2 with ReLU at N = 256 (the lemma asks for 4.9e5): λ_min(K̂^(a)) ≥ ¾λ_S for at least 1 − δ of the draws."""
+    """e_1, e_2 with ReLU at N = 256 (the lemma asks for 4.9e5): λ_min(K̂^(a))
+    ≥ ¾λ_S for at least 1 − δ of the draws.
+    """
     features = torch.randn(2000, 2, 256, generator=torch.Generator().manual_seed(5), dtype=torch.float64).clamp(min=0)
     smallest = torch.linalg.eigvalsh(features @ features.mT / 256)[:, 0]
     lemma = lambda_min_lemma(E_I)
@@ -140,7 +150,9 @@ def test_cut_time_at_its_edges() -> None:
 
 
 def test_dissipation_is_the_slope_of_the_loss_of_linear_least_squares() -> None:
-    """θ̇ = −Jᵀe/n: dR_S/dt = −‖∇R_S‖² = −(s²N/n²)eᵀK̂e with JJᵀ = s²N K̂, and part (a) is a lower bound (inequality (2))."""
+    """θ̇ = −Jᵀe/n: dR_S/dt = −‖∇R_S‖² = −(s²N/n²)eᵀK̂e with JJᵀ = s²N K̂, and part (a)
+    is a lower bound (inequality (2)).
+    """
     J = torch.randn(4, 7, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     e = torch.linspace(-1, 1, 4, dtype=torch.float64)
     scale = 3.0
@@ -155,7 +167,9 @@ def test_exit_time_is_the_first_time_outside_the_radius() -> None:
     assert stopping_radius(0.4) == 0.1
     assert exit_time(times, torch.tensor([0.0, 0.05, 0.2, 0.01]), 0.4) == 2.0
     assert exit_time(times, torch.tensor([0.0, 0.05, 0.09, 0.01]), 0.4) is None
-    assert lambda_min_lemma(E_I).bound - stopping_radius(E_I.lambda_s) == pytest.approx(evolved_lambda_min(E_I.lambda_s), rel=1e-14)
+    assert lambda_min_lemma(E_I).bound - stopping_radius(E_I.lambda_s) == pytest.approx(
+        evolved_lambda_min(E_I.lambda_s), rel=1e-14
+    )
 
 
 @pytest.mark.parametrize(

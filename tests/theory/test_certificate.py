@@ -1,4 +1,6 @@
-"""The certificate: what it proves holds in every run, on all operators, activations, scalings and steps; else it says why it is silent."""
+"""The certificate: what it proves holds in every run, on all operators, activations, scalings and steps;
+else it says why it is silent.
+"""
 
 import math
 
@@ -50,7 +52,9 @@ RUNS = [
 
 @pytest.mark.parametrize(("name", "activation", "options"), RUNS)
 def test_what_is_certified_holds_step_by_step(name, activation, options):
-    """Loss, displacement, distance from the linearised network, kernel sandwich and drift, at small and at large steps."""
+    """Loss, displacement, distance from the linearised network, kernel sandwich and drift,
+    at small and at large steps.
+    """
     problem = small_problem(name)
     for width in (256, 2048, 8192):
         network = TwoLayer(2, width, activation, seed=1, **options)
@@ -79,7 +83,9 @@ def check_run(problem, network, certificate, first, linear):
         assert state.loss <= math.exp(-certificate.rate * state.time) * start * (1 + 1e-9)
         moved = state.weights
         if modes.certified:
-            gap = float(torch.linalg.norm(state.residual - linear.residual_under(certificate.dynamics, float(state.step))))
+            gap = float(
+                torch.linalg.norm(state.residual - linear.residual_under(certificate.dynamics, float(state.step)))
+            )
             assert gap <= modes.gap * (1 + 1e-9) + 1e-13
             assert float(torch.linalg.norm(moved.dw, dim=1).max()) <= modes.longest * (1 + 1e-9)
         if ball.certified:
@@ -98,13 +104,17 @@ def test_the_flow_obeys_its_certificate(name):
     certificate = certify(problem, network)
     assert certificate.certified
     horizon = 2.0 / certificate.rate
-    states = gradient_flow(network, problem, [0.0, *torch.linspace(0.1, 1, 4).mul(horizon).tolist()], rtol=1e-6, atol=1e-9)
+    states = gradient_flow(
+        network, problem, [0.0, *torch.linspace(0.1, 1, 4).mul(horizon).tolist()], rtol=1e-6, atol=1e-9
+    )
     losses = [(s.time, s.loss) for s in states]
     assert all(loss <= math.exp(-certificate.rate * t) * losses[0][1] for t, loss in losses[1:])
 
 
 def test_the_ball_is_exact_for_one_point_far_from_its_limit():
-    """n = 1: the kernel is a number, σ² = ‖J₀‖², and with N → ∞ the certified rate is that of the linearised network."""
+    """n = 1: the kernel is a number, σ² = ‖J₀‖², and with N → ∞ the certified rate is that of the linearised
+    network.
+    """
     problem = Problem([Block(identity(1), torch.tensor([[0.7]], dtype=torch.float64), 0.5)])
     network = TwoLayer(1, 65536, "tanh", seed=0)
     certificate = certify(problem, network)
@@ -118,7 +128,9 @@ def test_ball_conditions_are_those_of_the_formula():
     problem, network = problem_of("identity", 1, n=1), network_of("tanh", 1, 1024)
     singular = torch.linalg.svdvals(kernel_factor(network, problem))
     system, e, residual = problem.system(network), 1e-6, problem.residual(network)
-    found = ball_certificate(system, network.weights, (float(singular[-1]), float(singular[0])), e * residual / residual.norm(), FLOW)
+    found = ball_certificate(
+        system, network.weights, (float(singular[-1]), float(singular[0])), e * residual / residual.norm(), FLOW
+    )
     root = math.sqrt(float(singular[-1]) ** 2 - 2 * found.lipschitz * e)
     assert found.certified
     assert found.sigma == pytest.approx(root, rel=1e-9)
@@ -147,7 +159,9 @@ def test_rate_of_descent_is_that_of_the_slowest_mode_without_coupling():
 def test_spectral_radius_of_a_weighted_coupling():
     matrix, gain = torch.rand(5, 5, dtype=torch.float64), torch.rand(5, dtype=torch.float64) + 1
     matrix = matrix + matrix.mT
-    assert spectral_radius(gain, matrix) == pytest.approx(float(torch.linalg.eigvals(gain[:, None] * matrix).abs().max()))
+    assert spectral_radius(gain, matrix) == pytest.approx(
+        float(torch.linalg.eigvals(gain[:, None] * matrix).abs().max())
+    )
 
 
 def whitened_network(width: int = 40, activation: str = "tanh"):
@@ -157,7 +171,9 @@ def whitened_network(width: int = 40, activation: str = "tanh"):
 
 
 def test_travel_bounds_every_jacobian_of_its_balls():
-    """Δa, Δw drawn from the balls of a way T: |J̃'J̃ᵀ − I| ≤ Ē for pairs of Jacobians, entry by entry, and rows turn by α and β at most."""
+    """Δa, Δw drawn from the balls of a way T: |J̃'J̃ᵀ − I| ≤ Ē for pairs of Jacobians, entry by entry,
+    and rows turn by α and β at most.
+    """
     problem, network, neurons = whitened_network()
     way = 1e-3 * torch.ones(3, dtype=torch.float64)
     travel, (group,) = neurons.travel(way), neurons.groups()
@@ -175,7 +191,9 @@ def test_travel_bounds_every_jacobian_of_its_balls():
     before, largest = zero, 0.0
     for _ in range(40):
         direction = torch.randn_like(network.w0)
-        moved = jacobian(A * torch.sign(torch.randn_like(A)), B[:, None] * direction / direction.norm(dim=1, keepdim=True))
+        moved = jacobian(
+            A * torch.sign(torch.randn_like(A)), B[:, None] * direction / direction.norm(dim=1, keepdim=True)
+        )
         error = (moved @ before.mT - torch.eye(3, dtype=torch.float64)).abs()
         assert bool((error <= travel.coupling + 1e-12).all())
         assert bool(((moved - zero)[:, :40].norm(dim=1) <= travel.outer).all())
@@ -202,7 +220,11 @@ def test_replicated_neurons_are_those_of_the_doubled_network():
     twice = widened(network, 120)
     weights = network.weights
     double = type(weights)(
-        weights.a0.repeat(2) / math.sqrt(2), weights.w0.repeat(2, 1), weights.da.repeat(2), weights.dw.repeat(2, 1), weights.extra
+        weights.a0.repeat(2) / math.sqrt(2),
+        weights.w0.repeat(2, 1),
+        weights.da.repeat(2),
+        weights.dw.repeat(2, 1),
+        weights.extra,
     )
     twice = twice.with_weights(double)
     _, singular, right = torch.linalg.svd(kernel_factor(twice, problem), full_matrices=False)
@@ -230,7 +252,9 @@ def test_the_modes_do_not_pay_for_a_small_eigenvalue():
 
     def certificate(distance: float):
         x = torch.tensor([[0.3, 0.4], [0.3 + distance, 0.4]], dtype=torch.float64)
-        return certify(Problem([Block(identity(2), x, lambda p: torch.sin(p[:, 0]))]), TwoLayer(2, 1024, "tanh", seed=0))
+        return certify(
+            Problem([Block(identity(2), x, lambda p: torch.sin(p[:, 0]))]), TwoLayer(2, 1024, "tanh", seed=0)
+        )
 
     far, near = certificate(0.5), certificate(0.005)
     assert near.sigma_min**2 < 1e-3 * far.sigma_min**2
@@ -245,7 +269,8 @@ def test_wide_mean_field_networks_are_never_certified():
 
 
 @pytest.mark.parametrize(
-    ("scaling", "gamma", "powers"), [("sum", "inv_width", (0.0, 1.0)), ("ntk", 1.0, (0.5, 0.0)), (0.7, "inv_sqrt_width", (0.7, 0.5))]
+    ("scaling", "gamma", "powers"),
+    [("sum", "inv_width", (0.0, 1.0)), ("ntk", 1.0, (0.5, 0.0)), (0.7, "inv_sqrt_width", (0.7, 0.5))],
 )
 def test_powers_of_a_scaling(scaling, gamma, powers):
     assert scaling_powers(TwoLayer(1, 4, gamma=gamma, scaling=scaling)) == powers

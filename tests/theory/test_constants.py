@@ -25,7 +25,9 @@ def test_l1_moment_equals_closed_form(d: int, m: int, value: float) -> None:
     assert l1_moment(d, m) == pytest.approx(value, rel=1e-14)
 
 
-@pytest.mark.parametrize(("d", "m", "digits"), [(4, 4, "210.52"), (5, 4, "454.68"), (3, 12, "2.92121e+07"), (4, 12, "3.01908e+08")])
+@pytest.mark.parametrize(
+    ("d", "m", "digits"), [(4, 4, "210.52"), (5, 4, "454.68"), (3, 12, "2.92121e+07"), (4, 12, "3.01908e+08")]
+)
 def test_l1_moment_has_reference_digits(d: int, m: int, digits: str) -> None:
     assert (f"{l1_moment(d, m):.2f}" if m == 4 else f"{l1_moment(d, m):.5e}") == digits
 
@@ -63,7 +65,9 @@ def test_all_parameters_stay_within_eta_with_the_promised_probability() -> None:
 
 
 def plane_moments(angles: np.ndarray, radii: np.ndarray, weight_power: int, gram: np.ndarray) -> tuple[float, float]:
-    """E‖φ‖⁴ and E(φᵀK⁻¹φ)² of φ_i = w₁^q max(0, |x_i| r cos(θ − α_i)), q = `weight_power`, by a fine periodic rule in θ."""
+    """E‖φ‖⁴ and E(φᵀK⁻¹φ)² of φ_i = w₁^q max(0, |x_i| r cos(θ − α_i)), q = `weight_power`,
+    by a fine periodic rule in θ.
+    """
     theta = (np.arange(400000) + 0.5) * (2 * math.pi / 400000)
     features = np.cos(theta) ** weight_power * np.maximum(0, radii[:, None] * np.cos(theta - angles[:, None]))
     power = 2 * (weight_power + 1)  # E r^{2m} = 2^m m!
@@ -78,14 +82,20 @@ def plane_gram(angles: np.ndarray, radii: np.ndarray, weight_power: int) -> np.n
     nodes, weights = np.polynomial.legendre.leggauss(40)
     half = np.maximum(upper - lower, 0) / 2
     theta = (upper + lower)[..., None] / 2 + half[..., None] * nodes
-    values = np.cos(theta) ** (2 * weight_power) * np.cos(theta - angles[:, None, None]) * np.cos(theta - angles[None, :, None])
+    values = (
+        np.cos(theta) ** (2 * weight_power)
+        * np.cos(theta - angles[:, None, None])
+        * np.cos(theta - angles[None, :, None])
+    )
     power = weight_power + 1
     return np.outer(radii, radii) * half * (values @ weights) * 2**power * math.factorial(power) / (2 * math.pi)
 
 
 @pytest.mark.parametrize(("weight_power", "leading"), [(0, 2.2e5), (2, 2e6)])
 def test_whitened_term_with_end_points_has_reference_digits(weight_power: int, leading: float) -> None:
-    """n = 10 points i/9 with bias: 2.2e5 for ReLU regression, 2e6 for the Laplacian of ReLU³/6 (6.9e17 and 7e21 in the lecture)."""
+    """n = 10 points i/9 with bias: 2.2e5 for ReLU regression, 2e6 for the Laplacian of ReLU³/6 (6.9e17 and 7e21 in the
+    lecture).
+    """
     x = np.linspace(0, 1, 10)
     angles, radii = np.arctan2(1.0, x), np.hypot(1.0, x)
     gram = plane_gram(angles, radii, weight_power)

@@ -24,22 +24,30 @@ def test_only_the_linearisation_is_predicted(problem: Problem) -> None:
     prediction = predict(problem, AnyModule(MLP(1, 16, 3), 1))
     assert prediction.lazy is None and prediction.guarantee is None
     assert prediction.unavailable == "the infinite-width kernel is for two-layer networks"
-    assert prediction.verdict.reason == "the theorems are about two-layer networks, and this is a tanh network with 3 hidden layers"
+    assert (
+        prediction.verdict.reason
+        == "the theorems are about two-layer networks, and this is a tanh network with 3 hidden layers"
+    )
     assert prediction.scale == 1.0
 
 
 def test_depth_one_is_predicted_like_the_two_layer_network(problem: Problem) -> None:
     mine, theirs = (
-        predict(problem, net) for net in (AnyModule(MLP(1, 16, 1, seed=4), 1), TwoLayer(1, 16, scaling="ntk", gamma=1.0, seed=4))
+        predict(problem, net)
+        for net in (AnyModule(MLP(1, 16, 1, seed=4), 1), TwoLayer(1, 16, scaling="ntk", gamma=1.0, seed=4))
     )
     tau = 0.4 * theirs.linear.step_limit
     steps = torch.tensor([0, 1, 10, 100])
-    torch.testing.assert_close(mine.linear.loss_after(steps, tau), theirs.linear.loss_after(steps, tau), rtol=1e-9, atol=0.0)
+    torch.testing.assert_close(
+        mine.linear.loss_after(steps, tau), theirs.linear.loss_after(steps, tau), rtol=1e-9, atol=0.0
+    )
     torch.testing.assert_close(mine.solution_after(100, tau), theirs.solution_after(100, tau), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("scaling", ["ntk", "standard"])
-def test_the_first_steps_of_any_deep_network_are_its_linearisation_to_second_order(problem: Problem, scaling: str) -> None:
+def test_the_first_steps_of_any_deep_network_are_its_linearisation_to_second_order(
+    problem: Problem, scaling: str
+) -> None:
     net = AnyModule(MLP(1, 12, 3, scaling=scaling, seed=1), 1)
     prediction, gaps = predict(problem, net), []
     for tau in (1e-3 * prediction.linear.step_limit, 5e-4 * prediction.linear.step_limit):
@@ -61,7 +69,9 @@ def test_a_wide_deep_network_trains_as_predicted(problem: Problem) -> None:
 
 
 def test_the_drift_of_a_deep_kernel_falls_with_width(problem: Problem) -> None:
-    """Between N^{−1/2}, which is proved, and N^{−1}, which is expected of smooth activations (Dyer and Gur-Ari 2020)."""
+    """Between N^{−1/2}, which is proved, and N^{−1}, which is expected of smooth activations (Dyer and Gur-Ari
+    2020).
+    """
     drifts = []
     for width in (32, 128, 512):
         found = []

@@ -112,7 +112,9 @@ def test_centred_initialisation_has_no_band() -> None:
 
 def test_same_seed_same_band_and_another_seed_another() -> None:
     part_a, part_w, f = kernels()
-    first, again, other = (Forecast.from_kernels(part_a, part_w, f, GAMMA, SCALE, samples=50, seed=s).band(0.1) for s in (1, 1, 2))
+    first, again, other = (
+        Forecast.from_kernels(part_a, part_w, f, GAMMA, SCALE, samples=50, seed=s).band(0.1) for s in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 

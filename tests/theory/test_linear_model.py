@@ -1,4 +1,6 @@
-"""The linear model against the linearised network itself: its Jacobian formed by autograd, its parameters moved step by step."""
+"""The linear model against the linearised network itself: its Jacobian formed by autograd,
+its parameters moved step by step.
+"""
 
 import math
 from collections.abc import Callable
@@ -30,7 +32,9 @@ PROBLEMS: dict[str, Callable[[int], Problem]] = {
     "soft": lambda n: poisson_1d(points=n, boundary="soft", test_points=9),
     "wave": lambda n: wave_1d(points=n, boundary="soft", boundary_points=2, test_points=9),
 }
-CASES = [pytest.param(name, n, id=f"{name}-{n}") for name in PROBLEMS for n in (4, 40)]  # fewer and more points than parameters
+CASES = [
+    pytest.param(name, n, id=f"{name}-{n}") for name in PROBLEMS for n in (4, 40)
+]  # fewer and more points than parameters
 
 
 class Simulation:
@@ -59,14 +63,19 @@ class Simulation:
     def flow(self, t: float) -> Tensor:
         P = self.J.shape[1]
         system = torch.zeros(P + 1, P + 1, dtype=torch.float64)
-        system[:P, :P], system[:P, P] = -self.J.mT @ self.J / self.n, -self.gradient(torch.zeros(P, dtype=torch.float64))
+        system[:P, :P], system[:P, P] = (
+            -self.J.mT @ self.J / self.n,
+            -self.gradient(torch.zeros(P, dtype=torch.float64)),
+        )
         return torch.from_numpy(expm(t * system.numpy()))[:P, P]
 
     def agrees(self, model: LinearModel, theta: Tensor, state, tolerance: float) -> None:
         e, u = self.e0 + self.J @ theta, self.u0 + self.J_x @ theta
         size = float(self.e0.abs().max())
         torch.testing.assert_close(state.residual, e, rtol=0, atol=tolerance * size)
-        torch.testing.assert_close(state.loss, e.square().sum() / (2 * self.n), rtol=tolerance, atol=tolerance * size**2)
+        torch.testing.assert_close(
+            state.loss, e.square().sum() / (2 * self.n), rtol=tolerance, atol=tolerance * size**2
+        )
         torch.testing.assert_close(state.u, u, rtol=0, atol=tolerance * max(1.0, float(u.abs().max())))
 
 
@@ -105,7 +114,10 @@ def test_the_end_of_training_is_least_squares() -> None:
         simulation = Simulation(problem, net, problem.test_points)
         theta = torch.from_numpy(np.linalg.lstsq(simulation.J.numpy(), -simulation.e0.numpy(), rcond=1e-12)[0])
         simulation.agrees(
-            linearise(problem, net, problem.test_points), theta, linearise(problem, net, problem.test_points).predict(math.inf), 1e-7
+            linearise(problem, net, problem.test_points),
+            theta,
+            linearise(problem, net, problem.test_points).predict(math.inf),
+            1e-7,
         )
 
 
@@ -156,7 +168,9 @@ def test_modes_fall_by_e_at_one_over_their_rate() -> None:
     law = model.descent(1e-3, 0.9)
     assert float(model.under(law).times_to()[-1]) * law.pace == pytest.approx(float(model.times_to()[-1]), rel=1e-3)
     assert math.isinf(float(model.under(model.descent(1.1)).times_to()[0]))
-    zero = linearise(Problem([Block(0.0 * identity(1), torch.rand(2, 1, dtype=torch.float64), 1.0)]), TwoLayer(1, 4, "tanh"))
+    zero = linearise(
+        Problem([Block(0.0 * identity(1), torch.rand(2, 1, dtype=torch.float64), 1.0)]), TwoLayer(1, 4, "tanh")
+    )
     assert zero.times_to().tolist() == [math.inf, math.inf]
 
 
@@ -164,7 +178,9 @@ def test_modes_fall_by_e_at_one_over_their_rate() -> None:
 def test_the_kernel_of_infinite_width_is_the_limit_of_the_networks(name: str) -> None:
     """Predictions with K̂(θ⁰) and with K_γ of the same networks differ by N^(−1/2)."""
     problem, widths, gaps = PROBLEMS[name](5), (256, 4096), []
-    limit = linearise(problem, TwoLayer(1, 1, "tanh", gamma=1.0, scaling="ntk"), problem.test_points, "infinite")  # the same at every width
+    limit = linearise(
+        problem, TwoLayer(1, 1, "tanh", gamma=1.0, scaling="ntk"), problem.test_points, "infinite"
+    )  # the same at every width
     t = 5.0 / float(limit.eigenvalues[0])
     for width in widths:
         each = []
@@ -220,7 +236,9 @@ def test_the_expectation_of_a_hard_problem_starts_at_g() -> None:
 
 def test_single_precision_networks_are_linearised_in_double(device: torch.device) -> None:
     problem = PROBLEMS["regression"](4).to(torch.float32, device)
-    model = linearise(problem, TwoLayer(1, 8, "tanh").to(dtype=torch.float32, device=device), torch.rand(3, 1, device=device))
+    model = linearise(
+        problem, TwoLayer(1, 8, "tanh").to(dtype=torch.float32, device=device), torch.rand(3, 1, device=device)
+    )
     u = model.predict(1.0).u
     assert u is not None
     assert (u.dtype, u.device.type) == (torch.float64, device.type)
@@ -247,7 +265,9 @@ def test_any_module_can_be_linearised() -> None:
     problem = poisson_1d(points=5, boundary="soft", test_points=9)
     torch.manual_seed(1)
     net = model_of(
-        torch.nn.Sequential(torch.nn.Linear(1, 6), torch.nn.Tanh(), torch.nn.Linear(6, 6), torch.nn.Tanh(), torch.nn.Linear(6, 1)).double(),
+        torch.nn.Sequential(
+            torch.nn.Linear(1, 6), torch.nn.Tanh(), torch.nn.Linear(6, 6), torch.nn.Tanh(), torch.nn.Linear(6, 1)
+        ).double(),
         1,
     )
     assert problem.test_points is not None
@@ -262,6 +282,8 @@ def test_any_module_can_be_linearised() -> None:
         moved = moved - law.step / problem.points * J.mT @ (e + J @ moved)
     state = model.predict_steps(20)
     torch.testing.assert_close(state.residual, e + J @ moved, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(state.u, problem.solution(net)(problem.test_points).detach() + J_x @ moved, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        state.u, problem.solution(net)(problem.test_points).detach() + J_x @ moved, rtol=1e-10, atol=1e-10
+    )
     with pytest.raises(NotAvailableError, match="two layers"):
         linearise(problem, net, kernel="infinite")

@@ -76,7 +76,9 @@ def test_step_limit_separates_decay_from_growth() -> None:
 @pytest.mark.parametrize("k", [0, 1, 7, 1000])
 def test_descent_factors_equal_rational_arithmetic(k: int) -> None:
     eigenvalues = [1e-9, 0.3, 1 - 2.0**-30, 1.0, 1 + 2.0**-30, 1.7, 2 - 1e-9, 2.0, 2.1]
-    decay, response = (f(torch.tensor(eigenvalues, dtype=torch.float64), k, 1.0) for f in (descent_decay, descent_response))
+    decay, response = (
+        f(torch.tensor(eigenvalues, dtype=torch.float64), k, 1.0) for f in (descent_decay, descent_response)
+    )
     for eigenvalue, r, c in zip(eigenvalues, decay.tolist(), response.tolist(), strict=True):
         exact = (1 - Fraction(eigenvalue)) ** k
         assert r == pytest.approx(float(exact), rel=2e-13, abs=1e-300)
@@ -86,7 +88,9 @@ def test_descent_factors_equal_rational_arithmetic(k: int) -> None:
 def test_flow_response_keeps_its_digits_at_slow_modes() -> None:
     """φ₁(λ, t) = t(1 − λt/2 + …), and t itself at λ = 0."""
     response = flow_response(torch.tensor([0.0, 1e-14, 1e-9], dtype=torch.float64), 3.0)
-    assert torch.allclose(response, torch.tensor([3.0, 3 - 4.5e-14, 3 - 4.5e-9], dtype=torch.float64), rtol=1e-15, atol=0)
+    assert torch.allclose(
+        response, torch.tensor([3.0, 3 - 4.5e-14, 3 - 4.5e-9], dtype=torch.float64), rtol=1e-15, atol=0
+    )
 
 
 def test_small_steps_of_descent_are_flow() -> None:

@@ -1,4 +1,6 @@
-"""Lipschitz constants of the Jacobian: never below what is seen in the ball, and not far above it where the ball is small."""
+"""Lipschitz constants of the Jacobian: never below what is seen in the ball,
+and not far above it where the ball is small.
+"""
 
 import pytest
 import torch
@@ -9,12 +11,19 @@ from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.kernels.closed_form import kernel_factor
 from pinn_ntk.networks.derivative_bounds import unbounded
 from pinn_ntk.networks.features import System, jacobian_columns
-from pinn_ntk.theory.lipschitz import curvature_bound, curvature_norms, gradient_norms, gradient_parts, jacobian_lipschitz
+from pinn_ntk.theory.lipschitz import (
+    curvature_bound,
+    curvature_norms,
+    gradient_norms,
+    gradient_parts,
+    jacobian_lipschitz,
+)
 
 LIPSCHITZ = [
     case
     for case in CASES
-    if case.values[2] <= 2 and not unbounded(ACTIVATIONS[case.values[1]], OPERATORS[case.values[0]](case.values[2]).order)
+    if case.values[2] <= 2
+    and not unbounded(ACTIVATIONS[case.values[1]], OPERATORS[case.values[0]](case.values[2]).order)
 ]
 
 
@@ -64,13 +73,18 @@ SOME = [c for c in LIPSCHITZ if c.values[2] == 2 and c.values[1] in ("tanh", "ge
 
 @pytest.mark.parametrize(("name", "activation", "d"), SOME)
 def test_jacobian_lipschitz_sandwich(name, activation, d):
-    """Random pairs of the ball are never further apart than L allows; one neuron, moved the worst way, reaches a fair share of L."""
+    """Random pairs of the ball are never further apart than L allows; one neuron, moved the worst way,
+    reaches a fair share of L.
+    """
     network, problem = network_of(activation, d, width=12), problem_of(name, d)
     system, start, radius = problem.system(network), network.weights, 0.05
     bound, generator = jacobian_lipschitz(system, start, radius), torch.Generator().manual_seed(1)
     best = 0.0
     for k in range(60):
-        da, dw = torch.randn(12, generator=generator).double(), torch.randn(12, network.inputs, generator=generator).double()
+        da, dw = (
+            torch.randn(12, generator=generator).double(),
+            torch.randn(12, network.inputs, generator=generator).double(),
+        )
         if k % 2:  # one neuron alone
             mask = torch.zeros(12, dtype=torch.float64)
             mask[k // 2 % 12] = 1.0
@@ -85,7 +99,9 @@ def test_jacobian_lipschitz_sandwich(name, activation, d):
 def test_constant_of_one_neuron_is_the_norm_of_its_derivative():
     """‖[Gω | αG + aHω]‖ over unit (α, ω), for scalar g, h: the larger singular value of [[g, 0], [t, g]]."""
     g, t = torch.tensor([0.7, 2.0, 0.0]).double(), torch.tensor([0.3, 5.0, 1.5]).double()
-    exact = torch.stack([torch.linalg.matrix_norm(torch.tensor([[a, 0.0], [b, a]]).double(), 2) for a, b in zip(g, t, strict=True)])
+    exact = torch.stack(
+        [torch.linalg.matrix_norm(torch.tensor([[a, 0.0], [b, a]]).double(), 2) for a, b in zip(g, t, strict=True)]
+    )
     assert torch.allclose(module._neuron_constant(t, g, torch.ones(3).double(), 0.0), exact)
 
 

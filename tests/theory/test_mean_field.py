@@ -1,4 +1,6 @@
-"""Mean field: the potential is a first variation, the excess of the loss an expectation, distances those of known laws."""
+"""Mean field: the potential is a first variation, the excess of the loss an expectation,
+distances those of known laws.
+"""
 
 import math
 
@@ -25,7 +27,9 @@ from pinn_ntk.theory.mean_field import (
 )
 
 
-def normal(count: int, dim: int, seed: int, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Tensor:
+def normal(
+    count: int, dim: int, seed: int, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((count, dim))).to(device=device, dtype=dtype)
 
 
@@ -52,7 +56,9 @@ def test_the_potential_is_the_first_variation_of_the_loss(name: str, activation:
 
 @pytest.mark.parametrize(("name", "activation"), [("identity", "relu"), ("identity", "tanh"), ("laplacian", "relu3")])
 @pytest.mark.parametrize("gamma", [1.0, 0.5])
-def test_the_loss_at_the_start_exceeds_its_limit_by_the_trace_of_the_kernel(name: str, activation: str, gamma: float) -> None:
+def test_the_loss_at_the_start_exceeds_its_limit_by_the_trace_of_the_kernel(
+    name: str, activation: str, gamma: float
+) -> None:
     problem, width, count = problem_of(name, 1), 6, 4000
     a, w = draw(width * count, 2, gamma, "lecture", 0)
     zero = torch.zeros(count, width, dtype=a.dtype)
@@ -135,7 +141,11 @@ def test_free_energy_is_least_at_the_gaussian_of_variance_T_over_kappa() -> None
 
 def test_what_cannot_be_compared_is_refused() -> None:
     x, y = normal(5, 3, 0), normal(4, 3, 0)
-    for wrong in (lambda: wasserstein(x, y), lambda: coupled_distance(x, y), lambda: sliced_wasserstein(x, normal(5, 2, 0))):
+    for wrong in (
+        lambda: wasserstein(x, y),
+        lambda: coupled_distance(x, y),
+        lambda: sliced_wasserstein(x, normal(5, 2, 0)),
+    ):
         with pytest.raises(ValueError, match="got .*, expected|got shapes"):
             wrong()
     with pytest.raises(ValueError, match="directions: got 0"):

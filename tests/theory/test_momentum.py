@@ -1,4 +1,6 @@
-"""Momentum mode by mode: the closed form against the recursion in exact arithmetic, against torch.optim.SGD, and at its limits."""
+"""Momentum mode by mode: the closed form against the recursion in exact arithmetic, against torch.optim.SGD,
+and at its limits.
+"""
 
 import math
 from fractions import Fraction
@@ -28,7 +30,22 @@ def critical(beta: float, nesterov: bool) -> float:
 def speeds(beta: float, nesterov: bool) -> Tensor:
     """s = τλ: none, tiny, below, at and above critical damping, turning, and about the stability limit."""
     meet, last = critical(beta, nesterov), limit(beta, nesterov)
-    few = [0.0, 1e-16, 1e-9, 0.4 * meet, meet, 1.5 * meet, 0.3, 0.7, 1.0, 1 - 2.0**-30, 1.2, 0.99 * last, last, 1.01 * last]
+    few = [
+        0.0,
+        1e-16,
+        1e-9,
+        0.4 * meet,
+        meet,
+        1.5 * meet,
+        0.3,
+        0.7,
+        1.0,
+        1 - 2.0**-30,
+        1.2,
+        0.99 * last,
+        last,
+        1.01 * last,
+    ]
     near = [meet * (1 + sign * 10.0**-p) for p in (4, 8, 12, 16) for sign in (-1, 1)]
     return torch.tensor([*few, *near], dtype=torch.float64)
 
@@ -92,8 +109,12 @@ def product(A: list[list[Fraction]], B: list[list[Fraction]]) -> list[list[Fract
 def test_without_momentum_it_is_gradient_descent(k: int) -> None:
     s = torch.tensor([0.0, 1e-12, 0.3, 1.0, 1.7, 1.99, 2.0, 2.1], dtype=torch.float64)
     for nesterov in (False, True):
-        torch.testing.assert_close(momentum_decay(s, k, 1.0, 0.0, nesterov), descent_decay(s, k, 1.0), rtol=1e-12, atol=1e-15)
-        torch.testing.assert_close(momentum_response(s, k, 1.0, 0.0, nesterov), descent_response(s, k, 1.0), rtol=1e-12, atol=1e-15)
+        torch.testing.assert_close(
+            momentum_decay(s, k, 1.0, 0.0, nesterov), descent_decay(s, k, 1.0), rtol=1e-12, atol=1e-15
+        )
+        torch.testing.assert_close(
+            momentum_response(s, k, 1.0, 0.0, nesterov), descent_response(s, k, 1.0), rtol=1e-12, atol=1e-15
+        )
         torch.testing.assert_close(momentum_rate(s, 1.0, 0.0, nesterov), descent_rate(s, 1.0), rtol=1e-12, atol=1e-15)
 
 
@@ -102,9 +123,15 @@ def test_without_momentum_it_is_gradient_descent(k: int) -> None:
 @pytest.mark.parametrize("shape", [(5, 12), (12, 5)])
 def test_torch_moves_a_linear_model_the_same_way(shape: tuple[int, int], beta: float, nesterov: bool) -> None:
     n, P = shape
-    J, e0, J_x = torch.randn(n, P, dtype=torch.float64), torch.randn(n, dtype=torch.float64), torch.randn(3, P, dtype=torch.float64)
+    J, e0, J_x = (
+        torch.randn(n, P, dtype=torch.float64),
+        torch.randn(n, dtype=torch.float64),
+        torch.randn(3, P, dtype=torch.float64),
+    )
     linear = Linearisation.from_jacobian_factor(J.mT, e0)
-    law = Dynamics("nesterov" if nesterov else "heavy_ball", 0.6 * limit(beta, nesterov) / float(linear.eigenvalues.max()), beta)
+    law = Dynamics(
+        "nesterov" if nesterov else "heavy_ball", 0.6 * limit(beta, nesterov) / float(linear.eigenvalues.max()), beta
+    )
     theta = torch.zeros(P, dtype=torch.float64, requires_grad=True)
     optimiser, path = torch.optim.SGD([theta], law.step, beta, nesterov=nesterov), []
     for _ in range(61):
@@ -118,7 +145,9 @@ def test_torch_moves_a_linear_model_the_same_way(shape: tuple[int, int], beta: f
     torch.testing.assert_close(linear.loss_under(law, k), e.square().sum(1) / (2 * n), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(linear.mode_losses_under(law, k).sum(1), linear.loss_under(law, k))
     start = torch.ones(3, dtype=torch.float64)
-    torch.testing.assert_close(linear.at_under(J_x @ J.mT / n, start, law, k), start + moved @ J_x.mT, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        linear.at_under(J_x @ J.mT / n, start, law, k), start + moved @ J_x.mT, rtol=1e-12, atol=1e-12
+    )
 
 
 @METHODS

@@ -1,4 +1,6 @@
-"""What is said before the first step: the forecast's expectation and the kernels it is made of, for every initialisation and scaling."""
+"""What is said before the first step: the forecast's expectation and the kernels it is made of,
+for every initialisation and scaling.
+"""
 
 import math
 
@@ -15,7 +17,9 @@ from pinn_ntk.theory.prediction import Prediction, predict, shared_prediction
 
 def problem() -> Problem:
     inside = Block(laplacian(1) + 2.0 * identity(1), points(3, 1), lambda x: torch.sin(3.0 * x[:, 0]))
-    return Problem([inside, Block(identity(1), torch.tensor([[0.0], [1.0]], dtype=torch.float64), 0.2, name="ends", weight=3.0)])
+    return Problem(
+        [inside, Block(identity(1), torch.tensor([[0.0], [1.0]], dtype=torch.float64), 0.2, name="ends", weight=3.0)]
+    )
 
 
 @pytest.mark.parametrize("init", ["lecture", "uniform", "centred"])
@@ -23,7 +27,9 @@ def problem() -> Problem:
 def test_expected_initial_loss_is_the_mean_over_seeds(init: str, scaling: str) -> None:
     """E R_S(θ⁰) = (‖f‖² + s²Nγ² tr K^(a))/(2n), exact at every width."""
     gamma = 0.3 if scaling == "sum" else 1.0
-    losses = [problem().loss(TwoLayer(1, 20, "tanh", gamma=gamma, init=init, scaling=scaling, seed=s)) for s in range(400)]
+    losses = [
+        problem().loss(TwoLayer(1, 20, "tanh", gamma=gamma, init=init, scaling=scaling, seed=s)) for s in range(400)
+    ]
     sample = torch.tensor(losses, dtype=torch.float64)
     prediction = predict(problem(), TwoLayer(1, 20, "tanh", gamma=gamma, init=init, scaling=scaling))
     assert prediction.lazy is not None
@@ -45,7 +51,8 @@ def test_rates_of_the_forecast_are_those_of_the_mean_kernel(init: str) -> None:
 def test_row_weights_enter_the_bound_M() -> None:
     net = TwoLayer(1, 50, "relu3")
     plain, heavy = (
-        predict(Problem([Block(laplacian(1), points(3, 1), 1.0), Block(identity(1), points(1, 1), 0.0, "v", w)]), net) for w in (1.0, 900.0)
+        predict(Problem([Block(laplacian(1), points(3, 1), 1.0), Block(identity(1), points(1, 1), 0.0, "v", w)]), net)
+        for w in (1.0, 900.0)
     )
     bounds = [p.guarantee.premises.M for p in (plain, heavy) if p.guarantee is not None]
     assert bounds == pytest.approx([2.0, 60.0])
@@ -79,10 +86,17 @@ def test_linearised_solution_starts_at_the_network() -> None:
 
 def test_what_seeds_share_is_what_each_would_find_alone() -> None:
     one, other = (TwoLayer(1, 50, "relu3", seed=s) for s in (0, 1))
-    alone, together = predict(problem(), other), predict(problem(), other, shared=shared_prediction(problem(), one), fields=False)
+    alone, together = (
+        predict(problem(), other),
+        predict(problem(), other, shared=shared_prediction(problem(), one), fields=False),
+    )
     assert alone.guarantee is not None
     assert together.guarantee == alone.guarantee
-    assert (together.initial_loss, together.cut_time, together.verdict) == (alone.initial_loss, alone.cut_time, alone.verdict)
+    assert (together.initial_loss, together.cut_time, together.verdict) == (
+        alone.initial_loss,
+        alone.cut_time,
+        alone.verdict,
+    )
     torch.testing.assert_close(together.linear.eigenvalues, alone.linear.eigenvalues)
     assert together.lazy is not None and alone.lazy is not None
     torch.testing.assert_close(together.lazy.forecast.drawn, alone.lazy.forecast.drawn)

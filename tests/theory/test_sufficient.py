@@ -1,4 +1,6 @@
-"""The theorem's own width: sufficient for the network that is drawn, the published ones, and refused where there is none."""
+"""The theorem's own width: sufficient for the network that is drawn, the published ones,
+and refused where there is none.
+"""
 
 import pytest
 
@@ -72,5 +74,7 @@ def test_what_does_not_fit_is_refused_with_the_width(monkeypatch: pytest.MonkeyP
         sufficient_width(given_points(points=points), relu(1, True))
     assert available_bytes("cpu") > 0
     monkeypatch.setattr(sufficient, "available_bytes", lambda _: 1 << 20)
-    with pytest.raises(ValueError, match=r"width: the theorem asks for N = 1.43e\+04 neurons.*0.000977 GiB are available"):
+    with pytest.raises(
+        ValueError, match=r"width: the theorem asks for N = 1.43e\+04 neurons.*0.000977 GiB are available"
+    ):
         sufficient_width(given_points(points=[1]), relu(1))

@@ -21,13 +21,22 @@ def arc_cosine(x: Tensor) -> Tensor:
 
 
 def laplace(x: Tensor, bias: bool) -> Tensor:
-    """K^(a)_ij = E Q²(wᵀx)₊(wᵀx')₊ of Δ(ReLU³/6) in the plane, Q = w₁² with bias, |w|² without: E r⁶ = 48 times an integral over an arc."""
+    """K^(a)_ij = E Q²(wᵀx)₊(wᵀx')₊ of Δ(ReLU³/6) in the plane, Q = w₁² with bias, |w|² without:
+    E r⁶ = 48 times an integral over an arc.
+    """
     angle, r = torch.atan2(x[:, 1], x[:, 0]), torch.linalg.norm(x, dim=1)
-    lower, upper = torch.maximum(angle[:, None], angle) - math.pi / 2, torch.minimum(angle[:, None], angle) + math.pi / 2
+    lower, upper = (
+        torch.maximum(angle[:, None], angle) - math.pi / 2,
+        torch.minimum(angle[:, None], angle) + math.pi / 2,
+    )
     nodes, weights = (torch.from_numpy(v) for v in np.polynomial.legendre.leggauss(40))
     half = (upper - lower).clamp(min=0) / 2
     theta = (upper + lower)[..., None] / 2 + half[..., None] * nodes
-    values = torch.cos(theta - angle[:, None, None]) * torch.cos(theta - angle[None, :, None]) * (torch.cos(theta) ** 4 if bias else 1.0)
+    values = (
+        torch.cos(theta - angle[:, None, None])
+        * torch.cos(theta - angle[None, :, None])
+        * (torch.cos(theta) ** 4 if bias else 1.0)
+    )
     return 48 / (2 * math.pi) * torch.outer(r, r) * half * (values @ weights)
 
 
@@ -72,7 +81,9 @@ def test_least_width_of_regression_has_reference_digits(x: Tensor, digits: str, 
     assert least.terms.binding == binding
 
 
-@pytest.mark.parametrize(("x", "bias", "digits"), [(e_i(2), False, "1.6e+15"), (inner(10), True, "3.2e+27"), (closed(10), True, "1.4e+27")])
+@pytest.mark.parametrize(
+    ("x", "bias", "digits"), [(e_i(2), False, "1.6e+15"), (inner(10), True, "3.2e+27"), (closed(10), True, "1.4e+27")]
+)
 def test_least_width_of_the_laplacian_has_reference_digits(x: Tensor, bias: bool, digits: str) -> None:
     least = reference(PDE, x, laplace(x, bias))
     assert f"{least.width:.1e}" == digits
@@ -97,13 +108,17 @@ def test_least_width_is_the_last_crossing_over_all_integers(theorem: Theorem, ga
 
 
 def test_first_crossing_is_not_the_last() -> None:
-    """γ = 0.5, PDE: some N below the least width satisfies N ≥ RHS(N), so a search upwards from 1 would stop too early."""
+    """γ = 0.5, PDE: some N below the least width satisfies N ≥ RHS(N),
+    so a search upwards from 1 would stop too early.
+    """
     found = False
     for lambda_s in np.geomspace(1e5, 1e8, 600):
         premises = Premises(PDE, 2, 1, float(lambda_s), 0.9)
         least = least_width(premises, 0.5, 1e-6, 300.0)
         below = range(1, min(int(least.width), 400))
-        found |= any(width_terms(premises, N, expected_initial_loss(1e-6, 300.0, 2, 0.5, N)).largest <= N for N in below)
+        found |= any(
+            width_terms(premises, N, expected_initial_loss(1e-6, 300.0, 2, 0.5, N)).largest <= N for N in below
+        )
     assert found
 
 

@@ -1,4 +1,6 @@
-"""Gradient descent and flow: the first-order facts of the dynamics, the linearisation as a limit, and every stop reason."""
+"""Gradient descent and flow: the first-order facts of the dynamics, the linearisation as a limit,
+and every stop reason.
+"""
 
 import math
 from dataclasses import replace
@@ -65,7 +67,9 @@ def test_the_stability_limit_is_where_one_step_factors_reach_minus_one() -> None
     top = vectors[:, -1]
     target = problem.residual(net) + problem.target - 1e-4 * top
     parts = [target[problem.slices[b.name]] / s for b, s in zip(problem.blocks, problem.row_scales, strict=True)]
-    shifted = Problem([Block(b.operator, b.x, part, b.name, b.weight) for b, part in zip(problem.blocks, parts, strict=True)])
+    shifted = Problem(
+        [Block(b.operator, b.x, part, b.name, b.weight) for b, part in zip(problem.blocks, parts, strict=True)]
+    )
     for fraction in (0.99, 1.01):
         state = last(gradient_descent(net, shifted, fraction, 1))
         factor = float(top @ state.residual) / 1e-4
@@ -80,7 +84,9 @@ def jacobian(net: TwoLayer, rows) -> torch.Tensor:
 
 @pytest.mark.parametrize("n", [4, 60])
 def test_linearised_prediction_is_the_simulation_of_the_linearised_network(n: int) -> None:
-    """h₀ + J(θ − θ₀) with J from autograd, trained by plain iteration and by the matrix exponential, for n < P and n > P."""
+    """h₀ + J(θ − θ₀) with J from autograd, trained by plain iteration and by the matrix exponential,
+    for n < P and n > P.
+    """
     problem = Problem([Block(laplacian(1) + 2.0 * identity(1), points(n, 1), lambda x: torch.sin(3 * x[:, 0]))])
     net, x = TwoLayer(1, 12, "tanh"), points(7, 1, seed=3)
     e0, J, J_x = problem.residual(net), jacobian(net, problem.rows()), jacobian(net, (identity(1).rows(x),))
@@ -93,7 +99,9 @@ def test_linearised_prediction_is_the_simulation_of_the_linearised_network(n: in
     torch.testing.assert_close(linear.residual_after(300, tau), e0 + J @ moved, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(linear.at_after(cross, start, 300, tau), start + J_x @ moved, rtol=1e-10, atol=1e-10)
     time = 300 * tau
-    torch.testing.assert_close(linear.residual(time), torch.linalg.matrix_exp(-time / n * J @ J.mT) @ e0, rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(
+        linear.residual(time), torch.linalg.matrix_exp(-time / n * J @ J.mT) @ e0, rtol=1e-9, atol=1e-10
+    )
 
 
 def test_wide_lazy_networks_follow_their_linearisation() -> None:
@@ -166,7 +174,10 @@ def test_row_22_every_stop_reason_has_its_name() -> None:
     assert last(gradient_descent(net, problem, 0.5, 3)).status is Status.MAX_STEPS
     assert last(gradient_descent(net, problem, 0.5, 100, stop=StopRule(tolerance=1e9))).status is Status.CONVERGED
     assert last(gradient_descent(net, problem, 30.0, 1000, stop=StopRule(divergence=1e3))).status is Status.DIVERGED
-    assert last(gradient_descent(net, problem, 1e-9, 1000, stop=StopRule(window=5, stagnation=1e-3))).status is Status.STAGNATED
+    assert (
+        last(gradient_descent(net, problem, 1e-9, 1000, stop=StopRule(window=5, stagnation=1e-3))).status
+        is Status.STAGNATED
+    )
     linear = TwoLayer(1, 5, "softplus")
     states = list(gradient_descent(linear, problem, 1e300, 50, absolute=True, stop=StopRule(divergence=math.inf)))
     assert states[-1].status is Status.NON_FINITE
@@ -231,7 +242,9 @@ def test_a_step_size_is_a_share_of_the_methods_own_limit(method, kind: str) -> N
 def test_the_limit_of_momentum_is_where_a_linear_network_starts_to_grow(method) -> None:
     """Only the coefficients of fixed functions move: the network is its own linearisation."""
     problem = Problem([Block(identity(1), points(6, 1), lambda x: torch.sin(9 * x[:, 0]))])
-    dead = replace(ACTIVATIONS["tanh"], name="nothing", jet=lambda z, k: tuple(torch.zeros_like(z) for _ in range(k + 1)))
+    dead = replace(
+        ACTIVATIONS["tanh"], name="nothing", jet=lambda z, k: tuple(torch.zeros_like(z) for _ in range(k + 1))
+    )
     net = TwoLayer(1, 1, dead, extra=tuple(lambda x, p=p: x[:, 0] ** p for p in range(4)))
     losses = {f: [s.loss for s in method(net, problem, f, 3000, momentum=0.7)] for f in (0.99, 1.01)}
     assert losses[0.99][-1] < losses[0.99][0]
@@ -243,7 +256,9 @@ def test_the_limit_of_momentum_is_where_a_linear_network_starts_to_grow(method) 
 
 def test_without_momentum_nothing_changes() -> None:
     problem, net = problem_of("identity", 1), network_of("tanh", 1)
-    plain, zero = (last(gradient_descent(net, problem, 0.5, 20, **o)) for o in ({}, {"momentum": 0.0, "nesterov": True}))
+    plain, zero = (
+        last(gradient_descent(net, problem, 0.5, 20, **o)) for o in ({}, {"momentum": 0.0, "nesterov": True})
+    )
     assert zero.dynamics == plain.dynamics
     assert torch.equal(zero.residual, plain.residual)
     with pytest.raises(ValueError, match="momentum"):

@@ -11,10 +11,25 @@ from pinn_ntk.networks.two_layer import TwoLayer, draw
 from pinn_ntk.operators.library import identity
 from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.training.descent import gradient_descent, step_limit
-from pinn_ntk.training.ensemble import EnsembleState, batch_size, member_network, residual_tracker, step_limits, train_ensemble
+from pinn_ntk.training.ensemble import (
+    EnsembleState,
+    batch_size,
+    member_network,
+    residual_tracker,
+    step_limits,
+    train_ensemble,
+)
 from pinn_ntk.training.ensemble_states import stacked
 from pinn_ntk.training.states import Status, StopRule
-from pinn_ntk.training.trackers import History, KernelTracker, displacement_tracker, error_tracker, loss_tracker, track, tracked_steps
+from pinn_ntk.training.trackers import (
+    History,
+    KernelTracker,
+    displacement_tracker,
+    error_tracker,
+    loss_tracker,
+    track,
+    tracked_steps,
+)
 
 STEPS = 60
 
@@ -22,7 +37,8 @@ STEPS = 60
 def single(net: TwoLayer, problem: Problem, stop: StopRule | None = None, **options: object) -> History:
     """The run of one network, as an experiment tracks it."""
     trackers = [loss_tracker(problem), displacement_tracker, error_tracker(problem), KernelTracker(problem)]
-    return track(gradient_descent(net, problem, steps=STEPS, stop=stop, **options), trackers, tracked_steps(STEPS))  # type: ignore[arg-type]
+    states = gradient_descent(net, problem, steps=STEPS, stop=stop, **options)
+    return track(states, trackers, tracked_steps(STEPS))
 
 
 def assert_same(one: History, other: History, rtol: float = 1e-12) -> None:
@@ -48,7 +64,9 @@ def with_solution(problem: Problem) -> Problem:
 
 
 @pytest.mark.parametrize("name", ["identity", "full", "hard", "heat", "paired"])
-@pytest.mark.parametrize("options", [{}, {"init": "centred", "scaling": "ntk"}, {"init": "uniform", "bias": False}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"init": "centred", "scaling": "ntk"}, {"init": "uniform", "bias": False}], ids=str
+)
 def test_every_member_is_the_single_run_of_its_seed(name: str, options: dict) -> None:
     problem, net = with_solution(problem_of(name, 2)), network_of("tanh", 2, width=40, **options)
     histories = train_ensemble(net, problem, [3, 1, 7], steps=STEPS, chunk=2)
@@ -133,7 +151,9 @@ def test_kernels_that_are_zero_or_not_finite_leave_one_state() -> None:
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_with_momentum_every_member_is_the_single_run_of_its_seed(nesterov: bool) -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2, width=40)
-    for seed, history in enumerate(train_ensemble(net, problem, range(3), steps=STEPS, momentum=0.7, nesterov=nesterov)):
+    for seed, history in enumerate(
+        train_ensemble(net, problem, range(3), steps=STEPS, momentum=0.7, nesterov=nesterov)
+    ):
         assert_same(single(member_network(net, seed), problem, momentum=0.7, nesterov=nesterov), history)
         assert history.dynamics == history.final.dynamics
 
@@ -147,7 +167,12 @@ def test_momentum_is_the_recursion_of_torch(nesterov: bool) -> None:
     n = problem.points
     for expected in history.losses:
         optimizer.zero_grad()
-        e = torch.cat([s * (b.operator.apply(trained, b.x) - b.target) for s, b in zip(problem.row_scales, problem.blocks, strict=True)])
+        e = torch.cat(
+            [
+                s * (b.operator.apply(trained, b.x) - b.target)
+                for s, b in zip(problem.row_scales, problem.blocks, strict=True)
+            ]
+        )
         loss = e @ e / (2 * n)
         assert loss.item() == pytest.approx(expected, rel=1e-11)
         loss.backward()
@@ -168,7 +193,13 @@ def test_momentum_survives_members_that_leave() -> None:
 def test_trackers_of_ones_own_become_columns_and_arrays() -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2)
     histories = train_ensemble(
-        net, problem, range(2), steps=4, tracked=[2], trackers=[residual_tracker, lambda s: {"twice": 2 * s.loss}], kernel=False
+        net,
+        problem,
+        range(2),
+        steps=4,
+        tracked=[2],
+        trackers=[residual_tracker, lambda s: {"twice": 2 * s.loss}],
+        kernel=False,
     )
     for history in histories:
         assert history.columns["step"].tolist() == [0, 2, 4]

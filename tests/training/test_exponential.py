@@ -1,4 +1,6 @@
-"""Exponential Euler steps: exact where the kernel stands still, of first order elsewhere, and the flow of an explicit integrator."""
+"""Exponential Euler steps: exact where the kernel stands still, of first order elsewhere,
+and the flow of an explicit integrator.
+"""
 
 import math
 
@@ -29,7 +31,11 @@ def modes_of(system, weights) -> Modes:
 
 def test_response_and_decay_of_a_diagonal_kernel() -> None:
     rates = torch.tensor([[0.0, 0.5, 40.0]], dtype=torch.float64)
-    modes, e, h = Modes(rates, torch.eye(3, dtype=torch.float64)[None]), torch.ones(1, 3, dtype=torch.float64), torch.tensor([2.0]).double()
+    modes, e, h = (
+        Modes(rates, torch.eye(3, dtype=torch.float64)[None]),
+        torch.ones(1, 3, dtype=torch.float64),
+        torch.tensor([2.0]).double(),
+    )
     assert modes.decayed(e, h)[0].tolist() == pytest.approx([1.0, math.exp(-1.0), math.exp(-80.0)])
     assert modes.response(e, h)[0].tolist() == pytest.approx([2.0, (1 - math.exp(-1.0)) / 0.5, 1 / 40.0])
     torch.testing.assert_close(e - rates * modes.response(e, h), modes.decayed(e, h))
@@ -38,12 +44,16 @@ def test_response_and_decay_of_a_diagonal_kernel() -> None:
 def test_the_error_of_a_step_is_of_second_order() -> None:
     _, _, system, weights = ensemble(32)
     e, modes = residual(system, weights), modes_of(system, weights)
-    errors = [exponential_step(system, weights, e, modes, torch.full((3,), h, dtype=torch.float64))[2] for h in (1e-3, 5e-4)]
+    errors = [
+        exponential_step(system, weights, e, modes, torch.full((3,), h, dtype=torch.float64))[2] for h in (1e-3, 5e-4)
+    ]
     assert torch.log2(errors[0] / errors[1]).tolist() == pytest.approx([2.0] * 3, abs=0.15)
 
 
 def test_a_wide_network_needs_few_steps_for_a_stiff_kernel() -> None:
-    """At N = 16384 and γ = 1/√N the kernel hardly moves: e(t) = U e^{−Λt}Uᵀe₀ in a dozen rounds, where explicit steps number λ_max t."""
+    """At N = 16384 and γ = 1/√N the kernel hardly moves: e(t) = U e^{−Λt}Uᵀe₀ in a dozen rounds,
+    where explicit steps number λ_max t.
+    """
     _, _, system, weights = ensemble(1 << 14, count=1)
     modes, rounds = modes_of(system, weights), []
     end = 2.0 / modes.rates[:, 0]
@@ -68,7 +78,9 @@ def test_the_flow_is_that_of_an_explicit_integrator() -> None:
         return state.members == 1  # ends at once: only the others go on
 
     start = problem.loss(nets[1])
-    assert len(exponential_flow(system, weights, torch.full((3,), 0.5, dtype=torch.float64), ended, tolerance=1e-3)) == 0
+    assert (
+        len(exponential_flow(system, weights, torch.full((3,), 0.5, dtype=torch.float64), ended, tolerance=1e-3)) == 0
+    )
     assert last[1] == pytest.approx(start)
     for k in (0, 2):
         exact = list(gradient_flow(nets[k], problem, [0.0, 0.5]))[-1].loss
@@ -77,5 +89,7 @@ def test_the_flow_is_that_of_an_explicit_integrator() -> None:
 
 def test_members_that_do_not_get_there_are_named() -> None:
     _, _, system, weights = ensemble(16)
-    left = exponential_flow(system, weights, torch.full((3,), 1e9, dtype=torch.float64), lambda s: s.members == 2, most=2)
+    left = exponential_flow(
+        system, weights, torch.full((3,), 1e9, dtype=torch.float64), lambda s: s.members == 2, most=2
+    )
     assert left.tolist() == [0, 1]

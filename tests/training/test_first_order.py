@@ -36,7 +36,9 @@ def loss_by_autograd(problem: Problem, net: TwoLayer) -> torch.Tensor:
         if rows.b is not None:
             value = value + (rows.b * slope).sum(1)
         if rows.order == 2:
-            hessian = torch.stack([torch.autograd.grad(slope[:, j].sum(), x, create_graph=True)[0] for j in range(x.shape[1])], 2)
+            hessian = torch.stack(
+                [torch.autograd.grad(slope[:, j].sum(), x, create_graph=True)[0] for j in range(x.shape[1])], 2
+            )
             value = value + (rows.second_order() * hessian).sum((1, 2))
         total = total + block.weight / (2 * len(block)) * ((value - block.target) ** 2).sum()
     return total
@@ -66,7 +68,9 @@ def test_one_batch_without_momentum_is_gradient_descent() -> None:
     whole = list(sgd(net, problem, 0.4, 15, batch_size=problem.points))
     for ours, theirs in zip(whole, gradient_descent(net, problem, 0.4, 15), strict=True):
         torch.testing.assert_close(ours.weights.dw, theirs.weights.dw, rtol=1e-11, atol=1e-14)
-        assert (ours.loss, ours.time, ours.gradient_norm) == pytest.approx((theirs.loss, theirs.time, theirs.gradient_norm), rel=1e-11)
+        assert (ours.loss, ours.time, ours.gradient_norm) == pytest.approx(
+            (theirs.loss, theirs.time, theirs.gradient_norm), rel=1e-11
+        )
 
 
 def test_one_batch_with_momentum_is_the_heavy_ball() -> None:
@@ -91,7 +95,9 @@ class Given:
 
 @pytest.mark.parametrize(("sizes", "count"), [((4, 2), 2), ((3, 1), 2), ((3, 2), 3), ((2, 1, 1), 3)])
 def test_the_expected_gradient_of_every_batch_is_the_full_one(sizes: tuple[int, ...], count: int) -> None:
-    """Over all orders of the rows, and over u: the dealing changes at multiples of 1/count only, so the midpoints are all there is."""
+    """Over all orders of the rows, and over u: the dealing changes at multiples of 1/count only,
+    so the midpoints are all there is.
+    """
     x = points(sum(sizes), 1)
     starts = np.cumsum((0, *sizes))
     blocks = [
@@ -108,7 +114,9 @@ def test_the_expected_gradient_of_every_batch_is_the_full_one(sizes: tuple[int, 
         for offsets in itertools.product(middles, repeat=len(sizes)):
             dealt = batches(sizes, count, Given(list(offsets), list(orders)))  # type: ignore[arg-type]
             assert sorted(np.concatenate(dealt).tolist()) == list(range(n))
-            grads = torch.stack([count / n * sum((single[i] for i in rows), torch.zeros_like(full[1])) for rows in dealt])
+            grads = torch.stack(
+                [count / n * sum((single[i] for i in rows), torch.zeros_like(full[1])) for rows in dealt]
+            )
             torch.testing.assert_close(grads.mean(0), full[1], rtol=1e-12, atol=1e-13)
             expected, trials = expected + grads, trials + 1
     for gradient in expected / trials:

@@ -1,4 +1,6 @@
-"""Levenberg–Marquardt: its Jacobian is the kernel's, its steps are least squares, its last steps quadratic, and its ends have names."""
+"""Levenberg–Marquardt: its Jacobian is the kernel's, its steps are least squares, its last steps quadratic,
+and its ends have names.
+"""
 
 import math
 from collections.abc import Iterable
@@ -53,7 +55,9 @@ def test_the_jacobian_is_that_of_central_differences(name: str) -> None:
         delta = torch.zeros(J.shape[1], dtype=torch.float64)
         delta[j] = step
         moves = [sign * delta for sign in (1.0, -1.0)]
-        ahead, behind = (problem.residual(net.with_weights(net.weights.moved(m[:3], m[3:12].reshape(3, 3), m[12:]))) for m in moves)
+        ahead, behind = (
+            problem.residual(net.with_weights(net.weights.moved(m[:3], m[3:12].reshape(3, 3), m[12:]))) for m in moves
+        )
         torch.testing.assert_close((ahead - behind) / (2 * step), J[:, j], rtol=1e-6, atol=1e-6 * float(J.abs().max()))
 
 
@@ -72,7 +76,9 @@ def test_both_forms_solve_the_stacked_least_squares_problem(shape: tuple[int, in
     n, parameters = shape
     J, e = spread(n, parameters, 8.0)
     stacked = torch.cat([J, math.sqrt(n * mu) * torch.eye(parameters, dtype=torch.float64)])
-    exact = torch.linalg.lstsq(stacked, -torch.cat([e, e.new_zeros(parameters)])[:, None], driver="gelsd").solution[:, 0]
+    exact = torch.linalg.lstsq(stacked, -torch.cat([e, e.new_zeros(parameters)])[:, None], driver="gelsd").solution[
+        :, 0
+    ]
     for dual in (True, False):
         delta = DampedSteps(J, e, dual).step(mu)
         assert float((delta - exact).norm() / exact.norm()) < 1e-8
@@ -135,7 +141,9 @@ def test_it_finds_the_same_minimum_as_lbfgs_where_one_neuron_is_too_few() -> Non
 @pytest.mark.parametrize(("n", "width"), [(6, 20), (40, 4)])
 def test_primal_and_dual_take_the_same_steps(n: int, width: int) -> None:
     problem, net = smooth_problem(n), TwoLayer(1, width, "tanh")
-    primal, dual, auto = (list(levenberg_marquardt(net, problem, 1e-4, 5, form=form)) for form in ("primal", "dual", "auto"))
+    primal, dual, auto = (
+        list(levenberg_marquardt(net, problem, 1e-4, 5, form=form)) for form in ("primal", "dual", "auto")
+    )
     for one, other, chosen in zip(primal, dual, auto, strict=True):
         torch.testing.assert_close(one.weights.dw, other.weights.dw, rtol=1e-7, atol=1e-9)
         assert torch.equal(chosen.weights.dw, (dual if n < 3 * width else primal)[chosen.step].weights.dw)
@@ -167,7 +175,9 @@ def test_a_step_into_infinity_is_a_trial_that_failed() -> None:
 def test_any_module_takes_the_same_steps() -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2, width=6)
     module = AnyModule(_Plain(net), 2)
-    for ours, theirs in zip(levenberg_marquardt(net, problem, 1e-3, 4), levenberg_marquardt(module, problem, 1e-3, 4), strict=True):
+    for ours, theirs in zip(
+        levenberg_marquardt(net, problem, 1e-3, 4), levenberg_marquardt(module, problem, 1e-3, 4), strict=True
+    ):
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-7, abs=1e-20)
 
 

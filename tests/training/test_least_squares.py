@@ -1,4 +1,6 @@
-"""Least squares for the outer weights: one state after θ⁰, a minimum with inner weights frozen, its note telling rank and residual."""
+"""Least squares for the outer weights: one state after θ⁰, a minimum with inner weights frozen,
+its note telling rank and residual.
+"""
 
 import math
 from collections.abc import Iterable
@@ -53,7 +55,9 @@ def test_the_solution_is_the_minimum_over_the_outer_weights(n: int, width: int) 
 
 
 def test_it_solves_poisson_to_rounding_and_the_kernel_is_tracked() -> None:
-    record = run(PROBLEMS["poisson_1d"](points=64), TwoLayer(1, 200, "tanh"), Settings(optimizer="least_squares", steps=1))
+    record = run(
+        PROBLEMS["poisson_1d"](points=64), TwoLayer(1, 200, "tanh"), Settings(optimizer="least_squares", steps=1)
+    )
     columns = record.history.columns
     assert columns["relative_l2"][-1] < 1e-14
     assert list(columns["step"]) == [0.0, 1.0]

@@ -40,7 +40,9 @@ def states(method: str, start: Model, memory: Memory | None = None) -> list[tupl
     """Every state with what the method remembers there."""
     held = memory or Memory()
     found = []
-    for state in METHODS[method].states(start, problem_of("laplacian", 2, 9), steps=STEPS, memory=held, **OPTIONS[method]):
+    for state in METHODS[method].states(
+        start, problem_of("laplacian", 2, 9), steps=STEPS, memory=held, **OPTIONS[method]
+    ):
         found.append((state, Memory(held.step, [s.loss for s, _ in found], copied(held.values))))
     return found
 
@@ -48,7 +50,9 @@ def states(method: str, start: Model, memory: Memory | None = None) -> list[tupl
 def same(one: State, two: State) -> bool:
     pairs = zip(one.weights.displacement, two.weights.displacement, strict=True)
     numbers = ("step", "time", "loss", "gradient_norm", "status", "note", "step_size", "dynamics")
-    return all(torch.equal(a, b) for a, b in pairs) and all(getattr(one, name) == getattr(two, name) for name in numbers)
+    return all(torch.equal(a, b) for a, b in pairs) and all(
+        getattr(one, name) == getattr(two, name) for name in numbers
+    )
 
 
 @pytest.mark.parametrize("method", OPTIONS)

@@ -1,4 +1,6 @@
-"""What every method without a closed form owes: a first state, weights of its own, the same numbers again, names for its ends."""
+"""What every method without a closed form owes: a first state, weights of its own, the same numbers again,
+names for its ends.
+"""
 
 import math
 from collections.abc import Iterable
@@ -43,7 +45,9 @@ def test_the_first_state_is_the_start_and_states_keep_their_own_weights(name: st
     for state in states:
         assert problem.loss(state.network) == pytest.approx(state.loss, rel=1e-9, abs=1e-25)
         _, gradient = residual_and_gradient(problem.system(net), state.weights)
-        assert state.gradient_norm == pytest.approx(math.sqrt(sum(float((g * g).sum()) for g in gradient)), rel=1e-7, abs=1e-14)
+        assert state.gradient_norm == pytest.approx(
+            math.sqrt(sum(float((g * g).sum()) for g in gradient)), rel=1e-7, abs=1e-14
+        )
         assert not state.dynamics.solvable
     assert states[-1].status is Status.MAX_STEPS
     assert states[-1].loss < states[0].loss
@@ -55,7 +59,9 @@ def test_the_kernel_is_tracked_under_every_method(name: str) -> None:
     states = list(METHODS[name].states(net, problem, steps=4))
     history = track(iter(states), [KernelTracker(problem)], [0, 2, 4])
     start, end = closed_form_kernel(net, problem), closed_form_kernel(states[-1].network, problem)
-    assert history.columns["drift"][-1] == pytest.approx(float((end.total - start.total).norm() / start.total.norm()), rel=1e-10)
+    assert history.columns["drift"][-1] == pytest.approx(
+        float((end.total - start.total).norm() / start.total.norm()), rel=1e-10
+    )
     assert history.columns["drift"][-1] > 0.0
 
 

@@ -1,4 +1,6 @@
-"""Training of modules: depth 1 goes the way of the two-layer network, every method either takes a module or says why not."""
+"""Training of modules: depth 1 goes the way of the two-layer network,
+every method either takes a module or says why not.
+"""
 
 import pytest
 import torch
@@ -25,7 +27,9 @@ def test_depth_one_descends_like_the_two_layer_network(activation: str, momentum
     mine, theirs = pair(activation)
     limit = step_limit(theirs, problem)
     assert step_limit(mine, problem) == pytest.approx(limit, rel=1e-12)
-    states = [list(gradient_descent(net, problem, 0.4, 40, momentum=momentum, limit=limit))[-1] for net in (mine, theirs)]
+    states = [
+        list(gradient_descent(net, problem, 0.4, 40, momentum=momentum, limit=limit))[-1] for net in (mine, theirs)
+    ]
     torch.testing.assert_close(states[0].residual, states[1].residual, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(states[0].weights.values["a"], states[1].weights.a, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(states[0].weights.values["W.0"], states[1].weights.w, rtol=1e-10, atol=1e-10)
@@ -52,7 +56,17 @@ def test_trackers_of_a_module_have_no_part_a() -> None:
     problem, net = problem_of("laplacian", 2), AnyModule(MLP(2, 6, 2), 2)
     history = track(gradient_descent(net, problem, steps=6), [displacement_tracker, KernelTracker(problem)], [0, 3, 6])
     names = set(history.columns) | set(history.arrays)
-    assert {"max_delta", "relative_delta", "drift", "lambda_min", "lambda_max", "floor", "dissipation", "eigenvalues", "alignment"} <= names
+    assert {
+        "max_delta",
+        "relative_delta",
+        "drift",
+        "lambda_min",
+        "lambda_max",
+        "floor",
+        "dissipation",
+        "eigenvalues",
+        "alignment",
+    } <= names
     assert not [name for name in names if name.endswith(("_a", "_w"))]
     assert history.columns["drift"][0] == history.columns["max_delta"][0] == 0.0
     assert (history.columns["drift"][1:] > 0.0).all()

@@ -1,4 +1,6 @@
-"""Particles: the lecture's flow in other coordinates, gradient descent at another clock, and Langevin's stationary law."""
+"""Particles: the lecture's flow in other coordinates, gradient descent at another clock,
+and Langevin's stationary law.
+"""
 
 import math
 from collections.abc import Iterable
@@ -21,7 +23,13 @@ from pinn_ntk.training.flow import gradient_flow
 from pinn_ntk.training.particles import particle_flow
 from pinn_ntk.training.states import State, Status, StopRule
 
-EQUIVALENT = [("relu", "identity", 1), ("relu2", "identity", 2), ("relu3", "identity", 3), ("relu3", "laplacian", 3), ("relu3", "full", 3)]
+EQUIVALENT = [
+    ("relu", "identity", 1),
+    ("relu2", "identity", 2),
+    ("relu3", "identity", 3),
+    ("relu3", "laplacian", 3),
+    ("relu3", "full", 3),
+]
 
 
 def last(states: Iterable[State]) -> State:
@@ -34,7 +42,9 @@ def twins(activation: str, degree: int) -> tuple[TwoLayer, TwoLayer, float]:
     # of this seed no neuron crosses a point under ReLU: a flow that jumps there has no one solution
     field = TwoLayer(2, 8, activation, gamma=1.0, scaling="mean_field", seed=0)
     c, weights = equivalent_start(field.width, degree), field.weights
-    lecture = TwoLayer(2, 8, activation, gamma=1.0, seed=0).with_weights(replace(weights, a0=c * weights.a0, w0=c * weights.w0))
+    lecture = TwoLayer(2, 8, activation, gamma=1.0, seed=0).with_weights(
+        replace(weights, a0=c * weights.a0, w0=c * weights.w0)
+    )
     return field, lecture, c
 
 
@@ -72,13 +82,19 @@ def test_euler_without_noise_and_decay_is_gradient_descent(step: dict) -> None:
     torch.testing.assert_close(end.weights.w, twin.weights.w, rtol=1e-12, atol=1e-13)
     assert end.dynamics == twin.dynamics
     assert end.time == pytest.approx(twin.time, rel=1e-14)
-    assert (end.loss, end.gradient_norm, end.status) == (pytest.approx(twin.loss), pytest.approx(twin.gradient_norm), twin.status)
+    assert (end.loss, end.gradient_norm, end.status) == (
+        pytest.approx(twin.loss),
+        pytest.approx(twin.gradient_norm),
+        twin.status,
+    )
 
 
 def test_dt_is_mean_field_time() -> None:
     problem, net = problem_of("identity", 1), network_of("tanh", 1, width=30, scaling="mean_field")
     for method in ("euler", "adaptive"):
-        assert last(particle_flow(net, problem, dt=0.25, steps=4, method=method)).time / net.width == pytest.approx(1.0, rel=1e-14)
+        assert last(particle_flow(net, problem, dt=0.25, steps=4, method=method)).time / net.width == pytest.approx(
+            1.0, rel=1e-14
+        )
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
@@ -115,7 +131,9 @@ def silent(d: int = 1) -> Problem:
 def test_pure_decay_is_exponential() -> None:
     net = TwoLayer(1, 50, gamma=1.0, scaling="mean_field")
     start = net.weights
-    state = last(particle_flow(net, silent(), dt=0.5, steps=4, method="adaptive", weight_decay=0.7, rtol=1e-11, atol=1e-13))
+    state = last(
+        particle_flow(net, silent(), dt=0.5, steps=4, method="adaptive", weight_decay=0.7, rtol=1e-11, atol=1e-13)
+    )
     torch.testing.assert_close(state.weights.a, math.exp(-1.4) * start.a, rtol=1e-9, atol=1e-10)
     torch.testing.assert_close(state.weights.w, math.exp(-1.4) * start.w, rtol=1e-9, atol=1e-10)
 
@@ -141,7 +159,10 @@ def test_noise_without_a_potential_is_brownian() -> None:
 
 def test_a_wider_cloud_of_the_same_seed_shakes_its_first_particles_alike() -> None:
     narrow, wide = (TwoLayer(1, n, gamma=1.0, scaling="mean_field") for n in (10, 20))
-    ends = [last(particle_flow(net, silent(), dt=0.1, steps=5, temperature=1.0, noise_seed=7)).weights for net in (narrow, wide)]
+    ends = [
+        last(particle_flow(net, silent(), dt=0.1, steps=5, temperature=1.0, noise_seed=7)).weights
+        for net in (narrow, wide)
+    ]
     torch.testing.assert_close(ends[0].w, ends[1].w[:10], rtol=0, atol=0)
     other = last(particle_flow(narrow, silent(), dt=0.1, steps=5, temperature=1.0, noise_seed=8)).weights
     assert not torch.allclose(ends[0].w, other.w)
@@ -188,7 +209,9 @@ def test_every_end_has_its_name() -> None:
     assert last(particle_flow(net, silent())).status is Status.STAGNATED
     stagnant = StopRule(window=5, stagnation=1e-3)
     assert last(particle_flow(net, problem, 1e-9, steps=100, stop=stagnant)).status is Status.STAGNATED
-    assert last(particle_flow(net, problem, 1e-9, steps=100, stop=stagnant, temperature=1e-30)).status is Status.MAX_STEPS
+    assert (
+        last(particle_flow(net, problem, 1e-9, steps=100, stop=stagnant, temperature=1e-30)).status is Status.MAX_STEPS
+    )
     huge = Problem([Block(1e200 * identity(1), points(3, 1), 1.0)])
     assert last(particle_flow(net, huge)).status is Status.NON_FINITE
 
@@ -211,7 +234,9 @@ def test_device_and_dtype_stay(device: torch.device, dtype: torch.dtype) -> None
 )
 def test_a_run_judges_particles_by_the_clock_of_the_theory(options: dict, kind: str) -> None:
     problem, net = problem_of("laplacian", 1), TwoLayer(1, 400, "tanh", gamma=1.0, scaling="mean_field")
-    settings = Settings(optimizer="particle_flow", step_size=0.1, steps=4, tracked=4, forecast_draws=20, options=options)
+    settings = Settings(
+        optimizer="particle_flow", step_size=0.1, steps=4, tracked=4, forecast_draws=20, options=options
+    )
     record = run(problem, net, settings)
     assert record.history.dynamics.kind == kind
     found = {s.name: s for s in record.statements}

@@ -84,7 +84,9 @@ def test_the_gradient_tolerance_is_a_share_of_the_first_gradient() -> None:
 
 def test_a_wall_of_infinities_is_no_end() -> None:
     """σ = exp(1000z) overflows where the first trial of the line search leads; the search has to come back."""
-    steep = Activation("steep", lambda z, k: tuple(1000.0**j * torch.exp(1000.0 * z) for j in range(k + 1)), None, math.inf, "")
+    steep = Activation(
+        "steep", lambda z, k: tuple(1000.0**j * torch.exp(1000.0 * z) for j in range(k + 1)), None, math.inf, ""
+    )
     problem = Problem([Block(identity(1), points(6, 1), 3.0)])
     net = TwoLayer(1, 2, steep, gamma=1.0, seed=1)
     near = net.with_weights(replace(net.weights, w0=1e-4 * net.weights.w0))

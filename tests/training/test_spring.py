@@ -35,11 +35,15 @@ def test_the_step_is_the_proximal_least_squares_step(shape: tuple[int, int], dua
     """δ minimises ‖e + Jδ‖² + nλ‖δ − μδ₋₁‖²."""
     n, parameters = shape
     generator = torch.Generator().manual_seed(1)
-    J, e, before = (torch.randn(*s, generator=generator, dtype=torch.float64) for s in ((n, parameters), (n,), (parameters,)))
+    J, e, before = (
+        torch.randn(*s, generator=generator, dtype=torch.float64) for s in ((n, parameters), (n,), (parameters,))
+    )
     damping, momentum = 1e-3, 0.7
     root = math.sqrt(n * damping)
     stacked = torch.cat([J, root * torch.eye(parameters, dtype=torch.float64)])
-    expected = torch.linalg.lstsq(stacked, torch.cat([-e, root * momentum * before])[:, None], driver="gelsd").solution[:, 0]
+    expected = torch.linalg.lstsq(stacked, torch.cat([-e, root * momentum * before])[:, None], driver="gelsd").solution[
+        :, 0
+    ]
     torch.testing.assert_close(remembered(J, e, before, damping, momentum, dual), expected, rtol=1e-9, atol=1e-9)
 
 
@@ -51,7 +55,9 @@ def test_without_momentum_it_is_a_damped_gauss_newton_step(width: int) -> None:
     damping = 1e-4 * float((J * J).sum(0).max()) / problem.points
     for here, there in zip(states, states[1:], strict=False):
         J = jacobian(problem.system(net), here.weights)
-        torch.testing.assert_close(flat(there) - flat(here), 0.7 * DampedSteps(J, here.residual).step(damping), rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(
+            flat(there) - flat(here), 0.7 * DampedSteps(J, here.residual).step(damping), rtol=1e-9, atol=1e-11
+        )
 
 
 def test_primal_and_dual_take_the_same_steps() -> None:
@@ -74,7 +80,9 @@ def test_no_move_is_longer_than_the_norm_limit_and_the_remembered_step_is_not_cu
 
 
 def test_a_linear_residual_obeys_the_three_term_recurrence() -> None:
-    """e_{k+1} = R((1 + μ)e_k − μe_{k−1}), R = nλ(JJᵀ + nλI)⁻¹: Nesterov's extrapolation of proximal steps. A neuron a = 0, w = 0 rests."""
+    """e_{k+1} = R((1 + μ)e_k − μe_{k−1}), R = nλ(JJᵀ + nλI)⁻¹: Nesterov's extrapolation of proximal steps.
+    A neuron a = 0, w = 0 rests.
+    """
     functions = [lambda p: p[:, 0], lambda p: torch.sin(5.0 * p[:, 0]), lambda p: torch.ones_like(p[:, 0])]
     x = points(20, 1)
     problem, net = Problem([Block(identity(1), x, torch.exp(x[:, 0]))]), TwoLayer(1, 1, "tanh", extra=functions)

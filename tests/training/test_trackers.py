@@ -52,7 +52,9 @@ def test_drift_is_measured_from_the_first_kernel() -> None:
     history = track(iter(states), [KernelTracker(problem), displacement_tracker], [0, 10, 30])
     first, last = closed_form_kernel(net, problem), closed_form_kernel(states[-1].network, problem)
     assert history.columns["drift"][0] == 0.0
-    assert history.columns["drift"][-1] == pytest.approx(float((last.total - first.total).norm() / first.total.norm()), rel=1e-12)
+    assert history.columns["drift"][-1] == pytest.approx(
+        float((last.total - first.total).norm() / first.total.norm()), rel=1e-12
+    )
     assert history.columns["drift_a"][-1] == pytest.approx(float((last.a - first.a).norm()), rel=1e-12)
     assert history.columns["max_delta_w"][-1] == pytest.approx(float(states[-1].weights.dw.abs().max()))
     e = states[-1].residual
@@ -103,7 +105,8 @@ def test_eigenvalues_are_found_as_often_as_training_pays_for() -> None:
 def test_between_spectra_the_rest_is_tracked_all_the_same() -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2)
     every, some = (
-        track(gradient_descent(net, problem, steps=8), [KernelTracker(problem, spectra)], range(9)) for spectra in (None, [0, 4])
+        track(gradient_descent(net, problem, steps=8), [KernelTracker(problem, spectra)], range(9))
+        for spectra in (None, [0, 4])
     )
     found = [bool(v) for v in np.isfinite(some.columns["lambda_min"])]
     assert found == [k in (0, 4, 8) for k in range(9)]  # the last state has its spectrum, whatever was planned

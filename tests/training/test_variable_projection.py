@@ -1,4 +1,6 @@
-"""Variable projection: the Jacobian of the projected residual, the gradient of R_S, and fewer steps than with damping alone."""
+"""Variable projection: the Jacobian of the projected residual, the gradient of R_S,
+and fewer steps than with damping alone.
+"""
 
 import math
 from collections.abc import Iterable
@@ -72,7 +74,10 @@ def test_every_state_has_the_outer_weights_of_least_squares_and_a_lower_loss() -
 def test_it_leaves_less_than_levenberg_marquardt_in_as_many_steps(name: str, n: int, width: int) -> None:
     problem = PROBLEMS[name](points=n)
     net = TwoLayer(problem.dim, width, "tanh", gamma=1.0)
-    eliminated, joint = last(variable_projection(net, problem, steps=20)), last(levenberg_marquardt(net, problem, steps=20))
+    eliminated, joint = (
+        last(variable_projection(net, problem, steps=20)),
+        last(levenberg_marquardt(net, problem, steps=20)),
+    )
     assert eliminated.loss < 3e-2 * joint.loss
     assert eliminated.loss < 1e-4 * last(least_squares(net, problem)).loss
 
@@ -138,7 +143,9 @@ def test_device_and_dtype_stay(device: torch.device, dtype: torch.dtype) -> None
         assert states[-1].weights.dw.device.type == device.type
 
 
-@pytest.mark.parametrize("options", [{"tikhonov": 0.0}, {"damping": -1.0}, {"step_tolerance": math.inf}, {"gradient_tolerance": -1.0}])
+@pytest.mark.parametrize(
+    "options", [{"tikhonov": 0.0}, {"damping": -1.0}, {"step_tolerance": math.inf}, {"gradient_tolerance": -1.0}]
+)
 def test_bad_options_are_refused(options: dict) -> None:
     with pytest.raises(ValueError, match="got .*, expected"):
         next(variable_projection(network_of("tanh", 1), problem_of("identity", 1), **options))
