@@ -157,14 +157,19 @@ class Rule:
         )
 
     def _entries(self, value: object, shown: Callable[[object], str]) -> str | None:
+        told = f"got {shown(value)}, expected {self.expected(shown(None))}"
         if isinstance(value, str) or not isinstance(value, Sequence) or len(value) < self.low:
-            return f"got {shown(value)}, expected {self.expected(shown(None))}, at least {_bound(self.low)} of them"
+            return f"{told}, at least {_bound(self.low)} of them"
         rule = self.each or Rule("", "any")
-        wrong = [f"entry {i + 1}: {text}" for i, v in enumerate(value) if (text := rule.fault(v, shown))]
-        return "; ".join(wrong) or None
+        wrong = [
+            f"entry {i + 1} is {shown(v)}{nearest(str(v), rule.names)}"
+            for i, v in enumerate(value)
+            if rule.fault(v, shown)
+        ]
+        return "; ".join([told, *wrong]) if wrong else None
 
     def _weights(self, value: object, shown: Callable[[object], str]) -> str | None:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
             return f"got {shown(value)}, expected {_WORDS['weights']}, such as {{boundary: 10}}"
         one = positive("")
         wrong = [f"{name}: {text}" for name, v in value.items() if (text := one.fault(v, shown))]
