@@ -205,24 +205,22 @@ def _row(*cells: str) -> str:
 
 
 def _keys(table: Mapping[str, Rule], usual: Mapping[str, Any]) -> list[str]:
-    """A row for each key: its default (by the last part of the key), what it accepts, what it is."""
-    rows = [
-        _row(f"`{name}`", _default(usual, name.rpartition(".")[2]), rule.expected(), rule.doc)
-        for name, rule in table.items()
-    ]
+    """A row for each key: its default, what it accepts, what it is."""
+    rows = [_row(f"`{name}`", _default(usual, name), rule.expected(), rule.doc) for name, rule in table.items()]
     return [_row("key", "default", "accepts", "what it is"), _row("---", "---", "---", "---"), *rows, ""]
 
 
 def _default(usual: Mapping[str, Any], name: str) -> str:
     """The default as YAML has it, nothing where there is none."""
-    name = "weights" if name == "weight" else name
-    return f"`{shown(list(v) if isinstance(v := usual[name], tuple) else v)}`" if name in usual else ""
+    value = usual.get(name, ...)
+    return "" if value is ... else f"`{shown(list(value) if isinstance(value, tuple) else value)}`"
 
 
 def _own(builder: Callable[..., object], group: str, supplied: tuple[str, ...] = ()) -> list[str]:
     """The keys of what a signature makes."""
     table = keys_of(builder, f"{group}.", supplied)
-    return _keys({k: v for k, v in table.items() if k not in KEYS or group != "optimizer"}, defaults_of(builder))
+    usual = {f"{group}.{'weight' if k == 'weights' else k}": v for k, v in defaults_of(builder).items()}
+    return _keys({k: v for k, v in table.items() if k not in KEYS or group != "optimizer"}, usual)
 
 
 def _configuration() -> str:
@@ -238,7 +236,7 @@ def _configuration() -> str:
         options = [p for p in sorted(group.glob("*.yaml")) if not p.stem.startswith("_")]
         lines += [_row(f"`{group.name}`" if i == 0 else "", f"`{p.stem}`", _comment(p)) for i, p in enumerate(options)]
     fields = defaults_of(Settings)
-    settings = {key.rpartition(".")[2]: fields[name] for key, name in SETTINGS.items() if fields[name] is not None}
+    settings = {key: fields[name] for key, name in SETTINGS.items() if key != "optimizer.steps"}  # each has its own
     about = "Beside steps, tolerance, divergence, stagnation and window, which all have."
     lines += ["", "## Keys of every run", "", *_keys(KEYS, settings), "## Keys of the optimisers", "", about]
     for name, method in METHODS.items():
