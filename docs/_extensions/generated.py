@@ -13,6 +13,7 @@ from pinn_ntk.app import compare_runs, evaluate
 from pinn_ntk.app.faults import shown
 from pinn_ntk.app.help import help_text
 from pinn_ntk.app.schema import DRAWN, KEYS, SETTINGS, keys_of
+from pinn_ntk.comparison.compare import CLAIMS
 from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.experiment.settings import Settings, Solver
 from pinn_ntk.networks.library import NETWORKS
@@ -257,6 +258,27 @@ def _configuration() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _statements() -> str:
+    """Every claim of the theory, with its premises and how it is judged."""
+    about = (
+        "What a run is asked, in the order of its report. A statement whose premises are not met is *not applicable*; "
+        "one that is true and says nothing is *vacuous*; the others *hold* or *fail*."
+    )
+    lines = ["# The statements", "", about, ""]
+    for claim in CLAIMS:
+        symbols = claim.symbols if isinstance(claim.symbols, str) else "R_S(t) ≈ R_S of the network linearised at θ⁰"
+        premises = "; ".join(premise.words for premise in claim.premises)
+        rows = (
+            ("premises", premises or "none"),
+            ("judged", claim.judged),
+            ("vacuous", claim.vacuous_when or "never"),
+            ("promised with probability 1 − δ", claim.promise.words if claim.promise else "no"),
+        )
+        lines += [f"## {claim.name}", "", f"`{symbols}`", "", _row("", ""), _row("---", "---")]
+        lines += [*(_row(name, text) for name, text in rows), ""]
+    return "\n".join(lines) + "\n"
+
+
 def _commands() -> str:
     """What the commands say about themselves."""
     groups = {
@@ -280,6 +302,7 @@ def _write(app: Sphinx) -> None:  # noqa: ARG001 - Sphinx names it
         *_api(),
         ("reference/configuration.md", _configuration()),
         ("reference/commands.md", _commands()),
+        ("reference/statements.md", _statements()),
     ]:
         path = DOCS / name
         path.parent.mkdir(parents=True, exist_ok=True)
