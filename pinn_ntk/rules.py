@@ -75,6 +75,9 @@ class Rule:
     each: "Rule | None" = None
     infinite: bool = False
 
+    def __repr__(self) -> str:
+        return f"<{self.doc}: {self.expected()}>"
+
     def expected(self, nothing: str = "null") -> str:
         """The accepted values in words.
 
