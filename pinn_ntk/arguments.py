@@ -50,13 +50,19 @@ def choose(what: str, name: object, table: Mapping[str, T]) -> T:
     """
     if isinstance(name, str) and name in table:
         return table[name]
-    raise ValueError(f"{what}: got {name!r}{nearest(str(name), table)}; expected one of {', '.join(table)}")
+    raise ValueError(f"{what}: {unknown(name, table)}")
+
+
+def unknown(name: object, names: Iterable[str]) -> str:
+    """The text for a name that is none of those known: all of them, and the nearest one."""
+    known = list(names)
+    return f"got {name!r}, expected one of {', '.join(known)}{nearest(str(name), known)}"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """', did you mean …?' for a misspelt name, else nothing."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f", did you mean {close[0]}?" if close else ""
+    """'; did you mean …?' for a misspelt name, else nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def is_line(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Pages that the package itself writes: every public name, every key of a configuration with what it accepts."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from sphinx.application import Sphinx
 
 import pinn_ntk
 from pinn_ntk.app import compare_runs, evaluate
+from pinn_ntk.app.faults import shown
 from pinn_ntk.app.help import help_text
-from pinn_ntk.app.key import Key
-from pinn_ntk.app.schema import KEYS, OPTIONS, REFERENCE_OPTIONS, SOLVER_OPTIONS, STUDY_OPTIONS, keys_of
+from pinn_ntk.app.schema import DRAWN, KEYS, SETTINGS, keys_of
+from pinn_ntk.comparison.compare import CLAIMS
 from pinn_ntk.experiment.referenced import Reference
-from pinn_ntk.experiment.settings import Solver
-from pinn_ntk.networks.mlp import MLP
+from pinn_ntk.experiment.settings import Settings, Solver
+from pinn_ntk.networks.library import NETWORKS
 from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.rules import Rule, defaults_of
 from pinn_ntk.studies.table import STUDIES
 from pinn_ntk.training.methods import METHODS, SUPPLIED
 
@@ -203,9 +205,23 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def _keys(table: Mapping[str, Key]) -> list[str]:
-    rows = [_row(f"`{name}`", key.expected(), key.doc) for name, key in table.items()]
-    return [_row("key", "accepts", "what it is"), _row("---", "---", "---"), *rows, ""]
+def _keys(table: Mapping[str, Rule], usual: Mapping[str, Any]) -> list[str]:
+    """A row for each key: its default, what it accepts, what it is."""
+    rows = [_row(f"`{name}`", _default(usual, name), rule.expected(), rule.doc) for name, rule in table.items()]
+    return [_row("key", "default", "accepts", "what it is"), _row("---", "---", "---", "---"), *rows, ""]
+
+
+def _default(usual: Mapping[str, Any], name: str) -> str:
+    """The default as YAML has it, nothing where there is none."""
+    value = usual.get(name, ...)
+    return "" if value is ... else f"`{shown(list(value) if isinstance(value, tuple) else value)}`"
+
+
+def _own(builder: Callable[..., object], group: str, supplied: tuple[str, ...] = ()) -> list[str]:
+    """The keys of what a signature makes."""
+    table = keys_of(builder, f"{group}.", supplied)
+    usual = {f"{group}.{'weight' if k == 'weights' else k}": v for k, v in defaults_of(builder).items()}
+    return _keys({k: v for k, v in table.items() if k not in KEYS or group != "optimizer"}, usual)
 
 
 def _configuration() -> str:
@@ -220,35 +236,46 @@ def _configuration() -> str:
     for group in sorted(p for p in CONF.iterdir() if p.is_dir()):
         options = [p for p in sorted(group.glob("*.yaml")) if not p.stem.startswith("_")]
         lines += [_row(f"`{group.name}`" if i == 0 else "", f"`{p.stem}`", _comment(p)) for i, p in enumerate(options)]
-    lines += ["", "## Keys of every run", "", *_keys(KEYS)]
-    lines += [
-        "## Keys of the optimisers",
-        "",
-        "Beside steps, tolerance, divergence, stagnation and window, which all have.",
-    ]
+    fields = defaults_of(Settings)
+    settings = {key: fields[name] for key, name in SETTINGS.items() if key != "optimizer.steps"}  # each has its own
+    about = "Beside steps, tolerance, divergence, stagnation and window, which all have."
+    lines += ["", "## Keys of every run", "", *_keys(KEYS, settings), "## Keys of the optimisers", "", about]
     for name, method in METHODS.items():
-        own = {k: v for k, v in keys_of(method.states, "optimizer.", SUPPLIED, OPTIONS).items() if k not in KEYS}
-        lines += ["", f"**`optimizer={name}`** – {method.words}", "", *(_keys(own) if own else [])]
-    lines += [
-        "",
-        "**`optimizer=auto`** – the solver",
-        "",
-        *_keys(keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS)),
-    ]
+        steps = defaults_of(method.states)["steps"]
+        words = f"**`optimizer={name}`** – {method.words}; `steps` is {steps} by default"
+        lines += ["", words, "", *_own(method.states, "optimizer", SUPPLIED)]
+    lines += ["", "**`optimizer=auto`** – the solver", "", *_own(Solver, "optimizer", ("seed",))]
     lines += ["## Keys of the ready problems", ""]
     for name, builder in PROBLEMS.items():
         about = (inspect.getdoc(builder) or "").splitlines()[0]
-        lines += [f"**`problem={name}`** – {about}", "", *_keys(keys_of(builder, "problem."))]
-    lines += [
-        "## Keys of other parts",
-        "",
-        "**`network=mlp`**",
-        "",
-        *_keys(keys_of(MLP, "network.", ("dim", "activation", "seed"))),
-    ]
-    lines += ["**`reference=fem`**", "", *_keys(keys_of(Reference, "reference.", (), REFERENCE_OPTIONS))]
+        lines += [f"**`problem={name}`** – {about}", "", *_own(builder, "problem")]
+    lines += ["## Keys of other parts", ""]
+    for name, network in NETWORKS.items():
+        lines += [f"**`network={name}`**", "", *_own(network, "network", DRAWN)]
+    lines += ["**`reference=fem`**", "", *_own(Reference, "reference")]
     for name, study in STUDIES.items():
-        lines += [f"**`study.kind={name}`**", "", *_keys(keys_of(study, "study.", ("factory",), STUDY_OPTIONS))]
+        lines += [f"**`study.kind={name}`**", "", *_own(study, "study", ("factory",))]
+    return "\n".join(lines) + "\n"
+
+
+def _statements() -> str:
+    """Every claim of the theory, with its premises and how it is judged."""
+    about = (
+        "What a run is asked, in the order of its report. A statement whose premises are not met is *not applicable*; "
+        "one that is true and says nothing is *vacuous*; the others *hold* or *fail*."
+    )
+    lines = ["# The statements", "", about, ""]
+    for claim in CLAIMS:
+        symbols = claim.symbols if isinstance(claim.symbols, str) else "R_S(t) ≈ R_S of the network linearised at θ⁰"
+        premises = "; ".join(premise.words for premise in claim.premises)
+        rows = (
+            ("premises", premises or "none"),
+            ("judged", claim.judged),
+            ("vacuous", claim.vacuous_when or "never"),
+            ("promised with probability 1 − δ", claim.promise.words if claim.promise else "no"),
+        )
+        lines += [f"## {claim.name}", "", f"`{symbols}`", "", _row("", ""), _row("---", "---")]
+        lines += [*(_row(name, text) for name, text in rows), ""]
     return "\n".join(lines) + "\n"
 
 
@@ -275,6 +302,7 @@ def _write(app: Sphinx) -> None:  # noqa: ARG001 - Sphinx names it
         *_api(),
         ("reference/configuration.md", _configuration()),
         ("reference/commands.md", _commands()),
+        ("reference/statements.md", _statements()),
     ]:
         path = DOCS / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,8 @@ everything that is wrong with it is found before any of it is used.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from typing import Any, TypeVar
 
 import torch
@@ -13,9 +15,8 @@ from torch import nn
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.chosen import chosen_reference, chosen_solver, logger_faults
 from pinn_ntk.app.faults import BadInputError, Fault
-from pinn_ntk.app.key import SUFFICIENT, Key, whole
 from pinn_ntk.app.plugins import Tables, tracker
-from pinn_ntk.app.schema import COMMON, KEYS, OPTIONS, REFERENCE_OPTIONS, SOLVER_OPTIONS, STUDY_OPTIONS, check, keys_of
+from pinn_ntk.app.schema import DRAWN, KEYS, SETTINGS, SUFFICIENT, check, keys_of, kind_of
 from pinn_ntk.devices import resolve_device
 from pinn_ntk.experiment.checks import check_smoothness
 from pinn_ntk.experiment.ensemble import check_ensemble
@@ -23,7 +24,6 @@ from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.experiment.settings import AUTO, Experiment, Settings, Solver
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.library import NETWORKS
-from pinn_ntk.networks.mlp import SCALINGS
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.two_layer import TwoLayer
@@ -32,22 +32,14 @@ from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.rules import Rule
 from pinn_ntk.studies.table import STUDIES
 from pinn_ntk.theory.sufficient import sufficient_width
 from pinn_ntk.training.methods import METHODS, SUPPLIED, method_named
 
 Config = Mapping[str, Any]
 Made = TypeVar("Made")
-TEXT = "text"
-_SETTINGS = {"optimizer", "tracker", "theory", "device", "dtype", "strict"}
-# ranges of the keys of network=mlp
-_MLP = {
-    "width": whole("N, neurons of each hidden layer", 1),
-    "depth": whole("L, hidden layers", 1, high=1000),
-    "bias": Key("input lifted to (x, 1), and a bias in every layer between", "flag"),
-    "scaling": Key("ntk: weights of order one behind factors 1/√N; standard: weights of order 1/√N", names=SCALINGS),
-}
-_SUPPLIED = ("dim", "activation", "seed")  # what a network is given beside its own keys
+_SETTINGS = {key.partition(".")[0] for key in SETTINGS}
 
 
 def build(config: Config, plugins: Tables) -> Experiment:
@@ -60,14 +52,14 @@ def build(config: Config, plugins: Tables) -> Experiment:
     Raises:
         BadInputError: everything that is wrong, at once.
     """
-    own = _kind(config, "problem") in {**PROBLEMS, **plugins["PROBLEMS"]}
+    own = kind_of(config, "problem") in {**PROBLEMS, **plugins["PROBLEMS"]}
     faults = check(config, table(config, plugins), free=() if own else ("problem.",))
     faults += _device(config) + _sizes(config)
     bad = {f.key.split(".")[0] for f in faults}
     faults += [] if "logger" in bad else logger_faults(config)
     settings = None if bad & _SETTINGS else _made(lambda: _settings(config), "", faults)
     problem = None if bad & {"problem", "seed"} else _made(lambda: _problem(config, plugins), "problem", faults)
-    auto, network, solver, reference = _kind(config, "optimizer") == AUTO, None, None, None
+    auto, network, solver, reference = kind_of(config, "optimizer") == AUTO, None, None, None
     if auto and not bad & {"optimizer", "seed"}:
         solver = _made(lambda: chosen_solver(config, problem), "optimizer", faults)
     if problem is not None and not auto and not bad & {"network", "activation", "seed"}:
@@ -99,17 +91,17 @@ def rebuild(config: Config, plugins: Tables) -> tuple[Problem, Model | None]:
     Raises:
         BadInputError: everything that is wrong with the problem.
     """
-    own = _kind(config, "problem") in {**PROBLEMS, **plugins["PROBLEMS"]}
+    own = kind_of(config, "problem") in {**PROBLEMS, **plugins["PROBLEMS"]}
     found = check(config, table(config, plugins), free=() if own else ("problem.",))
     faults = [fault for fault in found if fault.key.split(".")[0] in ("problem", "seed")]
     problem = None if faults else _made(lambda: _problem(config, plugins), "problem", faults)
     network = None
-    if problem is not None and _kind(config, "network") in plugins["NETWORKS"]:
+    if problem is not None and kind_of(config, "network") in plugins["NETWORKS"]:
         network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if faults or problem is None:
         raise BadInputError(*faults)
     free = (
-        _kind(config, "optimizer") == AUTO and problem.posed
+        kind_of(config, "optimizer") == AUTO and problem.posed
     )  # the solver finds u itself, whatever the problem builds in
     return replace(problem, ansatz=None) if free else problem, network
 
@@ -143,40 +135,31 @@ def _seeds(config: Config, network: Model, settings: Settings) -> tuple[int, ...
     return tuple(range(first, first + count))
 
 
-def table(config: Config, plugins: Tables) -> dict[str, Key]:
+def table(config: Config, plugins: Tables) -> dict[str, Rule]:
     """The keys of this configuration: the fixed ones, and those of the chosen problem and network."""
-    names = {
-        "problem.kind": (*PROBLEMS, TEXT, *plugins["PROBLEMS"]),
-        "network.kind": (*NETWORKS, *plugins["NETWORKS"]),
-        "study.kind": tuple(STUDIES),
-        "activation.name": (*ACTIVATIONS, *plugins["ACTIVATIONS"]),
+    own_names = {
+        "problem.kind": plugins["PROBLEMS"],
+        "network.kind": plugins["NETWORKS"],
+        "activation.name": plugins["ACTIVATIONS"],
     }
-    keys = {key: replace(rule, names=names.get(key, rule.names)) for key, rule in KEYS.items()}
-    problem, network, optimizer = (_kind(config, group) for group in ("problem", "network", "optimizer"))
-    if _kind(config, "reference") == "fem":
-        keys |= keys_of(Reference, "reference.", (), REFERENCE_OPTIONS)
+    keys = {key: replace(rule, names=(*rule.names, *own_names.get(key, ()))) for key, rule in KEYS.items()}
+    problem, network, optimizer = (kind_of(config, group) for group in ("problem", "network", "optimizer"))
+    if kind_of(config, "reference") == "fem":
+        keys |= keys_of(Reference, "reference.")
     if optimizer == AUTO:
         keys = {k: v for k, v in keys.items() if not k.startswith("optimizer.")} | {
             "optimizer.kind": keys["optimizer.kind"]
         }
-        keys |= keys_of(Solver, "optimizer.", ("seed",), SOLVER_OPTIONS)
+        keys |= keys_of(Solver, "optimizer.", ("seed",))
     if optimizer in METHODS:
-        keys |= keys_of(METHODS[optimizer].states, "optimizer.", SUPPLIED, OPTIONS)
-    if (study := _kind(config, "study")) in STUDIES:
-        keys |= keys_of(STUDIES[study], "study.", ("factory",), STUDY_OPTIONS)
-    builders = {**PROBLEMS, **plugins["PROBLEMS"]}
-    if problem in builders:
-        keys |= keys_of(builders[problem], "problem.")
-    own = {"mlp": NETWORKS["mlp"], **plugins["NETWORKS"]}
-    if network in own:
-        keys = {k: v for k, v in keys.items() if not k.startswith("network.")} | {"network.kind": keys["network.kind"]}
-        keys |= keys_of(own[network], "network.", _SUPPLIED, _MLP if network == "mlp" else COMMON)
+        keys |= keys_of(METHODS[optimizer].states, "optimizer.", SUPPLIED)
+    if (study := kind_of(config, "study")) in STUDIES:
+        keys |= keys_of(STUDIES[study], "study.", ("factory",))
+    if builder := {**PROBLEMS, **plugins["PROBLEMS"]}.get(problem):
+        keys |= keys_of(builder, "problem.")
+    if maker := {**NETWORKS, **plugins["NETWORKS"]}.get(network):
+        keys |= keys_of(maker, "network.", DRAWN)
     return keys
-
-
-def _kind(config: Config, group: str) -> str:
-    node = config.get(group)
-    return str(node.get("kind")) if isinstance(node, Mapping) else ""
 
 
 def _device(config: Config) -> list[Fault]:
@@ -233,27 +216,17 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
 
 
 def _settings(config: Config) -> Settings:
-    if _kind(config, "optimizer") == AUTO:
+    if kind_of(config, "optimizer") == AUTO:
         return Settings(kernel=config["tracker"]["kernel"], theory=False, device="cpu", strict=config["strict"])
-    optimizer, tracking, theory = config["optimizer"], config["tracker"], config["theory"]
+    optimizer = config["optimizer"]
     own = {k: optimizer[k] for k in method_named(optimizer["kind"], {}).options if k in optimizer}
-    return Settings(
-        optimizer=optimizer["kind"],
-        tracked=tracking["count"],
-        every=tracking["every"],
-        kernel=tracking["kernel"],
-        spectra=tracking["spectra"],
-        theory=theory["enabled"],
-        delta=theory["delta"],
-        forecast_draws=theory["forecast_draws"],
-        device=config["device"]["name"],
-        compile=config["device"]["compile"],
-        dtype=config["dtype"],
-        strict=config["strict"],
-        **{k: own.pop(k) for k in ("step_size", "absolute") if k in own},
-        **{k: optimizer[k] for k in ("steps", "tolerance", "divergence", "stagnation", "window")},
-        options=own,
-    )
+    step = {k: own.pop(k) for k in ("step_size", "absolute") if k in own}
+    return Settings(**{name: _value(config, key) for key, name in SETTINGS.items()}, **step, options=own)
+
+
+def _value(config: Config, key: str) -> Any:
+    """The value under a full key."""
+    return reduce(getitem, key.split("."), config)
 
 
 def _problem(config: Config, plugins: Tables) -> Problem:

@@ -9,7 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
-from pinn_ntk.app.faults import BadInputError, Fault, shown, unknown
+from pinn_ntk.app.faults import BadInputError, Fault, shown
+from pinn_ntk.arguments import unknown
 
 Groups = Mapping[str, Sequence[str]]
 Tables = Mapping[str, Mapping[str, Any]]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from hydra import version as hydra_version
@@ -17,11 +17,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from pinn_ntk.app.faults import BadInputError, Fault, nearest
+from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.no_code import check_no_code, check_no_search
+from pinn_ntk.app.schema import defaults
+from pinn_ntk.arguments import nearest
 
 CONFIG = "config"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -78,6 +80,7 @@ class GuardedLoader(ConfigLoaderImpl):
             return before[1]
         cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
         check_no_code(cfg, overrides)
+        complete(cfg)
         self._last = asked, cfg
         return cfg
 
@@ -87,6 +90,21 @@ class GuardedLoader(ConfigLoaderImpl):
         loaded = None if config_name is None else repo.load_config(config_path=config_name)
         if loaded is not None and isinstance(loaded.config, DictConfig):
             check_no_search(loaded.config, parsed_overrides)
+
+
+def complete(cfg: DictConfig) -> None:
+    """Write into a configuration what its signatures take where it says nothing, so that a person can see every value.
+
+    Args:
+        cfg: composed; a group that is no mapping, or of a kind that is not known here, is left as it is.
+    """
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+    with open_dict(cfg):
+        for group, values in defaults(plain).items():
+            node = OmegaConf.select(cfg, group) if group else cfg
+            for name, value in values.items() if isinstance(node, DictConfig) else ():
+                if name not in node:
+                    node[name] = value
 
 
 def loader(config_dir: str | None) -> GuardedLoader:

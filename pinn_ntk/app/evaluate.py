@@ -14,11 +14,12 @@ import torch
 
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.app.build import rebuild
-from pinn_ntk.app.faults import BadInputError, Exit, Fault, unknown
+from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.guarded import guarded
 from pinn_ntk.app.plugins import load
 from pinn_ntk.app.stored import plugin_copies, started_in, stored_config
 from pinn_ntk.app.terminal import say
+from pinn_ntk.arguments import unknown
 from pinn_ntk.devices import threads_for
 from pinn_ntk.expressions.reader import variable_names
 from pinn_ntk.networks.storage import NETWORK, load_network

@@ -1,8 +1,6 @@
 """Bad input, collected: what, got, expected, remedy; and the codes that the command exits with."""
 
-import difflib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -57,18 +55,6 @@ class BadInputError(Exception):
         more = [f"and {len(self.faults) - _SHOWN} more"] if len(self.faults) > _SHOWN else []
         lines = ["  " + str(f).replace("\n", "\n  ") for f in (*self.faults[:_SHOWN], *more)]
         return "\n".join([f"{head} with the input:", *lines])
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """'; did you mean k?' for the nearest known name, '' when none is near."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def unknown(name: str, known: Iterable[str]) -> str:
-    """The text for a name that is none of those known."""
-    names = list(known)
-    return f"got {name!r}, expected one of {', '.join(names)}{nearest(name, names)}"
 
 
 def shown(value: object) -> str:

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from pinn_ntk import parallel
-from pinn_ntk.app.build import TEXT, build
+from pinn_ntk.app.build import build
 from pinn_ntk.app.chosen import chosen_loggers
 from pinn_ntk.app.command_line import Request
 from pinn_ntk.app.compose import resolved
@@ -23,6 +23,7 @@ from pinn_ntk.app.plugins import Tables
 from pinn_ntk.app.processes import require_one_run
 from pinn_ntk.app.resume import can_go_on, continued, identity, require_memory, require_steps_left
 from pinn_ntk.app.run_folder import LOG, LOGGER, default_folder, run_folder, save_config
+from pinn_ntk.app.schema import TEXT
 from pinn_ntk.app.signals import interruptible
 from pinn_ntk.app.study import Recompose, build_study, perform_study
 from pinn_ntk.app.sweep import finished, job_folder

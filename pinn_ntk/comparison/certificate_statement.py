@@ -7,95 +7,141 @@ from typing import Any
 
 import numpy as np
 
+from pinn_ntk.comparison.claim import Claim, Evidence, Premise, Reading
 from pinn_ntk.comparison.envelope import safe_exp, step_times
 from pinn_ntk.comparison.lazy_statements import linearised_losses
-from pinn_ntk.comparison.statements import Statement, at_most, silent
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.theory.certificate import Certificate
-from pinn_ntk.theory.prediction import Prediction
-from pinn_ntk.training.trackers import Array, History
+from pinn_ntk.training.trackers import History
 
-RATE = (
-    "certificate",
-    "R_S(t) ≤ e^{−rate·t} R_S(0) for all t, for this seed; rate from σ_min(J₀), e₀ and bounds of ∇²φ",
-)
-DRIFT = ("certified drift", "‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ d for all t, for this seed; t* = ∞ where d ≤ λ_S/4")
-GAP = ("certified linearisation", "|√R_S(t) − √R_S^lin(t)| ≤ g/√(2n) for all t, for this seed")
 TWO_LAYERS = "the certificate is about two-layer networks"
 _EPS = float(np.finfo(np.float64).eps)
 _FLOOR = 1e-20  # in float64: a residual below 1e-10 of its start has lost the digits that a proved bound is about
 
 
-def certificate_statements(prediction: Prediction, history: History) -> tuple[Statement, Statement, Statement]:
-    """Rate, drift of K̂^(a) and distance from the linearised loss, each against its certified bound.
-
-    Args:
-        prediction: with the certificate; None in it for a module.
-        history: of the run.
-    """
-    found = prediction.certificate
-    rate = None if found is None else found.rate_under(history.dynamics)
-    if found is None or not rate:
-        reason = TWO_LAYERS if found is None else misses(found, history)
-        rate_, drift_, gap_ = (silent(name, claim, "not_applicable", reason) for name, claim in (RATE, DRIFT, GAP))
-        return rate_, drift_, gap_
-    return certified_rate(rate, history), certified_drift(found, history), certified_gap(found, prediction, history)
+def _certificate(evidence: Evidence) -> Certificate:
+    """The certificate, for a claim whose premises ask for it."""
+    found = evidence.theory.certificate
+    if found is None:
+        raise LookupError(TWO_LAYERS)
+    return found
 
 
-def _precision(history: History) -> float:
+def _not_certified(evidence: Evidence) -> str:
+    found = evidence.theory.certificate
+    if found is None:
+        return TWO_LAYERS
+    return "" if found.rate_under(evidence.history.dynamics) else misses(found, evidence.history)
+
+
+CERTIFIED = Premise("the certificate covers this network and its dynamics", _not_certified)
+
+
+def _precision(evidence: Evidence) -> float:
     """ε of the run over that of float64."""
-    return float(np.finfo(str(history.final.residual.dtype).removeprefix("torch.")).eps) / _EPS
+    return evidence.eps / _EPS
 
 
-def certified_rate(rate: float, history: History) -> Statement:
-    """R_S(t) ≤ e^{−rate·t}R_S(0); measured is the worst ratio over all steps above rounding."""
-    times, precision = step_times(history), _precision(history)
+def _rate(evidence: Evidence) -> Reading | str:
+    """The worst ratio of R_S(t) to e^{−rate·t}R_S(0) over all steps above rounding."""
+    history, rate = evidence.history, _certificate(evidence).rate_under(evidence.history.dynamics) or 0.0
+    times, precision = step_times(history), _precision(evidence)
     losses = history.losses[: len(times)]
     kept = np.isfinite(losses) & (losses > max(_FLOOR * precision**2 * float(losses[0]), 1e-300))
     if kept.sum() < 2:
-        return silent(*RATE, "vacuous", "fewer than two steps above rounding")
+        return "fewer than two steps above rounding"
     times, logs = times[kept], np.log(losses[kept])
     worst, folds = safe_exp(float(np.max((logs - logs[0] + rate * times)[1:]))), rate * float(times[-1])
     words = f"certified rate {rate:.3g}, measured {float((logs[0] - logs[-1]) / times[-1]):.3g}"
-    judged = at_most(*RATE, worst, 1.0, words, tolerance=_tolerance(history), e_folds=folds)
-    if folds < 1.0 and judged.verdict == "holds":
-        return silent(*RATE, "vacuous", f"{words}: the bound fell by {folds:.2g} e-folds only", 1.0, worst)
-    return judged
+    return Reading(worst, 1.0, words, folds, tolerance=max(1e-9, 1e4 * _EPS * precision))
 
 
-def _tolerance(history: History) -> float:
-    return max(1e-9, 1e4 * _EPS * _precision(history))
+def _too_few_folds(_: Evidence, reading: Reading) -> str:
+    worst, folds = reading.measured or 0.0, reading.e_folds or 0.0
+    small = folds < 1.0 and worst <= 1.0 + reading.tolerance
+    return f"{reading.note}: the bound fell by {folds:.2g} e-folds only" if small else ""
 
 
-def certified_drift(found: Certificate, history: History) -> Statement:
-    """‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ d; measured is the largest tracked drift."""
-    drift, radius = _column(history, "drift_a"), found.stopping_radius
+RATE = Claim(
+    "certificate",
+    "R_S(t) ≤ e^{−rate·t} R_S(0) for all t, for this seed; rate from σ_min(J₀), e₀ and bounds of ∇²φ",
+    "the worst ratio of loss to bound over all steps above rounding is at most 1",
+    _rate,
+    premises=(CERTIFIED,),
+    vacuous=_too_few_folds,
+    vacuous_when="the bound falls by less than one e-fold, or fewer than two steps are above rounding",
+)
+
+
+def _drift(evidence: Evidence) -> Reading:
+    found, drift = _certificate(evidence), evidence.column("drift_a")
+    radius = found.stopping_radius
     share = "λ_S is not known" if radius is None else f"d is {found.drift_a / radius:.2g} of λ_S/4: t* = ∞ is "
     words = share if radius is None else share + ("proved" if found.never_leaves else "not proved")
-    if not np.isfinite(drift).any():
-        return silent(*DRIFT, "not_applicable", f"the kernel was not tracked; {words}", found.drift_a)
-    rounding = 1e2 * _EPS * _precision(history) * float(_column(history, "lambda_max_a")[0])
-    measured = float(np.nanmax(drift))
-    if measured <= rounding:
-        return silent(*DRIFT, "vacuous", f"the drift is at rounding level; {words}", found.drift_a, measured)
-    return at_most(*DRIFT, measured, found.drift_a, words)
+    return Reading(float(np.nanmax(drift)) if np.isfinite(drift).any() else None, found.drift_a, words)
 
 
-def certified_gap(found: Certificate, prediction: Prediction, history: History) -> Statement:
+def _not_tracked(_: Evidence, reading: Reading) -> str:
+    return f"the kernel was not tracked; {reading.note}" if reading.measured is None else ""
+
+
+def _drift_below_rounding(evidence: Evidence, reading: Reading) -> str:
+    rounding = 1e2 * _EPS * _precision(evidence) * float(evidence.column("lambda_max_a")[0])
+    still = (reading.measured or 0.0) <= rounding
+    return f"the drift is at rounding level; {reading.note}" if still else ""
+
+
+DRIFT = Claim(
+    "certified drift",
+    "‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ d for all t, for this seed; t* = ∞ where d ≤ λ_S/4",
+    "the largest tracked drift is at most d",
+    _drift,
+    premises=(CERTIFIED,),
+    condition=_not_tracked,
+    vacuous=_drift_below_rounding,
+    vacuous_when="the drift is below 100 ε λ_max(K̂^(a))",
+)
+
+
+def _modes_missing(evidence: Evidence) -> str:
+    modes = _certificate(evidence).modes
+    bounded = evidence.history.dynamics.solvable and modes is not None and modes.certified
+    return "" if bounded else "only the way through the modes bounds it, and it was not certified"
+
+
+def _gap(evidence: Evidence) -> Reading:
     """|√R_S − √R_S^lin| ≤ g/√(2n), which ‖e − e^lin‖ ≤ g implies; measured is the largest tracked distance."""
-    linear = linearised_losses(prediction, history)
-    loss = _column(history, "loss")
-    if linear is None or found.modes is None or not found.modes.certified:
-        return silent(*GAP, "not_applicable", "only the way through the modes bounds it, and it was not certified")
-    kept = np.isfinite(loss) & np.isfinite(linear)
+    found, loss = _certificate(evidence), evidence.column("loss")
+    linear = linearised_losses(evidence.theory, evidence.history)
+    if linear is None or found.modes is None:
+        raise LookupError("the premises of this claim were not asked")
     bound = found.modes.gap / math.sqrt(2.0 * found.points)
+    kept = np.isfinite(loss) & np.isfinite(linear)
     if kept.sum() < 2:
-        return silent(*GAP, "vacuous", "fewer than two tracked steps", bound)
+        return Reading(None, bound)
     measured = float(np.max(np.abs(np.sqrt(loss[kept]) - np.sqrt(linear[kept]))))
-    start = math.sqrt(float(loss[0]))
-    if measured <= 1e3 * _EPS * _precision(history) * start:
-        return silent(*GAP, "vacuous", "the distance is at rounding level", bound, measured)
-    return at_most(*GAP, measured, bound, f"g/√(2n) is {bound / start:.2g} of √R_S(0)")
+    return Reading(measured, bound, f"g/√(2n) is {bound / math.sqrt(float(loss[0])):.2g} of √R_S(0)")
+
+
+def _gap_below_rounding(evidence: Evidence, reading: Reading) -> str:
+    if reading.measured is None:
+        return "fewer than two tracked steps"
+    start = math.sqrt(float(evidence.column("loss")[0]))
+    still = reading.measured <= 1e3 * _EPS * _precision(evidence) * start
+    return "the distance is at rounding level" if still else ""
+
+
+GAP = Claim(
+    "certified linearisation",
+    "|√R_S(t) − √R_S^lin(t)| ≤ g/√(2n) for all t, for this seed",
+    "the largest tracked distance from the linearised network is at most g/√(2n)",
+    _gap,
+    premises=(CERTIFIED, Premise("the certificate came through the modes", _modes_missing)),
+    vacuous=_gap_below_rounding,
+    vacuous_when="the distance is below 1000 ε √R_S(0), or fewer than two steps are tracked",
+)
+
+CERTIFICATE_CLAIMS = (RATE, DRIFT, GAP)
 
 
 def misses(found: Certificate, history: History) -> str:
@@ -161,8 +207,3 @@ def certificate_summary(found: Certificate | None, dynamics: Dynamics) -> dict[s
         "modes": through_modes,
         "ball": in_a_ball,
     }
-
-
-def _column(history: History, name: str) -> Array:
-    """A tracked column, empty where it was not tracked."""
-    return history.columns.get(name, np.empty(0))

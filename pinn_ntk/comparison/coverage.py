@@ -9,17 +9,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pinn_ntk.comparison.compare import CLAIMS
 from pinn_ntk.comparison.statements import Statement, Verdict
 from pinn_ntk.theory.prediction import Guarantee
 
 LEVEL = 0.95
-AT_ANY_WIDTH = ("initial loss lemma", "initial outer weights", "initial inner weights")
-"""Lemmas about the start that hold with probability 1 − δ whatever N is."""
-
-LAMBDA_MIN = ("λ_min at initialisation",)
-DRIFT = ("outer weights stay", "inner weights stay")
-THEOREM = ("linear convergence", "λ_min during training", "stopping time")
-"""What the theorem promises together, with probability 1 − δ, from its own width on."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +111,11 @@ def promises(guarantees: Sequence[Guarantee | None], width: int) -> dict[str, Pr
     if not given or len(given) < len(guarantees):
         return {}
     probability = 1.0 - given[0].premises.delta
-    met = {
-        **{name: [width >= g.lambda_min.width for g in given] for name in LAMBDA_MIN},
-        **{name: [g.drift.holds for g in given] for name in DRIFT},
-        **{name: [width >= g.terms.largest for g in given] for name in THEOREM},
-        **{name: [True] * len(given) for name in AT_ANY_WIDTH},
+    return {
+        claim.name: Promise(probability, tuple(claim.promise.met(g, width) for g in given))
+        for claim in CLAIMS
+        if claim.promise is not None
     }
-    return {name: Promise(probability, tuple(each)) for name, each in met.items()}
 
 
 def coverage(

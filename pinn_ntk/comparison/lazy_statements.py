@@ -2,14 +2,16 @@
 and the forecast with its band over seeds.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pinn_ntk.comparison.envelope import e_folds, safe_exp
-from pinn_ntk.comparison.statements import Statement, at_least, at_most, silent
+from pinn_ntk.comparison.claim import Claim, Evidence, Premise, Reading
+from pinn_ntk.comparison.envelope import safe_exp
+from pinn_ntk.comparison.statements import Statement
 from pinn_ntk.theory.prediction import Prediction
 from pinn_ntk.training.trackers import Array, History
 
@@ -47,31 +49,48 @@ def above_rounding(loss: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return kept
 
 
-def linearised_loss(prediction: Prediction, history: History) -> Statement:
-    """R_S ≈ ‖U r(Λ) Uᵀe₀‖²/(2n), r the decay of the run's dynamics: measured is the largest factor over tracked steps,
-    at most two.
-    """
+def _linearised_symbols(evidence: Evidence) -> str:
+    if not evidence.history.dynamics.solvable:
+        return "R_S(t) ≈ the loss of the network linearised at θ⁰, within a factor of 2"
     forms = {"flow": "‖e^{−(s²N/n)K̂₀t}e₀‖²/(2n)", "descent": "‖(I − τ(s²N/n)K̂₀)^k e₀‖²/(2n)"}
-    form = forms.get(history.dynamics.kind, "‖U r_k(Λ) Uᵀe₀‖²/(2n), r_{k+1} = T r_k − p r_{k−1}")
-    name, claim = "linearised prediction", f"R_S(t) ≈ {form} within a factor of 2"
-    loss, predicted = history.columns.get("loss", np.empty(0)), linearised_losses(prediction, history)
-    if predicted is None:
-        return silent(
-            name,
-            "R_S(t) ≈ the loss of the network linearised at θ⁰, within a factor of 2",
-            "not_applicable",
-            NO_CLOSED_FORM,
-        )
-    kept = above_rounding(loss) & np.isfinite(predicted)
-    if kept.sum() < 2:
-        return silent(name, claim, "vacuous", "fewer than two tracked steps above rounding")
+    form = forms.get(evidence.history.dynamics.kind, "‖U r_k(Λ) Uᵀe₀‖²/(2n), r_{k+1} = T r_k − p r_{k−1}")
+    return f"R_S(t) ≈ {form} within a factor of 2"
+
+
+def _linearised_factor(evidence: Evidence) -> Reading | str:
+    """The largest factor between R_S and ‖U r(Λ) Uᵀe₀‖²/(2n), r the decay of the run's dynamics."""
+    loss, predicted = evidence.column("loss"), linearised_losses(evidence.theory, evidence.history)
+    kept = above_rounding(loss) & np.isfinite(predicted) if predicted is not None else np.zeros(0, bool)
+    if predicted is None or kept.sum() < 2:
+        return "fewer than two tracked steps above rounding"
     floor = ROUNDING * float(loss[0])
     gap = safe_exp(float(np.max(np.abs(np.log(loss[kept]) - np.log(np.maximum(predicted[kept], floor))))))
-    words, covered = (
-        "the largest factor between measured and linearised loss over tracked steps",
-        _covered(prediction, history, kept),
-    )
-    return at_most(name, claim, gap, 2.0, words, e_folds=covered)
+    words = "the largest factor between measured and linearised loss over tracked steps"
+    return Reading(gap, 2.0, words, evidence.e_folds(int(np.flatnonzero(kept)[-1])))
+
+
+def _linearised_words(statement: Statement, number: Callable[[float], str]) -> str:
+    if statement.measured is None or statement.verdict not in ("holds", "fails"):
+        return ""
+    value = statement.measured
+    factor = f"{number(100.0 * (value - 1.0))} %" if value < 1.5 else f"a factor of {number(value)}"
+    followed = "followed" if statement.verdict == "holds" else "left"
+    return f"The loss {followed} its linearised prediction: the two differ by at most {factor}."
+
+
+SOLVABLE = Premise(
+    "the linearised network has a closed form under the optimiser",
+    lambda e: "" if e.history.dynamics.solvable else NO_CLOSED_FORM,
+)
+LINEARISED = Claim(
+    "linearised prediction",
+    _linearised_symbols,
+    "the largest factor between measured and linearised loss over tracked steps is at most 2",
+    _linearised_factor,
+    premises=(SOLVABLE,),
+    vacuous_when="fewer than two tracked steps are above rounding",
+    sentence=_linearised_words,
+)
 
 
 def forecast_losses(prediction: Prediction, history: History) -> tuple[Array, Array] | None:
@@ -83,29 +102,40 @@ def forecast_losses(prediction: Prediction, history: History) -> tuple[Array, Ar
     return forecast.mean_under(law, at).cpu().numpy(), forecast.band_under(law, at).cpu().numpy()
 
 
-def forecast_band(prediction: Prediction, history: History) -> Statement:
-    """The forecast drawn before training: measured is the share of tracked steps whose loss lies in the 5–95 % band
-    over seeds.
-    """
-    name, claim = (
-        "forecast before training",
-        "R_S(t) within the 5–95 % band of the lazy limit (90 % of seeds at each t)",
-    )
-    curves = forecast_losses(prediction, history)
-    if curves is None:
-        return silent(name, claim, "not_applicable", prediction.unavailable or NO_CLOSED_FORM)
-    loss, band = history.columns.get("loss", np.empty(0)), curves[1]
+def _inside_band(evidence: Evidence) -> Reading | str:
+    """The share of tracked steps whose loss lies in the 5–95 % band over seeds, drawn before training."""
+    curves, loss = forecast_losses(evidence.theory, evidence.history), evidence.column("loss")
     kept = above_rounding(loss)
-    if not kept.any():
-        return silent(name, claim, "vacuous", "the loss is at rounding level from the start")
+    if curves is None or not kept.any():
+        return "the loss is at rounding level from the start"
+    band = curves[1]
     inside = ((loss >= band[0] * (1 - 1e-9)) & (loss <= band[2] * (1 + 1e-9)))[kept]
     words = (
-        "share of tracked steps inside; one seed in ten leaves the band, which also leaves out the kernel's "
-        "own fluctuation"
+        "share of tracked steps inside; one seed in ten leaves the band, which also leaves out the kernel's own "
+        "fluctuation"
     )
-    return at_least(name, claim, float(inside.mean()), 0.9, words, e_folds=_covered(prediction, history, kept))
+    return Reading(float(inside.mean()), 0.9, words, evidence.e_folds(int(np.flatnonzero(kept)[-1])))
 
 
-def _covered(prediction: Prediction, history: History, kept: np.ndarray[Any, np.dtype[np.bool_]]) -> float | None:
-    """rate·T, T the last tracked time that was compared."""
-    return e_folds(prediction.lazy, history, int(np.flatnonzero(kept)[-1]))
+def _band_words(statement: Statement, _: Callable[[float], str]) -> str:
+    if statement.measured is None:
+        return ""
+    share = 100 * statement.measured
+    return f"The loss was inside the forecast's 90 % band at {share:.0f} % of the tracked steps."
+
+
+FORECAST = Claim(
+    "forecast before training",
+    "R_S(t) within the 5–95 % band of the lazy limit (90 % of seeds at each t)",
+    "the share of tracked steps inside the band is at least 0.9",
+    _inside_band,
+    premises=(
+        Premise(
+            "the infinite-width kernel is known, and the linearised network has a closed form under the optimiser",
+            lambda e: "" if e.theory.lazy and e.history.dynamics.solvable else e.theory.unavailable or NO_CLOSED_FORM,
+        ),
+    ),
+    relation="≥",
+    vacuous_when="the loss is at rounding level from the start",
+    sentence=_band_words,
+)

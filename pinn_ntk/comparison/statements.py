@@ -1,6 +1,5 @@
-"""What a statement is, and how a prediction and a history become a list of them."""
+"""What a statement is: a claim of the theory beside its measurement in one run."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -47,50 +46,3 @@ class Statement:
     verdict: Verdict
     reason: str = ""
     e_folds: float | None = None
-
-
-def at_most(
-    name: str,
-    claim: str,
-    measured: float,
-    bound: float,
-    reason: str = "",
-    tolerance: float = 1e-9,
-    e_folds: float | None = None,
-) -> Statement:
-    """The statement measured ≤ bound."""
-    slack = bound / measured if measured > 0.0 else math.inf
-    holds = measured <= bound * (1.0 + tolerance)
-    return Statement(name, claim, bound, measured, _finite(slack), "holds" if holds else "fails", reason, e_folds)
-
-
-def at_least(
-    name: str,
-    claim: str,
-    measured: float,
-    bound: float,
-    reason: str = "",
-    tolerance: float = 1e-9,
-    e_folds: float | None = None,
-) -> Statement:
-    """The statement measured ≥ bound."""
-    slack = measured / bound if bound > 0.0 else math.inf
-    holds = measured >= bound * (1.0 - tolerance)
-    return Statement(name, claim, bound, measured, _finite(slack), "holds" if holds else "fails", reason, e_folds)
-
-
-def silent(
-    name: str,
-    claim: str,
-    verdict: Verdict,
-    reason: str,
-    predicted: float | None = None,
-    measured: float | None = None,
-    e_folds: float | None = None,
-) -> Statement:
-    """A statement that is not judged: vacuous or not applicable, and why."""
-    return Statement(name, claim, predicted, measured, None, verdict, reason, e_folds)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,11 +1,13 @@
 """u beside the same problem by another method: ‖u − u_h‖/‖u_h‖ with u_h of quadratic finite elements."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reference.fem import check_fem_reference, fem_reference
 from pinn_ntk.reporting.outcome import Compared
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.rules import check_fields, whole
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,13 @@ class Reference:
         steps: in time; None for as many as go with the nodes.
     """
 
-    degrees: int | None = None
-    steps: int | None = None
+    degrees: Annotated[
+        int | None, whole("nodes of the mesh of space, about; null for the usual ones", 3, high=2_000_000)
+    ] = None
+    steps: Annotated[int | None, whole("in time; null for as many as go with the nodes", 2, high=1_000_000)] = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def check(self, problem: Problem) -> None:
         """Refuse what finite elements here cannot solve, before any compute.

@@ -1,26 +1,38 @@
 """How a run is done: plain numbers with their ranges, whatever configuration system they come from."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, cast
 
 import torch
 
-from pinn_ntk.arguments import choose
 from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.networks.fused import PREFERENCES
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import Rule, check_fields, defaults_of, faults_of, flag, one_of, rules_of, share, whole
+from pinn_ntk.solving import solve as solver
 from pinn_ntk.solving.solution import Solution
-from pinn_ntk.solving.solve import ACTIVATIONS_TRIED, SECONDS, TOLERANCE, check_arguments, solve
-from pinn_ntk.training.methods import Method, method_named
+from pinn_ntk.solving.solve import ACTIVATIONS_TRIED, SECONDS, TOLERANCE, check_solvable, solve
+from pinn_ntk.solving.task import Task
+from pinn_ntk.training.methods import METHODS, Method, method_named
+from pinn_ntk.training.options import (
+    Absolute,
+    Divergence,
+    Stagnation,
+    Steps,
+    StepSize,
+    Tolerance,
+    Window,
+)
 from pinn_ntk.training.states import StopRule
 from pinn_ntk.training.trackers import Tracker, tracked_steps
 
 AUTO = "auto"
 """The optimizer that chooses for itself, by `solve`."""
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
+AS_METHOD = cast(Any, None)
+"""The default of the chosen optimiser, which stands in its own signature."""
 
 
 class StrictError(ValueError):
@@ -34,9 +46,9 @@ class Settings:
     Attributes:
         optimizer: a name of `training.methods.METHODS`.
         step_size: τ as a fraction of 2n/(s²N λ_max), or τ itself with `absolute`; for a flow it sets the horizon
-            steps·τ. Optimisers without such a step leave it alone.
+            steps·τ. Optimisers without such a step leave it alone. The optimiser's own default where none is given.
         absolute: how step_size is meant.
-        steps: at most.
+        steps: at most; the optimiser's own default where none is given.
         tolerance: stop when R_S is at most this.
         divergence: stop when R_S exceeds this many times R_S(0).
         stagnation: stop when R_S fell by less than this share over `window` steps.
@@ -61,43 +73,43 @@ class Settings:
         True
     """
 
-    optimizer: str = "gradient_descent"
-    step_size: float = 0.5
-    absolute: bool = False
-    steps: int = 2000
-    tolerance: float = 0.0
-    divergence: float = 1e6
-    stagnation: float = 1e-12
-    window: int = 1000
-    tracked: int = 40
-    every: int | None = None
-    kernel: bool = True
-    spectra: int | None = None
-    theory: bool = True
-    delta: float = 0.1
-    forecast_draws: int = 1000
-    device: str = "auto"
-    compile: str = "auto"
-    dtype: str = "float64"
-    strict: bool = False
+    optimizer: Annotated[str, one_of("how R_S is descended", METHODS)] = "gradient_descent"
+    step_size: StepSize = AS_METHOD
+    absolute: Absolute = False
+    steps: Steps = AS_METHOD
+    tolerance: Tolerance = StopRule.tolerance
+    divergence: Divergence = StopRule.divergence
+    stagnation: Stagnation = StopRule.stagnation
+    window: Window = StopRule.window
+    tracked: Annotated[int, whole("log-spaced steps at which trackers are asked", 2, high=100_000)] = 40
+    every: Annotated[int | None, whole("ask every so many steps instead", 1)] = None
+    kernel: Annotated[bool, flag("track the kernel and its spectrum")] = True
+    spectra: Annotated[
+        int | None,
+        whole("tracked steps with eigenvalues; null: as many as half of the training time pays for", 2),
+    ] = None
+    theory: Annotated[bool, flag("predict before training and compare afterwards")] = True
+    delta: Annotated[float, share("δ: the theorems hold with probability 1 − δ")] = 0.1
+    forecast_draws: Annotated[
+        int, whole("draws of the initial residual behind the forecast's band", 1, high=1_000_000)
+    ] = 1000
+    device: Annotated[str, Rule("auto, cpu, cuda or cuda:i")] = "auto"
+    compile: Annotated[str, one_of("compiled steps: auto, where they pay for the compiler's seconds", PREFERENCES)] = (
+        "auto"
+    )
+    dtype: Annotated[str, one_of("precision", DTYPES)] = "float64"
+    strict: Annotated[bool, flag("warnings about preconditions become errors")] = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        method_named(self.optimizer, self.options)
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype: got {self.dtype!r}, expected one of {', '.join(DTYPES)}")
-        choose("compile", self.compile, {name: name for name in PREFERENCES})
-        if not 0.0 < self.delta < 1.0:
-            raise ValueError(f"delta: got {self.delta}, expected a number between 0 and 1, e.g. 0.1")
-        if not (math.isfinite(self.step_size) and self.step_size > 0.0) or self.steps < 0 or self.forecast_draws < 1:
-            raise ValueError(
-                f"step_size, steps, forecast_draws: got {self.step_size}, {self.steps}, {self.forecast_draws}; "
-                "expected a positive number, at least 0, at least 1"
-            )
+        defaults = defaults_of(method_named(self.optimizer, self.options).states)
+        for name, usual in (("steps", 0), ("step_size", 0.5)):
+            if getattr(self, name) is AS_METHOD:
+                object.__setattr__(self, name, defaults.get(name, usual))
+        check_fields(self)
+        if wrong := faults_of(rules_of(self.method.states), self.options):
+            raise ValueError("; ".join(wrong))
         tracked_steps(self.steps, self.tracked, self.every)
-        if self.spectra is not None and self.spectra < 2:
-            raise ValueError(f"spectra: got {self.spectra}, expected 2 or more (the first and the last step), or None")
-        self.stop_rule()
 
     def stop_rule(self) -> StopRule:
         """When training ends before its last step."""
@@ -132,20 +144,23 @@ class Solver:
         (True, 0.25)
     """
 
-    tolerance: float = TOLERANCE
-    seconds: float = SECONDS
-    activations: Sequence[str] = field(default=ACTIVATIONS_TRIED)
-    extra: bool = True
-    widest: int | None = None
-    seed: int = 0
+    tolerance: solver.Tolerance = TOLERANCE
+    seconds: solver.Seconds = SECONDS
+    activations: solver.Activations = field(default=ACTIVATIONS_TRIED)
+    extra: solver.Extra = True
+    widest: solver.Widest = None
+    seed: solver.Seed = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def check(self, problem: Problem) -> None:
         """Refuse what `solve` would refuse, before any compute.
 
         Raises:
-            ValueError: an argument out of its range, or an activation that is not smooth enough.
+            ValueError: an activation that is not smooth enough, or data that contradict one another.
         """
-        check_arguments(problem, self.tolerance, self.seconds, self.activations, self.widest, self.seed)
+        check_solvable(Task(problem, self.seed), self.activations)
 
     def solve(self, problem: Problem) -> Solution:
         """u of the problem."""

@@ -8,14 +8,17 @@ differently.
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pinn_ntk.activations import Activation, activation_named
+from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.networks.model import About, Fact
 from pinn_ntk.networks.two_layer import draw
+from pinn_ntk.rules import checked, flag, one_of, whole
 
 SCALINGS = ("standard", "ntk")
 
@@ -56,22 +59,21 @@ class MLP(nn.Module):
         True
     """
 
+    @checked
     def __init__(
         self,
-        dim: int,
-        width: int,
-        depth: int = 3,
+        dim: Annotated[int, whole("d, coordinates of x", 1)],
+        width: Annotated[int, whole("N, neurons of each hidden layer", 1)] = 64,
+        depth: Annotated[int, whole("L, hidden layers", 1, high=1000)] = 3,
         activation: str | Activation = "tanh",
-        bias: bool = True,
-        scaling: str = "ntk",
-        seed: int = 0,
+        bias: Annotated[bool, flag("input lifted to (x, 1), and a bias in every layer between")] = True,
+        scaling: Annotated[
+            str,
+            one_of("ntk: weights of order one behind factors 1/√N; standard: weights of order 1/√N", SCALINGS),
+        ] = "ntk",
+        seed: Annotated[int, whole("of the initialisation", high=MAX_SEED)] = 0,
     ) -> None:
         super().__init__()
-        for what, value in (("dim", dim), ("width", width), ("depth", depth)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{what}: got {value!r}, expected a whole number, at least 1")
-        if scaling not in SCALINGS:
-            raise ValueError(f"scaling: got {scaling!r}, expected one of {', '.join(SCALINGS)}")
         self.dim, self.width, self.depth, self.bias, self.scaling, self.seed = dim, width, depth, bias, scaling, seed
         self.activation = activation_named(activation)
         inner = 1.0 / math.sqrt(width * second_moment(self.activation)) if depth > 1 else 1.0

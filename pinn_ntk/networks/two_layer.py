@@ -4,18 +4,20 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pinn_ntk.activations import Activation, activation_named
+from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.networks.extra import extra_rows
 from pinn_ntk.networks.features import System, neuron_chunks
 from pinn_ntk.networks.model import About, Fact
 from pinn_ntk.networks.smoothness import activation_notes
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.rules import checked, flag, one_of, positive, real, whole
 
 Function = Callable[[Tensor], Tensor]
 Init = Literal["lecture", "uniform", "centred"]
@@ -27,6 +29,10 @@ GAMMAS: dict[str, Callable[[int], float]] = {
 SCALINGS: dict[str, float] = {"sum": 0.0, "ntk": 0.5, "mean_field": 1.0}
 """p of s = N^{−p}: from lazy training at ½ to feature learning at 1."""
 INITS = ("lecture", "uniform", "centred")
+GAMMA = positive("γ, size of the outer weights at the start", GAMMAS)
+INIT = one_of("initialisation", INITS)
+SCALING = real("s of h = s Σ a σ(w·x): 1, 1/√N, 1/N, or the p of N^(-p)", 0.0, 1.0, SCALINGS)
+Bias = Annotated[bool, flag("input lifted to (x, 1)")]
 
 
 @dataclass(frozen=True)
@@ -87,13 +93,8 @@ def gamma_value(gamma: float | str, width: int) -> float:
     Raises:
         ValueError: an unknown name or a number that is not positive.
     """
-    if isinstance(gamma, str):
-        if gamma not in GAMMAS:
-            raise ValueError(f"gamma: got {gamma!r}, expected a positive number or one of {', '.join(GAMMAS)}")
-        return GAMMAS[gamma](width)
-    if not (math.isfinite(gamma) and gamma > 0.0):
-        raise ValueError(f"gamma: got {gamma}, expected a positive number or one of {', '.join(GAMMAS)}")
-    return float(gamma)
+    GAMMA.require("gamma", gamma)
+    return GAMMAS[gamma](width) if isinstance(gamma, str) else float(gamma)
 
 
 def scaling_value(scaling: str | float, width: int) -> tuple[str | float, float]:
@@ -103,11 +104,8 @@ def scaling_value(scaling: str | float, width: int) -> tuple[str | float, float]
     Raises:
         ValueError: an unknown name or a number outside [0, 1].
     """
-    p = SCALINGS.get(scaling, math.nan) if isinstance(scaling, str) else float(scaling)
-    if isinstance(scaling, bool) or not 0.0 <= p <= 1.0:
-        raise ValueError(
-            f"scaling: got {scaling!r}, expected one of {', '.join(SCALINGS)} or a number p from 0 to 1, for s = N^(-p)"
-        )
+    SCALING.require("scaling", scaling)
+    p = SCALINGS[scaling] if isinstance(scaling, str) else float(scaling)
     names = {value: name for name, value in SCALINGS.items()}
     return names.get(p, p), 1.0 / math.sqrt(width) if p == 0.5 else 1.0 / width**p
 
@@ -119,8 +117,7 @@ def draw(width: int, inputs: int, gamma: float, init: str, seed: int) -> tuple[T
     'lecture': a ~ N(0,γ²), w ~ N(0,I). 'uniform': a ~ γU(−1,1), w ~ U(−1,1)ᴰ. 'centred': the lecture's in pairs (a,w),
     (−a,w): h = 0.
     """
-    if init not in INITS:
-        raise ValueError(f"init: got {init!r}, expected one of {', '.join(INITS)}")
+    INIT.require("init", init)
     if init == "centred" and width % 2:
         raise ValueError(f"init 'centred' pairs neurons: got width {width}, expected an even one; try {width + 1}")
     rng = np.random.default_rng(seed)
@@ -160,22 +157,20 @@ class TwoLayer(nn.Module):
     a0: Tensor
     w0: Tensor
 
+    @checked
     def __init__(
         self,
-        dim: int,
-        width: int,
+        dim: Annotated[int, whole("d, coordinates of x", 1)],
+        width: Annotated[int, whole("N, neurons", 1)] = 1024,
         activation: str | Activation = "tanh",
-        bias: bool = True,
-        gamma: float | str = "inv_sqrt_width",
-        init: str = "lecture",
-        scaling: str | float = "sum",
-        seed: int = 0,
+        bias: Bias = True,
+        gamma: Annotated[float | str, GAMMA] = "inv_sqrt_width",
+        init: Annotated[str, INIT] = "lecture",
+        scaling: Annotated[float | str, SCALING] = "sum",
+        seed: Annotated[int, whole("of the initialisation", high=MAX_SEED)] = 0,
         extra: Sequence[Function] = (),
     ) -> None:
         super().__init__()
-        for what, value in (("dim", dim), ("width", width)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{what}: got {value!r}, expected a whole number, at least 1")
         self.dim, self.width, self.bias, self.seed = dim, width, bias, seed
         self.activation = activation_named(activation)
         self.init, self.gamma_name, self.gamma = init, gamma, gamma_value(gamma, width)

@@ -4,8 +4,9 @@ or blocks (soft).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from pinn_ntk.arguments import MAX_SEED, choose, count, nearest, number
+from pinn_ntk.arguments import MAX_POINTS, MAX_SEED, nearest
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.geometry.sampling import SAMPLINGS
 from pinn_ntk.operators.second_order import SecondOrderOperator
@@ -14,8 +15,16 @@ from pinn_ntk.problem.impose import IMPOSED, impose
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.regions import inside
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, constrained, drawn
+from pinn_ntk.rules import Rule, check_fields, one_of, whole
 
-BOUNDARIES = {"hard": "hard", "soft": "soft"}
+Points = Annotated[int, whole("collocation points", 1, MAX_POINTS)]
+Boundary = Annotated[str, one_of("conditions built into u = g + ϕh, or soft blocks", ("hard", "soft"))]
+BoundaryPoints = Annotated[int, whole("points of each soft condition", 1, MAX_POINTS)]
+WEIGHTS = Rule("λ of a block by its name", "weights", optional=True)
+Weights = Annotated[Mapping[str, float] | None, WEIGHTS]
+PointSeed = Annotated[int, whole("of the points", high=MAX_SEED)]
+TestPoints = Annotated[int, whole("points at which errors are measured", 1, MAX_POINTS)]
+Sampling = Annotated[str, one_of("how points are drawn", SAMPLINGS)]
 
 
 @dataclass(frozen=True)
@@ -36,22 +45,17 @@ class Collocation:
         ValueError: a count or a seed out of range, an unknown name, or a weight that is not positive.
     """
 
-    points: int = 256
-    boundary: str = "hard"
-    boundary_points: int = 64
-    weights: Mapping[str, float] | None = None
-    seed: int = 0
-    test_points: int = 4096
-    sampling: str = "sobol"
+    points: Points = 256
+    boundary: Boundary = "hard"
+    boundary_points: BoundaryPoints = 64
+    weights: Weights = None
+    seed: PointSeed = 0
+    test_points: TestPoints = 4096
+    sampling: Sampling = "sobol"
     counts: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what in ("points", "boundary_points", "test_points"):
-            count(what, getattr(self, what))
-        count("seed", self.seed, 0, MAX_SEED)
-        choose("boundary", self.boundary, BOUNDARIES)
-        choose("sampling", self.sampling, SAMPLINGS)
-        check_weights(self.weights)
+        check_fields(self)
 
     @property
     def hard(self) -> bool:
@@ -112,21 +116,13 @@ def ready(
     return Equation(name, operator, domain, source, exact, given, initial is not None, equation, words)
 
 
-def check_weights(weights: Mapping[str, float] | None) -> None:
-    """Raise ValueError unless every weight is a positive number."""
-    if weights is not None and not (isinstance(weights, Mapping) and all(isinstance(name, str) for name in weights)):
-        raise ValueError(f"weights: got {weights!r}, expected a mapping from block names to positive numbers")
-    for name, value in (weights or {}).items():
-        number(f"weight of block {name!r}", value, positive=True)
-
-
 def weighted(blocks: Sequence[Block], weights: Mapping[str, float] | None) -> tuple[Block, ...]:
     """The blocks with their weights by name.
 
     Raises:
         ValueError: a weight for a block that does not exist; the nearest name is suggested.
     """
-    check_weights(weights)
+    WEIGHTS.require("weights", weights)
     names = [b.name for b in blocks]
     for name in weights or {}:
         if name not in names:

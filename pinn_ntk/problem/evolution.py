@@ -1,20 +1,30 @@
 """Ready evolution problems on (x, t), each with its exact solution. Time is the last coordinate."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import black_scholes as black_scholes_operator
 from pinn_ntk.operators.library import heat, time_derivative, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.assembly import Collocation, collocate, ready
+from pinn_ntk.problem.assembly import (
+    Boundary,
+    BoundaryPoints,
+    Collocation,
+    Points,
+    PointSeed,
+    Sampling,
+    TestPoints,
+    Weights,
+    collocate,
+    ready,
+)
 from pinn_ntk.problem.residual import Problem
-
-Weights = Mapping[str, float]
+from pinn_ntk.rules import checked, positive, real
 
 
 def sines(x: Tensor, modes: Sequence[int]) -> Tensor:
@@ -25,17 +35,18 @@ def sines(x: Tensor, modes: Sequence[int]) -> Tensor:
     return product
 
 
+@checked
 def heat_1d(
     *,
-    diffusivity: float = 0.1,
-    final_time: float = 1.0,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    diffusivity: Annotated[float, positive("κ, how fast u spreads")] = 0.1,
+    final_time: Annotated[float, positive("T, the end of time")] = 1.0,
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """u_t − κu_xx = 0 on (0, 1) × (0, T), u = 0 at both ends, u(x, 0) = sin πx; u = e^{−κπ²t} sin πx.
 
@@ -53,7 +64,7 @@ def heat_1d(
     Raises:
         ValueError: an argument out of range, or a weight for a block that does not exist.
     """
-    kappa, end = number("diffusivity", diffusivity, positive=True), number("final_time", final_time, positive=True)
+    kappa, end = float(diffusivity), float(final_time)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
 
     def exact(x: Tensor) -> Tensor:
@@ -68,17 +79,18 @@ def heat_1d(
     return collocate(posed, how)
 
 
+@checked
 def wave_1d(
     *,
-    speed: float = 1.0,
-    final_time: float = 1.0,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    speed: Annotated[float, positive("v")] = 1.0,
+    final_time: Annotated[float, positive("T, the end of time")] = 1.0,
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """u_tt − v²u_xx = 0 on (0, 1) × (0, T), u = 0 at both ends, u = sin πx and u_t = sin 2πx at t = 0.
 
@@ -98,7 +110,7 @@ def wave_1d(
     Raises:
         ValueError: as in `heat_1d`.
     """
-    v, end = number("speed", speed, positive=True), number("final_time", final_time, positive=True)
+    v, end = float(speed), float(final_time)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
 
     def exact(x: Tensor) -> Tensor:
@@ -117,18 +129,19 @@ def wave_1d(
     return collocate(posed, how)
 
 
+@checked
 def black_scholes(
     *,
-    volatility: float = 0.2,
-    rate: float = 0.05,
-    maturity: float = 1.0,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    volatility: Annotated[float, positive("ς, of the price")] = 0.2,
+    rate: Annotated[float, real("r, of interest")] = 0.05,
+    maturity: Annotated[float, positive("T, the end of the contract")] = 1.0,
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """−V_τ + ½ς²S²V_SS + rSV_S − rV = 0 on (0, 1) × (0, T), V(S, 0) = S²; V = S² e^{(r + ς²)τ}.
 
@@ -150,8 +163,8 @@ def black_scholes(
     Raises:
         ValueError: as in `heat_1d`.
     """
-    sigma, r = number("volatility", volatility, positive=True), number("rate", rate)
-    end = number("maturity", maturity, positive=True)
+    sigma, r = float(volatility), float(rate)
+    end = float(maturity)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     operator = black_scholes_operator(sigma, r) - 2.0 * time_derivative(1)
     operator.name = "−V_τ + ½ς²S²V_SS + rSV_S − rV"
@@ -169,19 +182,20 @@ def black_scholes(
     return collocate(posed, how)
 
 
+@checked
 def fokker_planck_1d(
     *,
-    attraction: float = 2.0,
-    diffusivity: float = 0.05,
-    spread: float = 0.2,
-    final_time: float = 1.0,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    attraction: Annotated[float, positive("θ, the pull to the centre")] = 2.0,
+    diffusivity: Annotated[float, positive("κ, how fast u spreads")] = 0.05,
+    spread: Annotated[float, positive("standard deviation of p at the start")] = 0.2,
+    final_time: Annotated[float, positive("T, the end of time")] = 1.0,
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """p_t − (θ(x − ½)p)_x − Dp_xx = 0 on (0, 1) × (0, T): the density of the Ornstein–Uhlenbeck process dX = −θ(X −
     ½)dt + √(2D) dW.
@@ -205,8 +219,8 @@ def fokker_planck_1d(
     Raises:
         ValueError: as in `heat_1d`.
     """
-    theta, d = number("attraction", attraction, positive=True), number("diffusivity", diffusivity, positive=True)
-    s0, end = number("spread", spread, positive=True), number("final_time", final_time, positive=True)
+    theta, d = float(attraction), float(diffusivity)
+    s0, end = float(spread), float(final_time)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
 
     def exact(x: Tensor) -> Tensor:

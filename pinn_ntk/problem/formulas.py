@@ -62,7 +62,7 @@ class Faults:
         names = list(known)
         for key in given:
             if key not in names:
-                self.add(f"{prefix}{key}", f"unknown key{nearest(str(key), names)}; expected one of {', '.join(names)}")
+                self.add(f"{prefix}{key}", f"unknown key, expected one of {', '.join(names)}{nearest(str(key), names)}")
 
     def stop(self) -> None:
         """Raise SpecError if anything was found."""

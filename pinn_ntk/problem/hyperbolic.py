@@ -3,34 +3,45 @@ each with its exact solution.
 """
 
 import math
-from collections.abc import Mapping
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import box
 from pinn_ntk.operators.library import identity, wave
 from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.assembly import Collocation, Equation, collocate, ready
+from pinn_ntk.problem.assembly import (
+    Boundary,
+    BoundaryPoints,
+    Collocation,
+    Equation,
+    Points,
+    PointSeed,
+    Sampling,
+    TestPoints,
+    Weights,
+    collocate,
+    ready,
+)
 from pinn_ntk.problem.conditions import conditions_of, dirichlet, initial_value
 from pinn_ntk.problem.evolution import sines
 from pinn_ntk.problem.residual import Ansatz, Problem
+from pinn_ntk.rules import checked, positive, real
 
-Weights = Mapping[str, float]
 
-
+@checked
 def transport_1d(
     *,
-    speed: float = 1.0,
-    final_time: float = 1.0,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    speed: Annotated[float, positive("v")] = 1.0,
+    final_time: Annotated[float, positive("T, the end of time")] = 1.0,
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """u_t + vu_x = 0 on (0, 1) × (0, T), u = sin 2πx at t = 0 and u = −sin 2πvt at the inflow x = 0;
     u = sin 2π(x − vt).
@@ -51,7 +62,7 @@ def transport_1d(
     Raises:
         ValueError: an argument out of range, or a weight for a block that does not exist.
     """
-    v, end = number("speed", speed, positive=True), number("final_time", final_time, positive=True)
+    v, end = float(speed), float(final_time)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     domain, operator = (
         box([0.0, 0.0], [1.0, end]),
@@ -74,18 +85,19 @@ def transport_1d(
     return collocate(posed, how, Ansatz(vanishing, extension, text))
 
 
+@checked
 def klein_gordon_1d(
     *,
-    speed: float = 1.0,
-    mass: float = 3.0,
-    final_time: float = 1.0,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    speed: Annotated[float, positive("v")] = 1.0,
+    mass: Annotated[float, real("m")] = 3.0,
+    final_time: Annotated[float, positive("T, the end of time")] = 1.0,
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """u_tt − v²u_xx + m²u = 0 on (0, 1) × (0, T), u = 0 at both ends, u = sin πx and u_t = sin 2πx at t = 0.
 
@@ -106,8 +118,8 @@ def klein_gordon_1d(
     Raises:
         ValueError: as in `transport_1d`.
     """
-    v, end = number("speed", speed, positive=True), number("final_time", final_time, positive=True)
-    m2 = number("mass", mass) ** 2
+    v, end = float(speed), float(final_time)
+    m2 = float(mass) ** 2
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     first, second = (math.sqrt((k * math.pi * v) ** 2 + m2) for k in (1, 2))
 

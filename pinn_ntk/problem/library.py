@@ -1,23 +1,34 @@
 """Ready stationary problems, each with its exact solution, and the table of all ready problems."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pinn_ntk.arguments import number
 from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.operators.library import advection_diffusion, helmholtz, laplacian
 from pinn_ntk.operators.library import elliptic as elliptic_operator
-from pinn_ntk.problem.assembly import Collocation, collocate, ready
+from pinn_ntk.problem.assembly import (
+    Boundary,
+    BoundaryPoints,
+    Collocation,
+    Points,
+    PointSeed,
+    Sampling,
+    TestPoints,
+    Weights,
+    collocate,
+    ready,
+)
 from pinn_ntk.problem.evolution import black_scholes, fokker_planck_1d, heat_1d, sines, wave_1d
 from pinn_ntk.problem.hyperbolic import klein_gordon_1d, transport_1d
 from pinn_ntk.problem.points import given_points
 from pinn_ntk.problem.regression import regression
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, positive, real, several
 
-Weights = Mapping[str, float]
 _ZERO = ("u = 0 on ∂Ω",)
 
 
@@ -26,15 +37,16 @@ def unit_box(dim: int) -> Box:
     return box([0.0] * dim, [1.0] * dim)
 
 
+@checked
 def poisson_1d(
     *,
-    points: int = 64,
-    boundary: str = "hard",
-    boundary_points: int = 2,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    points: Points = 64,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 2,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """−u'' = π² sin πx on (0, 1), u = 0 at both ends; u = sin πx.
 
@@ -54,30 +66,32 @@ def poisson_1d(
     return _poisson(1, "−u'' = π² sin πx", how)
 
 
+@checked
 def poisson_2d(
     *,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    points: Points = 100,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """−Δu = 2π² sin πx sin πy on (0, 1)², u = 0 on the boundary; u = sin πx sin πy. Arguments as in `poisson_1d`."""
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     return _poisson(2, "−Δu = 2π² sin πx sin πy", how)
 
 
+@checked
 def poisson_3d(
     *,
-    points: int = 512,
-    boundary: str = "hard",
-    boundary_points: int = 192,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    points: Points = 512,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 192,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """−Δu = 3π² sin πx sin πy sin πz on (0, 1)³, u = 0 on the boundary; u = sin πx sin πy sin πz.
     Arguments as in `poisson_1d`.
@@ -96,16 +110,17 @@ def _poisson(dim: int, equation: str, how: Collocation) -> Problem:
     return collocate(ready(f"poisson_{dim}d", -laplacian(dim), unit_box(dim), source, exact, equation, _ZERO), how)
 
 
+@checked
 def helmholtz_2d(
     *,
-    wavenumber: float = 4.0,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    wavenumber: Annotated[float, real("k, no resonance of the square")] = 4.0,
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """Δu + k²u = (k² − 5π²) sin πx sin 2πy on (0, 1)², u = 0 on the boundary; u = sin πx sin 2πy.
 
@@ -122,7 +137,7 @@ def helmholtz_2d(
     Raises:
         ValueError: a resonance, or as in `poisson_1d`.
     """
-    k2 = number("wavenumber", wavenumber) ** 2
+    k2 = float(wavenumber) ** 2
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     if _resonant(k2 / math.pi**2):
         raise ValueError(
@@ -146,17 +161,18 @@ def _resonant(ratio: float) -> bool:
     return any(math.isclose(m * m + k * k, ratio, rel_tol=1e-9) for m, k in partners)
 
 
+@checked
 def advection_diffusion_2d(
     *,
-    diffusivity: float = 0.5,
-    velocity: tuple[float, float] = (1.0, 0.5),
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    diffusivity: Annotated[float, positive("κ, how fast u spreads")] = 0.5,
+    velocity: Annotated[Sequence[float], several("v = (v₁, v₂)", real(""))] = (1.0, 0.5),
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """−κΔu + v·∇u = f on (0, 1)² with u = e^{v·(x − (1,1))/κ} + sin πx sin πy: a layer at the outflow,
     which the boundary data carry.
@@ -177,10 +193,10 @@ def advection_diffusion_2d(
     Raises:
         ValueError: κ ≤ 0, v not two numbers, or as in `poisson_1d`.
     """
-    kappa, pi = number("diffusivity", diffusivity, positive=True), math.pi
+    kappa, pi = float(diffusivity), math.pi
     if len(velocity) != 2:
         raise ValueError(f"velocity: got {velocity!r}, expected two numbers (v₁, v₂)")
-    v1, v2 = (number("velocity", v) for v in velocity)
+    v1, v2 = (float(v) for v in velocity)
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
 
     def exact(x: Tensor) -> Tensor:
@@ -198,15 +214,16 @@ def advection_diffusion_2d(
     )
 
 
+@checked
 def elliptic(
     *,
-    points: int = 256,
-    boundary: str = "hard",
-    boundary_points: int = 64,
-    weights: Weights | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
-    sampling: str = "sobol",
+    points: Points = 256,
+    boundary: Boundary = "hard",
+    boundary_points: BoundaryPoints = 64,
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
+    sampling: Sampling = "sobol",
 ) -> Problem:
     """A:∇²u + b·∇u + cu = f on (0, 1)² with every coefficient variable; f from u = e^{x−y} sin πx sin πy,
     which vanishes on the boundary.

@@ -1,7 +1,7 @@
 """Any operator of the class at points that are given one by one: 𝓛u(x_i) = f_i, i = 1…n, and no boundary conditions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -10,24 +10,34 @@ from pinn_ntk.arguments import MAX_DIM
 from pinn_ntk.expressions import Expression
 from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.operators.library import OPERATORS
-from pinn_ntk.problem.assembly import weighted
+from pinn_ntk.problem.assembly import TestPoints, Weights, weighted
 from pinn_ntk.problem.formulas import Faults, Formulas, SpecError, constant
 from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.rules import Rule, checked, flag
 
-UNIT_VECTORS = ((1.0, 0.0), (0.0, 1.0))
+UNIT_VECTORS = ((1, 0), (0, 1))
 
 
+@checked
 def given_points(
     *,
-    operator: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] = "identity",
-    points: Sequence[Any] | Tensor = UNIT_VECTORS,
-    target: float | str | Sequence[float | str] | None = None,
-    exact: float | str | None = None,
-    low: float | Sequence[float] = 0.0,
-    high: float | Sequence[float] = 1.0,
-    time: bool = False,
-    weights: Mapping[str, float] | None = None,
-    test_points: int = 4096,
+    operator: Annotated[
+        str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        Rule("𝓛: a name, {kind: …}, {A, b, c}, or a list of these for their sum", "any"),
+    ] = "identity",
+    points: Annotated[Sequence[Any] | Tensor, Rule('x_i: numbers, or texts such as "1/3"', "any")] = UNIT_VECTORS,
+    target: Annotated[
+        float | str | Sequence[float | str] | None,
+        Rule("f: a number, a formula or n numbers; null applies 𝓛 to `exact`, or takes ±√½ in turn", "any"),
+    ] = None,
+    exact: Annotated[float | str | None, Rule("u, where it is known", "any")] = None,
+    low: Annotated[
+        float | Sequence[float], Rule("lower ends of the box that holds the points, a number for all", "any")
+    ] = 0.0,
+    high: Annotated[float | Sequence[float], Rule("upper ends of that box", "any")] = 1.0,
+    time: Annotated[bool, flag("the last coordinate is t")] = False,
+    weights: Weights = None,
+    test_points: TestPoints = 4096,
 ) -> Problem:
     """𝓛u(x_i) = f_i at given x_i: what the theorems are about, with no boundary between the points and the network.
 

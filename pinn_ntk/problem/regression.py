@@ -1,37 +1,46 @@
 """Regression: the identity operator on points with values, from a target function or from a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pinn_ntk.arguments import MAX_DIM, MAX_SEED, choose, count
+from pinn_ntk.arguments import MAX_DIM, count
 from pinn_ntk.expressions import Expression, check_finite, parse
 from pinn_ntk.geometry.box import Box, box
 from pinn_ntk.geometry.sampling import SAMPLINGS
 from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.assembly import weighted
+from pinn_ntk.problem.assembly import PointSeed, TestPoints, Weights, weighted
 from pinn_ntk.problem.data import read_points
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.regions import at_points, inside
 from pinn_ntk.problem.residual import Block, Function, Problem
+from pinn_ntk.rules import Rule, checked, one_of, whole
 
 _TARGET = "sin(2*pi*x1)"
 
 
+@checked
 def regression(
     *,
-    target: str | float | Function | None = None,
-    csv: str | Path | None = None,
-    dim: int | None = None,
-    low: float | Sequence[float] = 0.0,
-    high: float | Sequence[float] = 1.0,
-    points: int | Sequence[Sequence[float]] | Tensor = 64,
-    sampling: str = "sobol",
-    weights: Mapping[str, float] | None = None,
-    seed: int = 0,
-    test_points: int = 4096,
+    target: Annotated[
+        str | float | Function | None, Rule("f, text in x, y, z or x1 … xd; null is sin(2*pi*x1)", "any")
+    ] = None,
+    csv: Annotated[str | Path | None, Rule("a file of points and values in the place of f", "any")] = None,
+    dim: Annotated[int | None, whole("d; null is 1, or read off the file", 1, MAX_DIM)] = None,
+    low: Annotated[
+        float | Sequence[float], Rule("lower ends of the box, a number for all axes or a list", "any")
+    ] = 0.0,
+    high: Annotated[float | Sequence[float], Rule("upper ends of the box", "any")] = 1.0,
+    points: Annotated[
+        int | Sequence[Sequence[float]] | Tensor, Rule("how many collocation points, or the points themselves", "any")
+    ] = 64,
+    sampling: Annotated[str, one_of("how points are drawn", (*SAMPLINGS, "equispaced"))] = "sobol",
+    weights: Weights = None,
+    seed: PointSeed = 0,
+    test_points: TestPoints = 4096,
 ) -> Problem:
     """u(x_i) = f(x_i), i = 1…n: the identity operator, one block named interior.
 
@@ -53,8 +62,6 @@ def regression(
         ValueError: a target or file that cannot be read, values that are not finite, points outside the box, counts or
             seeds out of range.
     """
-    count("test_points", test_points)
-    count("seed", seed, 0, MAX_SEED)
     values: Tensor | None = None
     if csv is not None:
         x, values = read_points(csv, dim)
@@ -112,7 +119,6 @@ def _points(
             )
         return x, domain
     count("points", points)
-    choose("sampling", sampling, {**SAMPLINGS, "equispaced": None})
     return (
         _equispaced(domain, points) if sampling == "equispaced" else domain.interior(points, seed, sampling)
     ), domain

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pinn_ntk.comparison.compare import exit_time
+from pinn_ntk.comparison.kernel_statements import exit_time
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import (
     ENVELOPE,

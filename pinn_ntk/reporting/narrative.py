@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pinn_ntk.comparison.compare import CLAIMS
 from pinn_ntk.reporting.outcome import Compared, Outcome
 from pinn_ntk.reporting.solver_plots import solver_words
 from pinn_ntk.reporting.style import number
@@ -61,29 +62,10 @@ def _effort(record: Outcome) -> str:
 
 
 def _theory(record: Outcome) -> list[str]:
-    """What became of the predictions, a sentence each."""
-    found = {s.name: s for s in record.statements}
-    words = []
-    linear, band, bound = (
-        found.get(name) for name in ("linearised prediction", "forecast before training", "linear convergence")
-    )
-    if linear is not None and linear.measured is not None and linear.verdict in ("holds", "fails"):
-        followed = "followed" if linear.verdict == "holds" else "left"
-        words.append(
-            f"The loss {followed} its linearised prediction: the two differ by at most {_factor(linear.measured)}."
-        )
-    if band is not None and band.measured is not None:
-        words.append(f"It was inside the forecast's 90 % band at {100 * band.measured:.0f} % of the tracked steps.")
-    if bound is not None and bound.verdict in ("holds", "fails"):
-        words.append("The bound of linear convergence " + ("held." if bound.verdict == "holds" else "did not hold."))
-    elif bound is not None and bound.verdict == "vacuous":
-        words.append("The bound of linear convergence falls too slowly to say anything over this run.")
-    return words
-
-
-def _factor(value: float) -> str:
-    """A factor above 1 in words."""
-    return f"{number(100.0 * (value - 1.0))} %" if value < 1.5 else f"a factor of {number(value)}"
+    """What became of the predictions, a sentence each; what says nothing comes last."""
+    verdicts = {statement.name: statement for statement in record.statements}
+    judged = sorted(CLAIMS, key=lambda c: c.name in verdicts and verdicts[c.name].verdict == "vacuous")
+    return [words for c in judged if c.name in verdicts and (words := c.sentence(verdicts[c.name], number))]
 
 
 def key_numbers(record: Outcome, summary: Mapping[str, Any]) -> Pairs:

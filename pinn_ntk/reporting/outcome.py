@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pinn_ntk.comparison.certificate_statement import certificate_summary
-from pinn_ntk.comparison.compare import exit_time, least_ratio
 from pinn_ntk.comparison.envelope import envelope, safe_exp
+from pinn_ntk.comparison.kernel_statements import exit_time
 from pinn_ntk.comparison.statements import Statement
+from pinn_ntk.comparison.theorem_statements import least_ratio
 from pinn_ntk.networks.model import FACTS, Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.solving.solution import Solution, solver_summary

@@ -4,12 +4,14 @@ what comes back is a network with an estimate of its error.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.arguments import MAX_SEED, choose, count, number
+from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, flag, one_of, positive, several, whole
 from pinn_ntk.solving.compatibility import contradiction
 from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
 from pinn_ntk.solving.fit import Bench
@@ -20,17 +22,24 @@ from pinn_ntk.solving.task import Task
 
 ACTIVATIONS_TRIED = ("sin", "gaussian", "tanh")
 TOLERANCE = 1e-13
-SECONDS = 60.0
+SECONDS: float = 60
+Tolerance = Annotated[float, positive("on the estimated relative L² error")]
+Seconds = Annotated[float, positive("wall time in which to stop; the last fit may take a little longer")]
+Activations = Annotated[Sequence[str], several("activations to choose from", one_of("", ACTIVATIONS))]
+Extra = Annotated[bool, flag("add singular functions where holes and corners call for them")]
+Widest = Annotated[int | None, whole("N at most; null for what memory allows", 1)]
+Seed = Annotated[int, whole("of points and neurons", high=MAX_SEED)]
 
 
+@checked
 def solve(
     problem: Problem,
-    tolerance: float = TOLERANCE,
-    seconds: float = SECONDS,
-    activations: Sequence[str] = ACTIVATIONS_TRIED,
-    extra: bool = True,
-    widest: int | None = None,
-    seed: int = 0,
+    tolerance: Tolerance = TOLERANCE,
+    seconds: Seconds = SECONDS,
+    activations: Activations = ACTIVATIONS_TRIED,
+    extra: Extra = True,
+    widest: Widest = None,
+    seed: Seed = 0,
 ) -> Solution:
     """u ≈ h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x) with an estimate of ‖u − h‖/‖u‖ of at most the tolerance,
     or the reason why not.
@@ -61,8 +70,8 @@ def solve(
         >>> print(solution.reason, solution.estimate <= 1e-8, round(float(solution.u([[0.5]])), 6))
         CONVERGED True 0.25
     """
-    check_arguments(problem, tolerance, seconds, activations, widest, seed)
     task = Task(problem, seed)
+    check_solvable(task, activations)
     chosen = called_for(task) if extra else Chosen()
     more = chosen + corners_besides(task) if extra else chosen
     bench, spare = _bench(task, chosen), _bench(task, more) if more.functions != chosen.functions else None
@@ -85,32 +94,20 @@ def _bench(task: Task, chosen: Chosen) -> Bench:
     return Bench(replace(task, columns=len(functions)), functions)
 
 
-def check_arguments(
-    problem: Problem,
-    tolerance: float,
-    seconds: float,
-    activations: Sequence[str],
-    widest: int | None = None,
-    seed: int = 0,
-) -> None:
-    """Refuse arguments of `solve` that are out of their range, or activations that are not smooth enough.
+def check_solvable(task: Task, activations: Sequence[str]) -> None:
+    """Refuse activations that are not smooth enough for the operators, and data that contradict one another.
+
+    Args:
+        task: the problem.
+        activations: σ, by name.
 
     Raises:
         ValueError: the first of them.
     """
-    number("tolerance", tolerance, positive=True)
-    number("seconds", seconds, positive=True)
-    count("seed", seed, 0, MAX_SEED)
-    if widest is not None:
-        count("widest", widest)
-    if isinstance(activations, str) or not isinstance(activations, Sequence) or not activations:
-        raise ValueError(f"activations: got {activations!r}, expected a list such as {', '.join(ACTIVATIONS_TRIED)}")
-    task = Task(problem, seed)
     rows = task.held_out.rows
     for name in activations:
-        choose("activations", name, ACTIVATIONS)
         try:
-            TwoLayer(problem.dim, 1, name).check(rows)
+            TwoLayer(task.dim, 1, name).check(rows)
         except ValueError as error:
             raise ValueError(f"activations: {str(error).removeprefix('activation: ')}") from error
     if words := contradiction(task):

@@ -1,57 +1,33 @@
-"""Options of studies, checked as all input is: what was got, what is expected."""
+"""Options that several studies share, each with what it accepts; defaults stand in the signatures of the studies."""
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Annotated, TypeVar
+
+from pinn_ntk.activations import ACTIVATIONS
+from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.rules import one_of, positive, several, share, whole
+
+T = TypeVar("T")
+
+Problems = Annotated[Sequence[str], several("ready problems", one_of("", PROBLEMS))]
+Sigma = Annotated[str, one_of("σ", ACTIVATIONS)]
+Sigmas = Annotated[Sequence[str], several("σ, a list", one_of("", ACTIVATIONS))]
+Widths = Annotated[Sequence[int], several("N, a list", whole("", 1))]
+Width = Annotated[int, whole("N", 1)]
+Seeds = Annotated[int, whole("seeds of each cell", 1)]
+Points = Annotated[int, whole("collocation points", 1)]
+Pairs = Annotated[int, whole("collocation points", 2)]
+Steps = Annotated[int, whole("of gradient descent in each cell", 1)]
+StepSize = Annotated[float, positive("fraction of the step limit")]
+Remaining = Annotated[float, share("training ends at this share of the loss at the start")]
+Frequency = Annotated[int, whole("a of the solution sin aπx", 1)]
 
 
-def whole_numbers(name: str, values: Sequence[int], least: int = 1) -> list[int]:
-    """The values, distinct whole numbers in ascending order.
-
-    Args:
-        name: of the option.
-        values: a list.
-        least: of each of them.
-
-    Raises:
-        ValueError: something else than a list of whole numbers, at least one of them, none of them below `least`.
-    """
-    if not _is_list(values) or any(isinstance(v, bool) or not isinstance(v, int) or v < least for v in values):
-        raise ValueError(f"{name}: got {values!r}, expected a list of whole numbers, each at least {least}")
+def ascending(values: Iterable[int]) -> list[int]:
+    """The values, each once, from the least on."""
     return sorted(set(values))
 
 
-def whole_number(name: str, value: int, least: int = 1) -> int:
-    """The value, a whole number.
-
-    Raises:
-        ValueError: another value, or one below `least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: got {value!r}, expected a whole number, at least {least}")
-    return value
-
-
-def positive_number(name: str, value: float) -> float:
-    """The value, a positive number.
-
-    Raises:
-        ValueError: another value.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
-        raise ValueError(f"{name}: got {value!r}, expected a positive number")
-    return float(value)
-
-
-def names(name: str, values: Sequence[str], allowed: Collection[str]) -> list[str]:
-    """The values, names out of `allowed`, each once.
-
-    Raises:
-        ValueError: no list of such names.
-    """
-    if not _is_list(values) or any(v not in allowed for v in values):
-        raise ValueError(f"{name}: got {values!r}, expected a list out of {', '.join(allowed)}")
+def distinct(values: Iterable[T]) -> list[T]:
+    """The values, each once, in their order."""
     return list(dict.fromkeys(values))
-
-
-def _is_list(values: object) -> bool:
-    return isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0

@@ -1,19 +1,27 @@
 """From which width on a network's own weights prove linear convergence, beside the width that the theorem asks for."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 
-from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.closed_form import kernel_factor
 from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
-from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
+from pinn_ntk.rules import checked, whole
+from pinn_ntk.studies.arguments import (
+    Points,
+    Problems,
+    Seeds,
+    Sigma,
+    Steps,
+    StepSize,
+    Widths,
+    ascending,
+    distinct,
+)
 from pinn_ntk.studies.certificate_document import document
 from pinn_ntk.studies.lazy_runs import member_seeds
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
@@ -28,17 +36,18 @@ IN_FIVE_DIMENSIONS: dict[str, dict[str, object]] = {"regression": {"problem.dim"
 _ROUNDING = 1e-20  # a residual below 1e-10 of its start has lost its digits
 
 
+@checked
 def certificate(
     factory: Factory,
     *,
-    problems: Sequence[str] = ("regression", "poisson_3d"),
-    activation: str = "tanh",
-    widths: Sequence[int] = (64, 256, 512, 1024, 2048, 4096, 16384, 65536),
-    seeds: int = 8,
-    points: int = 8,
-    trained: int = 2048,
-    steps: int = 1500,
-    step_size: float = 0.5,
+    problems: Problems = ("regression", "poisson_3d"),
+    activation: Sigma = "tanh",
+    widths: Widths = (64, 256, 512, 1024, 2048, 4096, 16384, 65536),
+    seeds: Seeds = 8,
+    points: Points = 8,
+    trained: Annotated[int, whole("widest network that is trained too", 1)] = 2048,
+    steps: Steps = 1500,
+    step_size: StepSize = 0.5,
 ) -> Study:
     """Share of seeds certified, and certified, measured and predicted rates, against width.
 
@@ -54,14 +63,14 @@ def certificate(
         step_size: fraction of 2n/(s²Nλ_max).
     """
     common = {
-        "activation": names("activation", [activation], ACTIVATIONS)[0],
-        "points": whole_number("points", points),
-        "seeds": whole_number("seeds", seeds),
-        "trained": whole_number("trained", trained),
-        "steps": whole_number("steps", steps),
-        "step_size": positive_number("step_size", step_size),
+        "activation": activation,
+        "points": points,
+        "seeds": seeds,
+        "trained": trained,
+        "steps": steps,
+        "step_size": step_size,
     }
-    listed, sizes = names("problems", problems, PROBLEMS), whole_numbers("widths", widths)
+    listed, sizes = distinct(problems), ascending(widths)
     theorem = [Cell({"problem": p, "points": points, "theorem": True}) for p in listed]
     return Study(
         "certificate",

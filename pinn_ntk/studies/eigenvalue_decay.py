@@ -4,7 +4,7 @@ mode j of the residual is learnt in a time n/(s²Nλ_j).
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,12 @@ from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.studies.arguments import names, whole_number
+from pinn_ntk.rules import checked, one_of, several, whole
+from pinn_ntk.studies.arguments import (
+    Seeds,
+    Sigmas,
+    distinct,
+)
 from pinn_ntk.studies.decay_document import document
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
 from pinn_ntk.theory.linearised import clamped
@@ -60,17 +65,18 @@ def line_problem(order: int, conditions: str, points: int, target: Tensor | floa
     return Problem(blocks, f"order_{order}")
 
 
+@checked
 def eigenvalue_decay(
     factory: Factory,
     *,
-    activations: Sequence[str] = ("relu3", "relu2", "tanh", "gaussian"),
-    conditions: Sequence[str] = CONDITIONS,
-    points: int = 256,
-    bias_activations: Sequence[str] = ("relu3", "tanh"),
-    bias_points: int = 16,
-    width: int = 1024,
-    seeds: int = 2,
-    steps: int = 10000,
+    activations: Sigmas = ("relu3", "relu2", "tanh", "gaussian"),
+    conditions: Annotated[Sequence[str], several("of the line", one_of("", CONDITIONS))] = CONDITIONS,
+    points: Annotated[int, whole("collocation points of the spectra", 64)] = 256,
+    bias_activations: Sigmas = ("relu3", "tanh"),
+    bias_points: Annotated[int, whole("points of the problems that are trained", 4)] = 16,
+    width: Annotated[int, whole("N of the networks that are trained", 2)] = 1024,
+    seeds: Seeds = 2,
+    steps: Annotated[int, whole("of gradient descent in each cell", 10)] = 10000,
 ) -> Study:
     """Decay of λ_j(K^∞) for 𝓛 = u, u', u'', and measured e-folding times of single modes of K̂₀ beside −1/log|1 −
     τs²Nλ_j/n| steps.
@@ -87,23 +93,18 @@ def eigenvalue_decay(
         steps: of gradient descent, half the stability limit each.
     """
     del factory  # the line and its operators are no configuration's
-    n, small = whole_number("points", points, 64), whole_number("bias_points", bias_points, 4)
+    n, small = points, bias_points
     training = {
-        "width": 2 * (whole_number("width", width, 2) // 2),
-        "seeds": whole_number("seeds", seeds),
-        "steps": whole_number("steps", steps, 10),
+        "width": 2 * (width // 2),
+        "seeds": seeds,
+        "steps": steps,
     }
-    spectra = [(a, o) for a in names("activations", activations, ACTIVATIONS) for o in range(3) if _smooth_enough(a, o)]
-    trained = [
-        (a, o)
-        for a in names("bias_activations", bias_activations, ACTIVATIONS)
-        for o in range(3)
-        if _smooth_enough(a, o)
-    ]
+    spectra = [(a, o) for a in distinct(activations) for o in range(3) if _smooth_enough(a, o)]
+    trained = [(a, o) for a in distinct(bias_activations) for o in range(3) if _smooth_enough(a, o)]
     cells = [
         Cell({"what": "spectrum", "activation": a, "order": o, "conditions": c, "points": n})
         for a, o in spectra
-        for c in names("conditions", conditions, CONDITIONS)
+        for c in distinct(conditions)
     ]
     cells += [
         Cell({"what": "modes", "activation": a, "order": o, "conditions": "none", "points": small, **training})

@@ -4,7 +4,7 @@ drift ~ N^{-1}.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -12,9 +12,18 @@ from torch import Tensor
 from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
-from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
+from pinn_ntk.rules import checked, whole
+from pinn_ntk.studies.arguments import (
+    Pairs,
+    Problems,
+    Seeds,
+    Steps,
+    StepSize,
+    Widths,
+    ascending,
+    distinct,
+)
 from pinn_ntk.studies.lazy_runs import Training, lazy_runs, member_seeds
 from pinn_ntk.studies.scaling_document import document
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
@@ -44,18 +53,19 @@ the last is the lecture's own scaling.
 _NARROW = 4096  # up to which every seed is trained
 
 
+@checked
 def kernel_scaling(
     factory: Factory,
     *,
-    problems: Sequence[str] = ELEVEN,
-    widths: Sequence[int] = (16, 64, 256, 1024, 4096, 16384),
-    sum_widths: Sequence[int] = (16, 64, 256, 1024),
-    seeds: int = 10,
-    wide_seeds: int = 3,
-    points: int = 8,
-    steps: int = 1000,
-    step_size: float = 0.3,
-    fit_widths: int = 3,
+    problems: Problems = ELEVEN,
+    widths: Widths = (16, 64, 256, 1024, 4096, 16384),
+    sum_widths: Widths = (16, 64, 256, 1024),
+    seeds: Seeds = 10,
+    wide_seeds: Annotated[int, whole("seeds that are trained above N = 4096", 1)] = 3,
+    points: Pairs = 8,
+    steps: Steps = 1000,
+    step_size: StepSize = 0.3,
+    fit_widths: Annotated[int, whole("slopes are those of so many of the widest networks", 3)] = 3,
 ) -> Study:
     """Slopes of log ‖K̂₀ − K^∞_γ‖, log drift and log distance to the frozen-kernel trajectory against log N.
 
@@ -72,20 +82,16 @@ def kernel_scaling(
         fit_widths: slopes are those of so many of the widest networks: in narrow ones the kernel moves by more than a
             tenth.
     """
-    equations, widest = names("problems", problems, PROBLEMS), whole_number("fit_widths", fit_widths, 3)
+    equations, widest = distinct(problems), fit_widths
     common = {
-        "seeds": whole_number("seeds", seeds),
-        "points": whole_number("points", points, 2),
-        "steps": whole_number("steps", steps),
-        "step_size": positive_number("step_size", step_size),
+        "seeds": seeds,
+        "points": points,
+        "steps": steps,
+        "step_size": step_size,
     }
-    fewer = {**common, "trained": min(whole_number("wide_seeds", wide_seeds), seeds)}
-    plan = [
-        (s, n, common if n <= _NARROW else fewer)
-        for s in ("lecture", "uniform")
-        for n in whole_numbers("widths", widths)
-    ]
-    plan += [("sum", n, common if n <= _NARROW else fewer) for n in whole_numbers("sum_widths", sum_widths)]
+    fewer = {**common, "trained": min(wide_seeds, seeds)}
+    plan = [(s, n, common if n <= _NARROW else fewer) for s in ("lecture", "uniform") for n in ascending(widths)]
+    plan += [("sum", n, common if n <= _NARROW else fewer) for n in ascending(sum_widths)]
     cells = tuple(
         Cell({"setup": setup, "problem": p, "width": width, **how}) for setup, width, how in plan for p in equations
     )

@@ -7,7 +7,7 @@ symmetric, so ‖K̂_T − K̂_0‖/‖K̂_0‖ ~ N^{−2(1−p)}: a power of N 
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -17,7 +17,15 @@ from pinn_ntk.devices import threads_for
 from pinn_ntk.networks.two_layer import require_two_layer
 from pinn_ntk.reporting.scaling_plots import Series, scaling_picture
 from pinn_ntk.reporting.style import QUIET, Picture, Section, number
-from pinn_ntk.studies.arguments import positive_number, whole_number, whole_numbers
+from pinn_ntk.rules import checked, real, several
+from pinn_ntk.studies.arguments import (
+    Remaining,
+    Seeds,
+    Steps,
+    StepSize,
+    Widths,
+    ascending,
+)
 from pinn_ntk.studies.lazy_runs import KernelDrift, member_seeds
 from pinn_ntk.studies.study import Cell, Document, Factory, Measured, Results, Row, Study
 from pinn_ntk.training.ensemble import train_ensemble
@@ -29,15 +37,23 @@ _TOLERANCE = 0.15
 _TRACKED = 12
 
 
+@checked
 def lazy_to_rich(
     factory: Factory,
     *,
-    exponents: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-    widths: Sequence[int] = (32, 128, 512, 2048),
-    seeds: int = 4,
-    remaining: float = 0.01,
-    steps: int = 3000,
-    step_size: float = 0.5,
+    exponents: Annotated[Sequence[float], several("p of s = N^(-p)", real("", LAZY, RICH))] = (
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.9,
+        1.0,
+    ),
+    widths: Widths = (32, 128, 512, 2048),
+    seeds: Seeds = 4,
+    remaining: Remaining = 0.01,
+    steps: Steps = 3000,
+    step_size: StepSize = 0.5,
 ) -> Study:
     """Drift of the kernel and error at new points against p and N, at one and the same loss.
 
@@ -53,23 +69,18 @@ def lazy_to_rich(
     Raises:
         ValueError: an option that is not allowed.
     """
-    wanted = [positive_number("exponents", p) for p in exponents]
-    if not wanted or not all(LAZY <= p <= RICH for p in wanted):
-        raise ValueError(f"exponents: got {list(exponents)}, expected a list of numbers from {LAZY} to {RICH:g}")
-    sizes = whole_numbers("widths", widths, 2)
+    wanted = [float(p) for p in exponents]
+    sizes = ascending(widths)
     if any(n % 2 for n in sizes):
         raise ValueError(f"widths: got {sizes}, expected even ones: neurons begin in pairs (a, w), (−a, w)")
-    share = positive_number("remaining", remaining)
-    if share >= 1.0:
-        raise ValueError(f"remaining: got {remaining}, expected a number below 1")
-    common = {"seeds": whole_number("seeds", seeds), "remaining": share, "steps": whole_number("steps", steps)}
-    common |= {"step_size": positive_number("step_size", step_size)}
+    common = {"seeds": seeds, "remaining": remaining, "steps": steps}
+    common |= {"step_size": step_size}
     return Study(
         "lazy_to_rich",
         "From lazy training to feature learning",
         "The same network under h = N^{−p} Σ a_k σ(w_k·x), a_k and w_k normal, in pairs so that h = 0 at the "
         "start, is trained until "
-        f"R_S is {share:g} of its start. How far has its kernel moved by then, for p from {LAZY:g} (lazy) to "
+        f"R_S is {remaining:g} of its start. How far has its kernel moved by then, for p from {LAZY:g} (lazy) to "
         f"{RICH:g} (mean field), and "
         "what does that do to the error at new points?",
         tuple(Cell({"exponent": p, "width": n, **common}) for p in wanted for n in sizes),

@@ -2,8 +2,7 @@
 max_t ‖e_t − e_t^lin‖/‖e₀‖ ~ N^s.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pinn_ntk.activations import ACTIVATIONS, smoothness_verdict
 from pinn_ntk.comparison.finding import Finding, slope_finding
@@ -12,7 +11,8 @@ from pinn_ntk.networks.two_layer import require_two_layer
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.reporting.scaling_plots import Series, scaling_picture
 from pinn_ntk.reporting.style import Section
-from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
+from pinn_ntk.rules import checked, whole
+from pinn_ntk.studies.arguments import Points, Problems, Seeds, Sigmas, Steps, StepSize, Widths, ascending, distinct
 from pinn_ntk.studies.lazy_runs import Training, lazy_runs, member_seeds
 from pinn_ntk.studies.study import Cell, Document, Factory, Measured, Results, Study
 from pinn_ntk.studies.width_statistics import local_slopes, medians, slope_of
@@ -37,17 +37,18 @@ _TOLERANCE = {"smooth": 0.15, "kinked": 0.2}
 _GAPS = {"residual_gap": "on the training points", "solution_gap": "on the test points"}
 
 
+@checked
 def linearisation_gap(
     factory: Factory,
     *,
-    problems: Sequence[str] = ("regression", "poisson_3d"),
-    activations: Sequence[str] = ("tanh", "relu"),
-    widths: Sequence[int] = (64, 256, 1024, 4096),
-    seeds: int = 10,
-    points: int = 16,
-    test_points: int = 64,
-    steps: int = 400,
-    step_size: float = 0.5,
+    problems: Problems = ("regression", "poisson_3d"),
+    activations: Sigmas = ("tanh", "relu"),
+    widths: Widths = (64, 256, 1024, 4096),
+    seeds: Seeds = 10,
+    points: Points = 16,
+    test_points: Annotated[int, whole("points at which solutions are compared", 1)] = 64,
+    steps: Steps = 400,
+    step_size: StepSize = 0.5,
 ) -> Study:
     """Slopes of the distance between network and linearisation, each beside the predicted one.
 
@@ -63,14 +64,14 @@ def linearisation_gap(
         step_size: fraction of 2n/(s²Nλ_max).
     """
     common = {
-        "seeds": whole_number("seeds", seeds),
-        "points": whole_number("points", points),
-        "test_points": whole_number("test_points", test_points),
-        "steps": whole_number("steps", steps),
-        "step_size": positive_number("step_size", step_size),
+        "seeds": seeds,
+        "points": points,
+        "test_points": test_points,
+        "steps": steps,
+        "step_size": step_size,
     }
-    sizes, sigmas = whole_numbers("widths", widths), names("activations", activations, ACTIVATIONS)
-    pairs = [(p, a) for p in names("problems", problems, PROBLEMS) for a in sigmas if _smooth_enough(p, a)]
+    sizes, sigmas = ascending(widths), distinct(activations)
+    pairs = [(p, a) for p in distinct(problems) for a in sigmas if _smooth_enough(p, a)]
     cells = [
         Cell({"problem": p, "activation": a, "scaling": s, "width": n, **common})
         for p, a in pairs

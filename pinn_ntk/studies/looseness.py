@@ -8,15 +8,19 @@ gradient flow, or gradient descent in fine steps, from the lecture's start; E e-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
 from pinn_ntk.comparison.coverage import clopper_pearson
 from pinn_ntk.kernels.moments import feature_variance_sum, whitened_fourth_moment
-from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
+from pinn_ntk.networks.two_layer import GAMMA, TwoLayer, require_two_layer
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.studies.arguments import names, positive_number, whole_number
+from pinn_ntk.rules import checked, one_of, positive, several, whole
+from pinn_ntk.studies.arguments import (
+    StepSize,
+    distinct,
+)
 from pinn_ntk.studies.lazy_runs import member_seeds
 from pinn_ntk.studies.looseness_document import document
 from pinn_ntk.studies.looseness_runs import FINEST, Trial, judged, kinked
@@ -75,18 +79,25 @@ CASES: dict[str, Case] = {
 """Regression with ReLU on unit vectors, on the ends of an interval and inside it; Δu = f with ReLU³/6."""
 
 
+@checked
 def looseness(
     factory: Factory,
     *,
-    cases: Sequence[str] = tuple(CASES),
-    gammas: Sequence[float | str] = ("inv_sqrt_width", "inv_width", 0.1),
-    gamma_cases: Sequence[str] = ("unit_2", "ends", "laplace_unit_2"),
-    seeds: int = 50,
-    e_folds: float = 10.0,
-    smallest: int = 4,
-    widest: int = 4096,
-    step_size: float = 0.5,
-    most_steps: int = 30_000,
+    cases: Annotated[Sequence[str], several("problems", one_of("", CASES))] = tuple(CASES),
+    gammas: Annotated[Sequence[float | str], several("γ; all cases are measured under the first", GAMMA)] = (
+        "inv_sqrt_width",
+        "inv_width",
+        0.1,
+    ),
+    gamma_cases: Annotated[
+        Sequence[str], several("cases measured under the other γ too", one_of("", CASES), least=0)
+    ] = ("unit_2", "ends", "laplace_unit_2"),
+    seeds: Annotated[int, whole("seeds of each cell", 2)] = 50,
+    e_folds: Annotated[float, positive("by which the bound has to fall")] = 10.0,
+    smallest: Annotated[int, whole("width to begin with", 1)] = 4,
+    widest: Annotated[int, whole("width to end with", 1)] = 4096,
+    step_size: StepSize = 0.5,
+    most_steps: Annotated[int, whole("a case that needs more is not trained", 1)] = 30_000,
 ) -> Study:
     """Least widths: by the theorem, by its sharper first terms, and measured, over problems and γ.
 
@@ -103,18 +114,18 @@ def looseness(
         most_steps: a ReLU case that needs about Eλ_max/(2·step_size·λ_S) steps, more than this, is not trained; nor are
             ReLU³ networks that the exponential steps cannot follow.
     """
-    chosen = names("cases", cases, CASES)
-    further = names("gamma_cases", gamma_cases, CASES) if len(gamma_cases) else []
+    chosen = distinct(cases)
+    further = distinct(gamma_cases)
     common = {
-        "seeds": whole_number("seeds", seeds, 2),
-        "e_folds": positive_number("e_folds", e_folds),
-        "smallest": whole_number("smallest", smallest),
-        "widest": whole_number("widest", widest, smallest),
-        "step_size": positive_number("step_size", step_size),
-        "most_steps": whole_number("most_steps", most_steps),
+        "seeds": seeds,
+        "e_folds": e_folds,
+        "smallest": smallest,
+        "widest": widest,
+        "step_size": step_size,
+        "most_steps": most_steps,
     }
-    if isinstance(gammas, str) or not len(gammas):
-        raise ValueError(f"gammas: got {gammas!r}, expected a list such as [inv_sqrt_width, 0.1]")
+    if widest < smallest:
+        raise ValueError(f"widest: got {widest}, expected a whole number, at least smallest, {smallest}")
     pairs = [(case, gammas[0]) for case in chosen] + [
         (case, g) for g in gammas[1:] for case in chosen if case in further
     ]

@@ -7,7 +7,7 @@ All widths move in one mean-field time, by Euler steps dt = step_size · 2n/λ_m
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -17,9 +17,20 @@ from pinn_ntk.devices import threads_for
 from pinn_ntk.kernels.infinite_width import infinite_width_kernel
 from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import TwoLayer, Weights, draw, require_two_layer
-from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
+from pinn_ntk.rules import checked, whole
+from pinn_ntk.studies.arguments import (
+    Pairs,
+    Problems,
+    Remaining,
+    Seeds,
+    Sigma,
+    Steps,
+    StepSize,
+    Widths,
+    ascending,
+    distinct,
+)
 from pinn_ntk.studies.lazy_runs import member_seeds
 from pinn_ntk.studies.mean_field_document import document
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
@@ -39,19 +50,20 @@ _MOST_CLOUD_STEPS = 20_000
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
+@checked
 def mean_field(
     factory: Factory,
     *,
-    problems: Sequence[str] = ("regression", "poisson_1d"),
-    activation: str = "tanh",
-    widths: Sequence[int] = (32, 64, 128, 256, 512, 1024, 2048),
-    reference: int = 16384,
-    seeds: int = 6,
-    points: int = 16,
-    steps: int = 400,
-    step_size: float = 0.25,
-    cloud_width: int = 1500,
-    remaining: float = 0.01,
+    problems: Problems = ("regression", "poisson_1d"),
+    activation: Sigma = "tanh",
+    widths: Widths = (32, 64, 128, 256, 512, 1024, 2048),
+    reference: Annotated[int, whole("N of the run that stands for the limit", 2)] = 16384,
+    seeds: Seeds = 6,
+    points: Pairs = 16,
+    steps: Steps = 400,
+    step_size: StepSize = 0.25,
+    cloud_width: Annotated[int, whole("particles of the clouds that are shown", 2)] = 1500,
+    remaining: Remaining = 0.01,
 ) -> Study:
     """How N particles approach the mean field, and the cloud of particles beside that of a lazy network.
 
@@ -72,22 +84,19 @@ def mean_field(
     Raises:
         ValueError: an option that is not allowed.
     """
-    sizes, top = whole_numbers("widths", widths), whole_number("reference", reference, 2)
+    sizes, top = ascending(widths), reference
     if top % 2 or top < 2 * sizes[-1]:
         raise ValueError(
             f"reference: got {reference}, expected an even number, at least {2 * sizes[-1]}: twice the largest width"
         )
-    share = positive_number("remaining", remaining)
-    if share >= 1.0:
-        raise ValueError(f"remaining: got {remaining}, expected a number below 1")
-    common = {"activation": activation, "points": whole_number("points", points, 2)}
-    run = {"steps": whole_number("steps", steps), "step_size": positive_number("step_size", step_size)}
+    common = {"activation": activation, "points": points}
+    run = {"steps": steps, "step_size": step_size}
     count, shown = (
-        whole_number("seeds", seeds),
-        {"width": whole_number("cloud_width", cloud_width, 2), "remaining": share},
+        seeds,
+        {"width": cloud_width, "remaining": remaining},
     )
     cells: list[Cell] = []
-    for name in names("problems", problems, PROBLEMS):
+    for name in distinct(problems):
         part = {"problem": name, **common}
         cells += [
             Cell({"kind": "width", **part, **run, "width": n, "seeds": _members(count, n, sizes[-1])}) for n in sizes

@@ -8,7 +8,7 @@ are measured.
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,13 @@ from pinn_ntk.experiment.settings import DTYPES, Experiment
 from pinn_ntk.kernels.tangent import tangent_kernel
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.style import number
-from pinn_ntk.studies.arguments import names, positive_number, whole_number
+from pinn_ntk.rules import checked, fraction, one_of, positive, several, whole
+from pinn_ntk.studies.arguments import (
+    Seeds,
+    Steps,
+    StepSize,
+    distinct,
+)
 from pinn_ntk.studies.optimizers_document import CLASSES, document
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
 from pinn_ntk.training.methods import METHODS
@@ -39,17 +45,25 @@ _OPTIONS = {
 _COURSE = ("step", "seconds", "error", "loss", "drift")
 
 
+@checked
 def optimizers(
     factory: Factory,
     *,
-    methods: Sequence[str] = ("gradient_descent", "heavy_ball", "nesterov", "adam", "lbfgs", "levenberg_marquardt"),
-    seeds: int = 3,
-    seconds: float = 6.0,
-    steps: int = 100_000,
-    tracked: int = 50,
-    step_size: float = 0.5,
-    momentum: float = 0.99,
-    learning_rate: float = 0.001,
+    methods: Annotated[Sequence[str], several("optimisers", one_of("", CLASSES))] = (
+        "gradient_descent",
+        "heavy_ball",
+        "nesterov",
+        "adam",
+        "lbfgs",
+        "levenberg_marquardt",
+    ),
+    seeds: Seeds = 3,
+    seconds: Annotated[float, positive("of training for each method and seed")] = 6.0,
+    steps: Steps = 100_000,
+    tracked: Annotated[int, whole("log-spaced steps at which is measured", 2, high=100_000)] = 50,
+    step_size: StepSize = 0.5,
+    momentum: Annotated[float, fraction("β of the methods with momentum")] = 0.99,
+    learning_rate: Annotated[float, positive("of Adam")] = 0.001,
 ) -> Study:
     """The same problem and networks under every method for the same time.
 
@@ -69,14 +83,14 @@ def optimizers(
         ValueError: an option that is not allowed.
     """
     common = {
-        "seconds": positive_number("seconds", seconds),
-        "steps": whole_number("steps", steps),
-        "tracked": whole_number("tracked", tracked, 2),
-        "step_size": positive_number("step_size", step_size),
-        "momentum": positive_number("momentum", momentum),
-        "learning_rate": positive_number("learning_rate", learning_rate),
+        "seconds": seconds,
+        "steps": steps,
+        "tracked": tracked,
+        "step_size": step_size,
+        "momentum": momentum,
+        "learning_rate": learning_rate,
     }
-    wanted = names("methods", methods, CLASSES)
+    wanted = distinct(methods)
     return Study(
         "optimizers",
         "First-, quasi-second- and second-order methods",
@@ -85,7 +99,7 @@ def optimizers(
         f"lecture. Every method trains the same networks for {number(seconds)} s each, with {seeds} seeds; "
         "which reaches the smallest "
         "error at points that were not trained on, and how far does the tangent kernel move under it?",
-        tuple(Cell({"method": m, "seed": s, **common}) for m in wanted for s in range(whole_number("seeds", seeds))),
+        tuple(Cell({"method": m, "seed": s, **common}) for m in wanted for s in range(seeds)),
         lambda cell: measure(factory, cell),
         document,
         timed=True,

@@ -1,14 +1,23 @@
 """Three published figures on the tangent kernel of a PDE residual, made again: arXiv:2007.14527, figures 1, 2 and 4."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.studies.arguments import names, positive_number, whole_number, whole_numbers
+from pinn_ntk.rules import checked, one_of, positive, several
+from pinn_ntk.studies.arguments import (
+    Frequency,
+    Seeds,
+    Steps,
+    Width,
+    Widths,
+    ascending,
+    distinct,
+)
 from pinn_ntk.studies.study import Cell, Factory, Measured, Study
 from pinn_ntk.studies.wang_document import figure1, figure2, figure4
 from pinn_ntk.studies.wang_setup import READINGS, descending, limit_ratio, model, network, their_kernel
@@ -19,12 +28,18 @@ from pinn_ntk.training.trackers import History, error_tracker, loss_tracker, tra
 _TRACKED = 30
 
 
+Readings = Annotated[
+    Sequence[str], several("of the paper: as printed, and as in the authors' code", one_of("", READINGS))
+]
+
+
+@checked
 def wang2020_fig1(
     factory: Factory,
     *,
-    widths: Sequence[int] = (10, 100, 500),
-    seeds: int = 5,
-    readings: Sequence[str] = ("paper", "code"),
+    widths: Widths = (10, 100, 500),
+    seeds: Seeds = 5,
+    readings: Readings = ("paper", "code"),
 ) -> Study:
     """Eigenvalues of K_uu, K_rr and K at θ⁰, with the 50 copies of each end and with distinct rows.
 
@@ -35,11 +50,7 @@ def wang2020_fig1(
         readings: 'paper' and 'code', see `wang_setup`.
     """
     del factory
-    cells = [
-        Cell({"reading": r, "width": n, "seeds": whole_number("seeds", seeds)})
-        for r in names("readings", readings, READINGS)
-        for n in whole_numbers("widths", widths)
-    ]
+    cells = [Cell({"reading": r, "width": n, "seeds": seeds}) for r in distinct(readings) for n in ascending(widths)]
     return Study(
         "wang2020_fig1",
         "Eigenvalues of the blocks of the kernel at the start",
@@ -54,14 +65,15 @@ def wang2020_fig1(
     )
 
 
+@checked
 def wang2020_fig2(
     factory: Factory,
     *,
-    widths: Sequence[int] = (10, 100, 500),
-    seeds: int = 3,
-    frequency: int = 1,
-    steps: int = 10000,
-    readings: Sequence[str] = ("paper", "code"),
+    widths: Widths = (10, 100, 500),
+    seeds: Seeds = 3,
+    frequency: Frequency = 1,
+    steps: Steps = 10000,
+    readings: Readings = ("paper", "code"),
 ) -> Study:
     """Relative change of θ and of K in training, and the spectra before and after.
 
@@ -74,12 +86,12 @@ def wang2020_fig2(
         readings: 'paper' (loss ½Σ + ½Σ) and 'code' (means), see `wang_setup`.
     """
     del factory
-    common = {"frequency": whole_number("frequency", frequency), "steps": whole_number("steps", steps), "weight": 1.0}
+    common = {"frequency": frequency, "steps": steps, "weight": 1.0}
     cells = [
         Cell({"reading": r, "width": n, "seed": s, "sums": r == "paper", **common})
-        for r in names("readings", readings, READINGS)
-        for n in whole_numbers("widths", widths)
-        for s in range(whole_number("seeds", seeds))
+        for r in distinct(readings)
+        for n in ascending(widths)
+        for s in range(seeds)
     ]
     return Study(
         "wang2020_fig2",
@@ -93,15 +105,16 @@ def wang2020_fig2(
     )
 
 
+@checked
 def wang2020_fig4(
     factory: Factory,
     *,
-    width: int = 100,
-    seeds: int = 3,
-    frequency: int = 4,
-    steps: int = 40000,
-    weights: Sequence[float] = (1.0, 100.0),
-    readings: Sequence[str] = ("paper", "code"),
+    width: Width = 100,
+    seeds: Seeds = 3,
+    frequency: Frequency = 4,
+    steps: Steps = 40000,
+    weights: Annotated[Sequence[float], several("λ of the boundary", positive(""))] = (1.0, 100.0),
+    readings: Readings = ("paper", "code"),
 ) -> Study:
     """The relative L² error with boundary weight 1 and 100.
 
@@ -116,16 +129,16 @@ def wang2020_fig4(
     """
     del factory
     common = {
-        "width": whole_number("width", width),
-        "frequency": whole_number("frequency", frequency),
-        "steps": whole_number("steps", steps),
+        "width": width,
+        "frequency": frequency,
+        "steps": steps,
         "sums": False,
     }
     cells = [
-        Cell({"reading": r, "weight": positive_number("weights", w), "seed": s, **common})
-        for r in names("readings", readings, READINGS)
+        Cell({"reading": r, "weight": w, "seed": s, **common})
+        for r in distinct(readings)
         for w in weights
-        for s in range(whole_number("seeds", seeds) if r == "code" else 1)
+        for s in range(seeds if r == "code" else 1)
     ]
     return Study(
         "wang2020_fig4",

@@ -5,11 +5,12 @@ be trusted.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from pinn_ntk.rules import one_of
 from pinn_ntk.training.memory import Memory
 
 _LEAST_GAIN = 1e-4
@@ -19,7 +20,10 @@ _TRUSTED = 0.1
 which makes the last steps quadratic.
 """
 FORMS: dict[str, bool | None] = {"auto": None, "primal": False, "dual": True}
-"""Which matrix is factored: the smaller one, JᵀJ, or JJᵀ, the tangent kernel."""
+"""Whether the dual system is solved, JJᵀ, the tangent kernel, in the place of JᵀJ; None leaves it to the shape."""
+Form = Annotated[
+    str, one_of("which matrix is factored: JᵀJ (primal), JJᵀ, the tangent kernel (dual), or the smaller one", FORMS)
+]
 
 
 @dataclass
@@ -179,14 +183,3 @@ def _tried(J: Tensor, e: Tensor, move: Callable[[Tensor], tuple[Any, Tensor]], d
     fell = float((e - there) @ (e + there))
     gain = fell / promised if promised > 0.0 and math.isfinite(fell) else -math.inf
     return Trial(place, there, delta, gain)
-
-
-def form_of(name: str) -> bool | None:
-    """Whether the dual system is solved; None leaves it to the shape.
-
-    Raises:
-        ValueError: an unknown name.
-    """
-    if name not in FORMS:
-        raise ValueError(f"form: got {name!r}, expected one of {', '.join(FORMS)}")
-    return FORMS[name]

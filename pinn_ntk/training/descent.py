@@ -14,6 +14,7 @@ Examples:
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -28,10 +29,13 @@ from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, flag
 from pinn_ntk.training.memory import Memory
+from pinn_ntk.training.options import Absolute, Momentum, Steps, StepSize
 from pinn_ntk.training.states import State, Status, StopRule
 
 Gradient = tuple[Tensor, ...]
+Nesterov = Annotated[bool, flag("Nesterov's method in the place of heavy ball")]
 
 
 def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = None) -> float:
@@ -70,16 +74,17 @@ def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = Non
     return stability * problem.points / (scale * largest) if largest > 0.0 else math.inf
 
 
+@checked
 def gradient_descent(
     network: Model,
     problem: Problem,
-    step_size: float = 0.5,
-    steps: int = 1000,
-    absolute: bool = False,
+    step_size: StepSize = 0.5,
+    steps: Steps = 4000,
+    absolute: Absolute = False,
     stop: StopRule | None = None,
     limit: float | None = None,
-    momentum: float = 0.0,
-    nesterov: bool = False,
+    momentum: Momentum = 0.0,
+    nesterov: Nesterov = False,
     memory: Memory | None = None,
 ) -> Iterator[State]:
     """θ_{k+1} = θ_k − τ∇R_S(θ_k), or with v_{k+1} = βv_k − τ∇R_S(θ_k), one state per step, the initial one included.
@@ -107,12 +112,6 @@ def gradient_descent(
     """
     require_order(network, problem)
     law = momentum_dynamics(momentum, nesterov)
-    if not (math.isfinite(step_size) and step_size > 0.0):
-        raise ValueError(
-            f"step_size: got {step_size}, expected a positive number, by default a fraction of the step limit"
-        )
-    if steps < 0:
-        raise ValueError(f"steps: got {steps}, expected 0 or more")
     tau = step_size if absolute else step_size * (step_limit(network, problem, law) if limit is None else limit)
     stuck = Status.RUNNING if math.isfinite(tau) else Status.NON_FINITE if math.isnan(tau) else Status.STAGNATED
     tau = tau if stuck is Status.RUNNING else 0.0
@@ -162,13 +161,14 @@ def pushed(velocity: Gradient | None, gradient: Gradient, dynamics: Dynamics) ->
     ) if dynamics.kind == "nesterov" else faster
 
 
+@checked
 def heavy_ball(
     network: Model,
     problem: Problem,
-    step_size: float = 0.5,
-    steps: int = 1000,
-    absolute: bool = False,
-    momentum: float = 0.9,
+    step_size: StepSize = 0.5,
+    steps: Steps = 4000,
+    absolute: Absolute = False,
+    momentum: Momentum = 0.9,
     stop: StopRule | None = None,
     limit: float | None = None,
     memory: Memory | None = None,
@@ -181,13 +181,14 @@ def heavy_ball(
     return gradient_descent(network, problem, step_size, steps, absolute, stop, limit, momentum, memory=memory)
 
 
+@checked
 def nesterov(
     network: Model,
     problem: Problem,
-    step_size: float = 0.5,
-    steps: int = 1000,
-    absolute: bool = False,
-    momentum: float = 0.9,
+    step_size: StepSize = 0.5,
+    steps: Steps = 4000,
+    absolute: Absolute = False,
+    momentum: Momentum = 0.9,
     stop: StopRule | None = None,
     limit: float | None = None,
     memory: Memory | None = None,

@@ -21,7 +21,7 @@ Examples:
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -32,14 +32,19 @@ from torch import Tensor
 from torch.optim.adam import adam as adam_step
 from torch.optim.sgd import sgd as sgd_step
 
+from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.networks.features import System
 from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, fraction, positive, real, whole
+from pinn_ntk.training import options
 from pinn_ntk.training.descent import momentum_dynamics, step_limit
 from pinn_ntk.training.memory import Memory, copied
-from pinn_ntk.training.path import Path, require_range, require_start
+from pinn_ntk.training.options import Absolute, DecayEvery, Momentum, Steps, StepSize
+from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -57,10 +62,6 @@ class Decay:
     factor: float
     every: int
 
-    def __post_init__(self) -> None:
-        require_range("decay", self.factor, 0.0, 1.0 + 1e-12, above=True)
-        require_range("decay_every", self.every, 1)
-
     def at(self, k: int) -> float:
         """η_k."""
         return float(self.start * self.factor ** (k / self.every))
@@ -71,16 +72,17 @@ def _at(weights: Theta, moving: Sequence[Tensor]) -> Theta:
     return weights.displaced(*(p.clone() for p in moving))
 
 
+@checked
 def adam(
     network: Model,
     problem: Problem,
-    learning_rate: float = 1e-3,
-    steps: int = 1000,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
-    decay: float = 1.0,
-    decay_every: int = 1000,
+    learning_rate: Annotated[float, positive("η of the first step")] = 1e-3,
+    steps: Steps = 4000,
+    beta1: Annotated[float, fraction("β of the mean of ∇R_S")] = 0.9,
+    beta2: Annotated[float, fraction("β of the mean of (∇R_S)²")] = 0.999,
+    epsilon: Annotated[float, real("ε beside the root of that mean", 0.0)] = 1e-8,
+    decay: options.Decay = 1.0,
+    decay_every: DecayEvery = 1000,
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
@@ -106,11 +108,7 @@ def adam(
     Raises:
         ValueError: an option out of its range.
     """
-    require_start(network, problem, steps)
-    require_range("learning_rate", learning_rate, 0.0, above=True)
-    require_range("beta1", beta1, 0.0, 1.0)
-    require_range("beta2", beta2, 0.0, 1.0)
-    require_range("epsilon", epsilon, 0.0)
+    require_order(network, problem)
     held = memory or Memory()
     rate, path, time = (
         Decay(learning_rate, decay, decay_every),
@@ -218,17 +216,18 @@ class _Epochs:
         return [share * g for g in residual_and_gradient(part, weights)[1]]
 
 
+@checked
 def sgd(
     network: Model,
     problem: Problem,
-    step_size: float = 0.5,
-    steps: int = 1000,
-    absolute: bool = False,
-    batch_size: int = 32,
-    momentum: float = 0.0,
-    decay: float = 1.0,
-    decay_every: int = 1000,
-    batch_seed: int = 0,
+    step_size: StepSize = 0.2,
+    steps: Steps = 1000,
+    absolute: Absolute = False,
+    batch_size: Annotated[int, whole("rows in a mini-batch", 1)] = 32,
+    momentum: Momentum = 0.0,
+    decay: options.Decay = 1.0,
+    decay_every: DecayEvery = 1000,
+    batch_seed: Annotated[int, whole("of the order of the rows", high=MAX_SEED)] = 0,
     stop: StopRule | None = None,
     limit: float | None = None,
     memory: Memory | None = None,
@@ -259,10 +258,7 @@ def sgd(
     Raises:
         ValueError: an option out of its range.
     """
-    require_start(network, problem, steps)
-    require_range("step_size", step_size, 0.0, above=True)
-    require_range("batch_size", batch_size, 1)
-    require_range("momentum", momentum, 0.0, 1.0)
+    require_order(network, problem)
     known = step_limit(network, problem, momentum_dynamics(momentum)) if limit is None and not absolute else limit
     first = step_size if known is None or absolute else step_size * known
     held = memory or Memory()

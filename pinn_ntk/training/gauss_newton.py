@@ -19,10 +19,14 @@ from pinn_ntk.networks.features import System, jacobian_columns
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import Weights
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.training.damping import Damping, form_of, next_step
+from pinn_ntk.rules import checked
+from pinn_ntk.training import options
+from pinn_ntk.training.damping import FORMS, Damping, Form, next_step
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.path import Path, require_range, require_start
+from pinn_ntk.training.options import GradientTolerance, Steps, StepTolerance
+from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -49,14 +53,15 @@ def jacobian(system: Any, weights: Any) -> Tensor:
     return J
 
 
+@checked
 def levenberg_marquardt(
     network: Model,
     problem: Problem,
-    damping: float = 1e-12,
-    steps: int = 100,
-    gradient_tolerance: float = 0.0,
-    step_tolerance: float = 1e-15,
-    form: str = "auto",
+    damping: options.Damping = 1e-12,
+    steps: Steps = 50,
+    gradient_tolerance: GradientTolerance = 0.0,
+    step_tolerance: StepTolerance = 1e-15,
+    form: Form = "auto",
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
@@ -90,15 +95,9 @@ def levenberg_marquardt(
         >>> last.loss < 1e-12 * problem.loss(net)
         True
     """
-    require_start(network, problem, steps)
-    for name, value in (
-        ("damping", damping),
-        ("gradient_tolerance", gradient_tolerance),
-        ("step_tolerance", step_tolerance),
-    ):
-        require_range(name, value, 0.0)
+    require_order(network, problem)
     held = memory or Memory()
-    dual, n, system, weights = form_of(form), problem.points, problem.system(network), held.weights(network.weights)
+    dual, n, system, weights = FORMS[form], problem.points, problem.system(network), held.weights(network.weights)
     require_jacobian(network, problem, dual)
     path, control = (
         Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
 
 from torch import Tensor
 
@@ -10,17 +11,23 @@ from pinn_ntk.networks.least_squares import TIKHONOV, OuterSolution, outer_matri
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.training.path import Path, require_start
+from pinn_ntk.rules import checked, share
+from pinn_ntk.training.options import Steps, Tikhonov
+from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
 
+@checked
 def least_squares(
     network: Model,
     problem: Problem,
-    tikhonov: float = TIKHONOV,
-    cutoff: float | None = None,
-    steps: int = 1,
+    tikhonov: Tikhonov = TIKHONOV,
+    cutoff: Annotated[
+        float | None, share("drop the singular values below this share of the largest, in the place of τ")
+    ] = None,
+    steps: Steps = 1,
     stop: StopRule | None = None,
 ) -> Iterator[State]:
     """(a, β) = argmin ‖sΦa + Ψβ − Sf‖² + τ²‖D(a, β)‖² with D the norms of the columns and w at its start (see
@@ -48,7 +55,7 @@ def least_squares(
         >>> last.loss < 1e-12 * problem.loss(net), bool((last.weights.w == net.w).all())
         (True, True)
     """
-    require_start(network, problem, steps)
+    require_order(network, problem)
     net = require_outer("least_squares", network)
     system, weights = problem.system(net), net.weights
     e, gradient = residual_and_gradient(system, weights)

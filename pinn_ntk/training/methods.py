@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 from pinn_ntk.training.descent import gradient_descent, heavy_ball, momentum_dynamics, nesterov
 from pinn_ntk.training.first_order import adam, sgd
 from pinn_ntk.training.flow import MOST_EVALUATIONS, flow_times, gradient_flow
 from pinn_ntk.training.gauss_newton import levenberg_marquardt
 from pinn_ntk.training.least_squares import least_squares, require_outer
 from pinn_ntk.training.memory import Memory
+from pinn_ntk.training.options import Steps, StepSize
 from pinn_ntk.training.particles import particle_flow, require_particles
 from pinn_ntk.training.quasi_newton import lbfgs
 from pinn_ntk.training.spring import spring
@@ -36,12 +38,14 @@ class Method:
         words: what it does, for a report.
         every: whether trackers are asked at every state.
         check: (network, own options) → whatever; raises ValueError for those that the method cannot take.
+        aside: arguments that make another method of this table of it; taken, but not written into a configuration.
     """
 
     states: Callable[..., Iterator[State]]
     words: str
     every: bool = False
     check: Callable[[Model, Mapping[str, object]], object] | None = None
+    aside: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> Mapping[str, inspect.Parameter]:
@@ -67,11 +71,12 @@ class Method:
             self.check(network, options)
 
 
+@checked
 def _descended_flow(
     network: Model,
     problem: Problem,
-    step_size: float = 0.5,
-    steps: int = 1000,
+    step_size: StepSize = 0.5,
+    steps: Steps = 500,
     tracked: int = 40,
     stop: StopRule | None = None,
     memory: Memory | None = None,
@@ -97,7 +102,7 @@ def _outer(name: str) -> Callable[[Model, Mapping[str, object]], object]:
 
 
 METHODS: dict[str, Method] = {
-    "gradient_descent": Method(gradient_descent, "gradient descent"),
+    "gradient_descent": Method(gradient_descent, "gradient descent", aside=("momentum", "nesterov")),
     "gradient_flow": Method(_descended_flow, "gradient flow", every=True),
     "heavy_ball": Method(heavy_ball, "gradient descent with momentum (heavy ball)"),
     "nesterov": Method(nesterov, "Nesterov's accelerated gradient descent"),

@@ -10,12 +10,13 @@ With κ = T = 0 this is θ' = −∇R_S in a time of its own: particles move by 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.features import System
 from pinn_ntk.networks.fused import accelerated
@@ -23,8 +24,10 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, one_of, positive, real, whole
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.memory import Memory
+from pinn_ntk.training.options import Absolute, Steps, StepSize
 from pinn_ntk.training.states import State, Status, StopRule
 
 INTEGRATORS = ("euler", "adaptive")
@@ -151,19 +154,20 @@ def _unflat(start: Weights, values: Array) -> Weights:
     return start.displaced(parts[0], parts[1].reshape(start.dw.shape), parts[2])
 
 
+@checked
 def particle_flow(
     network: TwoLayer,
     problem: Problem,
-    step_size: float = 0.5,
-    absolute: bool = False,
-    dt: float | None = None,
-    method: str = "euler",
-    temperature: float = 0.0,
-    weight_decay: float = 0.0,
-    noise_seed: int = 0,
-    rtol: float = 1e-8,
-    atol: float = 1e-10,
-    steps: int = 1000,
+    step_size: StepSize = 0.5,
+    absolute: Absolute = False,
+    dt: Annotated[float | None, positive("step in mean-field time; null takes τ/N")] = None,
+    method: Annotated[str, one_of("how particles are moved", INTEGRATORS)] = "euler",
+    temperature: Annotated[float, real("T of the noise √(2T) dB", 0.0)] = 0.0,
+    weight_decay: Annotated[float, real("κ of the decay −κθ", 0.0)] = 0.0,
+    noise_seed: Annotated[int, whole("of the noise", high=MAX_SEED)] = 0,
+    rtol: Annotated[float, positive("relative tolerance of an adaptive method")] = 1e-8,
+    atol: Annotated[float, positive("absolute tolerance of an adaptive method")] = 1e-10,
+    steps: Steps = 4000,
     tracked: int = 40,
     stop: StopRule | None = None,
     limit: float | None = None,
@@ -199,7 +203,6 @@ def particle_flow(
             method.
     """
     require_particles(network, {"method": method, "temperature": temperature})
-    _check(step_size if dt is None else dt, steps, temperature, weight_decay)
     cloud = _Cloud(accelerated(problem.system(network), network, steps), network, weight_decay, temperature, noise_seed)
     tau = (
         network.width * dt if dt is not None else step_size if absolute else step_size * _limit(network, problem, limit)
@@ -235,7 +238,7 @@ def require_particles(network: Model, options: Mapping[str, object]) -> None:
         options: of `particle_flow`, of which `method` and `temperature` are looked at.
 
     Raises:
-        ValueError: a network without the 1/N, an unknown method, or noise under the adaptive one.
+        ValueError: a network without the 1/N, or noise under the adaptive method.
     """
     network, method, temperature = (
         require_two_layer(network, "particle_flow"),
@@ -247,20 +250,10 @@ def require_particles(network: Model, options: Mapping[str, object]) -> None:
             f"scaling: got {network.scaling!r}, expected 'mean_field': particles are neurons of h = (1/N) Σ a σ(w·x); "
             "set network=mean_field, or descend by gradient_descent or gradient_flow"
         )
-    if method not in (None, *INTEGRATORS):
-        raise ValueError(f"method: got {method!r}, expected one of {', '.join(INTEGRATORS)}")
     if temperature and method == "adaptive":
         raise ValueError(
             f"temperature: got {temperature} with the adaptive method, expected 0; noise needs method 'euler'"
         )
-
-
-def _check(step: float, steps: int, temperature: float, weight_decay: float) -> None:
-    if not (math.isfinite(step) and step > 0.0) or steps < 0:
-        raise ValueError(f"step_size or dt, steps: got {step}, {steps}, expected a positive number and 0 or more")
-    for name, value in (("temperature", temperature), ("weight_decay", weight_decay)):
-        if not 0.0 <= value < math.inf:
-            raise ValueError(f"{name}: got {value}, expected a finite number, at least 0")
 
 
 def _limit(network: TwoLayer, problem: Problem, known: float | None) -> float:

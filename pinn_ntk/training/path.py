@@ -9,7 +9,6 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.model import Model, Theta
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
@@ -21,28 +20,6 @@ OTHER = Dynamics("other")
 def gradient_norm(gradient: Sequence[Tensor]) -> float:
     """‖∇R_S‖ over all parameters."""
     return math.sqrt(sum(float((g * g).sum()) for g in gradient))
-
-
-def require_start(network: Model, problem: Problem, steps: int) -> None:
-    """Refuse a number of steps that is none, and a network and a problem in each other's place.
-
-    Raises:
-        ValueError: fewer than 0, or exchanged.
-    """
-    require_order(network, problem)
-    if steps < 0:
-        raise ValueError(f"steps: got {steps}, expected 0 or more")
-
-
-def require_range(name: str, value: float, low: float, high: float = math.inf, above: bool = False) -> None:
-    """Refuse an option outside [low, high), or (low, high) with `above`.
-
-    Raises:
-        ValueError: it is outside, or not finite.
-    """
-    if not (math.isfinite(value) and low <= value < high) or (above and value == low):
-        words = f"{'above' if above else 'at least'} {low:g}" + (f" and below {high:g}" if high < math.inf else "")
-        raise ValueError(f"{name}: got {value}, expected a number {words}")
 
 
 @dataclass

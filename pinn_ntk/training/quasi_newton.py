@@ -14,7 +14,7 @@ Examples:
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -22,9 +22,12 @@ from torch import Tensor
 from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, whole
 from pinn_ntk.training.memory import Memory, copied
-from pinn_ntk.training.path import Path, require_range, require_start
+from pinn_ntk.training.options import GradientTolerance, Steps
+from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
 _LOSS = {torch.float64: 2.0**48, torch.float32: 2.0**16}
@@ -69,12 +72,13 @@ class _Objective:
         return self.scale * (loss if below else self.ceiling)
 
 
+@checked
 def lbfgs(
     network: Model,
     problem: Problem,
-    history_size: int = 100,
-    steps: int = 1000,
-    gradient_tolerance: float = 0.0,
+    history_size: Annotated[int, whole("pairs of steps and gradient changes that are kept", 1)] = 100,
+    steps: Steps = 1000,
+    gradient_tolerance: GradientTolerance = 0.0,
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
@@ -97,9 +101,7 @@ def lbfgs(
     Raises:
         ValueError: an option out of its range.
     """
-    require_start(network, problem, steps)
-    require_range("history_size", history_size, 1)
-    require_range("gradient_tolerance", gradient_tolerance, 0.0)
+    require_order(network, problem)
     held = memory or Memory()
     path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
     objective = _Objective(

@@ -15,30 +15,35 @@ Examples:
 
 import math
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.training.damping import DampedSteps, form_of
+from pinn_ntk.rules import checked, fraction, positive
+from pinn_ntk.training.damping import FORMS, DampedSteps, Form
 from pinn_ntk.training.gauss_newton import jacobian, require_jacobian, split
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.path import Path, require_range, require_start
+from pinn_ntk.training.options import GradientTolerance, Steps
+from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
 
+@checked
 def spring(
     network: Model,
     problem: Problem,
-    damping: float = 1e-8,
-    momentum: float = 0.9,
-    learning_rate: float = 1.0,
-    norm_limit: float = 1.0,
-    steps: int = 100,
-    gradient_tolerance: float = 0.0,
-    form: str = "auto",
+    damping: Annotated[float, positive("λ as a share of the largest diagonal entry of JᵀJ/n at the start")] = 1e-8,
+    momentum: Annotated[float, fraction("μ, the share of the last step that is kept")] = 0.9,
+    learning_rate: Annotated[float, positive("η, the length of a step that is short enough")] = 1.0,
+    norm_limit: Annotated[float, positive("C, the length of the longest move")] = 1.0,
+    steps: Steps = 100,
+    gradient_tolerance: GradientTolerance = 0.0,
+    form: Form = "auto",
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
@@ -67,12 +72,8 @@ def spring(
     References:
         Goldshlager, Abrahamsen & Lin, J. Comput. Phys. 516 (2024), algorithm 1.
     """
-    require_start(network, problem, steps)
-    for name, value in (("damping", damping), ("learning_rate", learning_rate), ("norm_limit", norm_limit)):
-        require_range(name, value, 0.0, above=True)
-    require_range("momentum", momentum, 0.0, 1.0)
-    require_range("gradient_tolerance", gradient_tolerance, 0.0)
-    dual, n = form_of(form), problem.points
+    require_order(network, problem)
+    dual, n = FORMS[form], problem.points
     require_jacobian(network, problem, dual)
     held = memory or Memory()
     path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.model import Model, Theta
+from pinn_ntk.rules import check_fields
+from pinn_ntk.training.options import Divergence, Stagnation, Tolerance, Window
 
 
 class Status(StrEnum):
@@ -75,16 +77,13 @@ class StopRule:
         DIVERGED CONVERGED
     """
 
-    tolerance: float = 0.0
-    divergence: float = 1e6
-    window: int = 1000
-    stagnation: float = 1e-12
+    tolerance: Tolerance = 0.0
+    divergence: Divergence = 1e6
+    window: Window = 1000
+    stagnation: Stagnation = 1e-12
 
     def __post_init__(self) -> None:
-        for name, low in (("tolerance", 0.0), ("divergence", 1.0), ("window", 1), ("stagnation", 0.0)):
-            value = getattr(self, name)
-            if not value >= low:
-                raise ValueError(f"{name}: got {value}, expected at least {low}")
+        check_fields(self)
 
     def status(self, losses: list[float], last: bool) -> Status:
         """The verdict on a history of losses, one per step.

@@ -26,11 +26,15 @@ from pinn_ntk.networks.least_squares import TIKHONOV, OuterFactor, outer_matrix
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
+from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
+from pinn_ntk.training import options
 from pinn_ntk.training.damping import Damping, next_step
 from pinn_ntk.training.least_squares import require_outer, with_outer
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.path import Path, require_range, require_start
+from pinn_ntk.training.options import GradientTolerance, Steps, StepTolerance, Tikhonov
+from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
 
@@ -74,14 +78,15 @@ class Eliminated:
         return self.factor.remainder(self.inner())
 
 
+@checked
 def variable_projection(
     network: Model,
     problem: Problem,
-    damping: float = 1e-6,
-    steps: int = 100,
-    tikhonov: float = TIKHONOV,
-    gradient_tolerance: float = 0.0,
-    step_tolerance: float = 1e-15,
+    damping: options.Damping = 1e-6,
+    steps: Steps = 50,
+    tikhonov: Tikhonov = TIKHONOV,
+    gradient_tolerance: GradientTolerance = 0.0,
+    step_tolerance: StepTolerance = 1e-15,
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
@@ -110,14 +115,7 @@ def variable_projection(
     References:
         Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973); Kaufman, BIT 15 (1975).
     """
-    require_start(network, problem, steps)
-    for name, value in (
-        ("damping", damping),
-        ("gradient_tolerance", gradient_tolerance),
-        ("step_tolerance", step_tolerance),
-    ):
-        require_range(name, value, 0.0)
-    require_range("tikhonov", tikhonov, 0.0, above=True)
+    require_order(network, problem)
     net = require_outer("variable_projection", network)
     held = memory or Memory()
     system, path = problem.system(net), Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)

@@ -27,8 +27,9 @@ def test_row_1_unknown_key(refused, word: str, nearest: str) -> None:
      ("network.width=null", "got null, expected a whole number"), ("network.width=true",
      "got true, expected a whole number"),
      ("network.width=[1]", "got [1], expected a whole number"), ("strict=1", "got 1, expected true or false"),
-     ("optimizer.step_size=fast", "expected a number, above 0"), ("problem.boundary=3", "expected one of hard, soft"),
-     ("problem.weight=3", "numbers by block name"), ("problem.seed=x", "a whole number"), ("network.width.x=3",
+     ("optimizer.step_size=fast", "expected a positive number"), ("problem.boundary=3", "expected one of hard, soft"),
+     ("problem.weight=3", "block names to positive numbers"), ("problem.seed=x", "a whole number"),
+     ("network.width.x=3",
      "expected a whole number"),
      ("network={width: 3}", "set as network.key=value"), ("output.x=3", "expected text"), ("activation.name=3",
      "expected one of relu")],
@@ -67,9 +68,8 @@ def test_row_4_not_finite(refused, key: str, value: str) -> None:
 
 
 def test_row_4_not_finite_in_a_list(refused) -> None:
-    assert "problem.velocity: got inf, expected finite numbers" in refused(
-        "problem=advection_diffusion_2d", "problem.velocity=[1,inf]"
-    )
+    told = refused("problem=advection_diffusion_2d", "problem.velocity=[1,inf]")
+    assert "problem.velocity: got [1, inf], expected a list, each entry a finite number; entry 2 is inf" in told
 
 
 @pytest.mark.parametrize(

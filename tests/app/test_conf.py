@@ -1,6 +1,6 @@
 """Every option of every group composes, passes the schema and builds; nothing is trained here."""
 
-import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,10 @@ from pinn_ntk.app.compose import compose, conf_dir, group_options, resolved, ses
 from pinn_ntk.app.help import help_text
 from pinn_ntk.app.plugins import load
 from pinn_ntk.experiment.settings import Settings
+from pinn_ntk.networks.library import NETWORKS
 from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.rules import defaults_of
+from pinn_ntk.training.methods import METHODS
 
 GROUPS = group_options()
 OPTIONS = [
@@ -49,17 +52,32 @@ def test_every_ready_problem_has_its_file() -> None:
     assert set(GROUPS["problem"]) == {*PROBLEMS, "text"}
 
 
-@pytest.mark.parametrize("name", sorted(PROBLEMS))
-def test_a_problems_file_says_what_its_builder_would_do_anyway(name: str) -> None:
-    """Defaults live in two places, YAML for the eye and Python for callers;
-    points alone may be chosen for the command.
-    """
-    written = yaml.safe_load((conf_dir() / "problem" / f"{name}.yaml").read_text(encoding="utf-8"))
-    parameters = inspect.signature(PROBLEMS[name]).parameters
-    assert set(written) == {"weight" if k == "weights" else k for k in parameters} | {"kind"}
-    for key in set(written) - {"kind", "weight", "seed", "points", "test_points", "boundary_points", "low", "high"}:
-        default = parameters[key].default
-        assert written[key] == (list(default) if isinstance(default, tuple) else default), key
+@pytest.mark.parametrize(("group", "table"), [("problem", PROBLEMS), ("optimizer", METHODS), ("network", NETWORKS)])
+def test_defaults_stand_in_signatures_only(group: str, table: dict[str, object]) -> None:
+    for name in table:
+        written = yaml.safe_load((conf_dir() / group / f"{name}.yaml").read_text(encoding="utf-8"))
+        assert written == {"kind": name}
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_the_command_and_python_have_one_set_of_defaults(name: str) -> None:
+    network = ["network=mean_field"] if name == "particle_flow" else []
+    _, experiment = built(f"optimizer={name}", *network)
+    usual = Settings(optimizer=name)
+    typed = experiment.settings.options
+    assert experiment.settings == replace(usual, options=typed)
+    assert {k: v for k, v in defaults_of(METHODS[name].states).items() if k in typed} == typed
+
+
+@pytest.mark.parametrize("name", sorted({*PROBLEMS} - {"points"}))
+def test_a_problem_by_its_name_is_the_one_of_python(name: str) -> None:
+    config, experiment = built(f"problem={name}")
+    ours, theirs = experiment.problem, PROBLEMS[name]()
+    assert config["problem"]["seed"] is None  # the run's, which is 0 by default in both
+    assert [block.name for block in ours.blocks] == [block.name for block in theirs.blocks]
+    for one, two in zip(ours.blocks, theirs.blocks, strict=True):
+        assert one.x.equal(two.x)
+        assert one.target.equal(two.target)
 
 
 def test_settings_are_what_was_typed() -> None:

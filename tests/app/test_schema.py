@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinn_ntk.app.faults import Fault
-from pinn_ntk.app.key import Key, positive, whole
-from pinn_ntk.app.schema import KEYS, OPTIONS, check, flatten, keys_of
+from pinn_ntk.app.faults import Fault, shown
+from pinn_ntk.app.schema import KEYS, check, flatten, keys_of
+from pinn_ntk.rules import Rule, flag, positive, whole
+from pinn_ntk.training.methods import METHODS
 
 NOT_NUMBERS = st.one_of(
     st.text(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.none()
@@ -33,30 +35,32 @@ def test_positive_numbers_are_accepted(x: float) -> None:
 
 @given(st.one_of(st.floats(max_value=0), st.just(math.nan), st.just(math.inf), NOT_NUMBERS))
 def test_everything_else_is_refused_as_a_step_size(value: object) -> None:
-    assert "expected a number, above 0" in str(positive("x").fault(value))
+    assert "expected a positive number" in str(positive("x").fault(value))
 
 
 @given(st.one_of(st.integers(), st.floats(), st.text(), st.none()))
 def test_a_flag_is_a_bool(value: object) -> None:
-    assert Key("", "flag").fault(value)
-    assert Key("", "flag").fault(True) is None
+    assert flag("").fault(value)
+    assert flag("").fault(True) is None
 
 
 @given(st.floats(min_value=0, max_value=1, exclude_max=True))
 def test_a_momentum_may_be_zero_but_not_one(x: float) -> None:
-    assert OPTIONS["momentum"].fault(x) is None
-    assert "at least 0 and below 1" in str(OPTIONS["momentum"].fault(1.0))
-    assert OPTIONS["momentum"].fault(-1e-9)
+    momentum = keys_of(METHODS["heavy_ball"].states, "optimizer.")["optimizer.momentum"]
+    assert momentum.fault(x) is None
+    assert "at least 0 and below 1" in str(momentum.fault(1.0))
+    assert momentum.fault(-1e-9)
 
 
 def test_null_is_for_optional_keys_only() -> None:
-    assert whole("every", 1, optional=True).fault(None) is None
-    assert "got null" in str(whole("steps").fault(None))
+    assert replace(whole("every", 1), optional=True).fault(None) is None
+    assert "got null" in str(whole("steps").fault(None, shown))
+    assert "got None" in str(whole("steps").fault(None))
 
 
 def test_not_finite_is_refused_at_any_depth() -> None:
-    assert "inf" in str(Key("", "any").fault([1.0, {"a": [math.inf]}]))
-    assert Key("", "any").fault([1.0, {"a": ["x", None]}]) is None
+    assert "inf" in str(Rule("", "any").fault([1.0, {"a": [math.inf]}]))
+    assert Rule("", "any").fault([1.0, {"a": ["x", None]}]) is None
 
 
 def test_a_whole_float_is_told_how_to_be_written() -> None:
@@ -79,7 +83,7 @@ def test_a_group_that_is_no_mapping_is_a_fault() -> None:
 
 
 def test_a_mapping_valued_key_is_not_descended_into() -> None:
-    table = {"problem.weight": Key("", "weights")}
+    table = {"problem.weight": Rule("", "weights")}
     assert flatten({"problem": {"weight": {"boundary": 3.0}}}, table) == {"problem.weight": {"boundary": 3.0}}
     assert "boundary: got -1" in check({"problem": {"weight": {"boundary": -1}}}, table)[0].message
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from cases import points
 
-from pinn_ntk.comparison.certificate_statement import certificate_statements, certificate_summary
+from pinn_ntk.comparison.certificate_statement import CERTIFICATE_CLAIMS, certificate_summary
+from pinn_ntk.comparison.claim import Evidence
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Settings
@@ -29,6 +30,11 @@ def record(problem):
     return run(problem, TwoLayer(2, 1024, "tanh", seed=0), Settings(steps=60, tracked=12, forecast_draws=50))
 
 
+def certified(prediction, history):
+    """The statements of the certificate about a history."""
+    return [claim.statement(Evidence(history, prediction)) for claim in CERTIFICATE_CLAIMS]
+
+
 def verdicts(record):
     return {s.name: s for s in record.statements if s.name.startswith("certif")}
 
@@ -46,7 +52,7 @@ def test_a_certified_run_holds(record):
 def test_a_run_above_its_bound_fails(record):
     """The same losses, slowed down in a forged history."""
     slow = replace(record.history, losses=np.full_like(record.history.losses, record.history.losses[0]))
-    assert certificate_statements(record.prediction, slow)[0].verdict == "fails"
+    assert certified(record.prediction, slow)[0].verdict == "fails"
 
 
 def test_a_miss_says_by_how_much(problem):
@@ -74,9 +80,7 @@ def test_too_short_a_run_is_vacuous(problem):
 
 def test_a_module_has_no_certificate(record):
     bare = replace(record.prediction, certificate=None)
-    assert {s.reason for s in certificate_statements(bare, record.history)} == {
-        "the certificate is about two-layer networks"
-    }
+    assert {s.reason for s in certified(bare, record.history)} == {"the certificate is about two-layer networks"}
     assert certificate_summary(None, Dynamics("flow")) is None
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from pinn_ntk.comparison.compare import exit_time
+from pinn_ntk.comparison.kernel_statements import exit_time
 from pinn_ntk.reporting import field_plots, kernel_plots, solution_plots, training_plots
 from pinn_ntk.reporting.grid import axis_names
 from pinn_ntk.reporting.record import Record
