@@ -276,6 +276,35 @@ class TwoLayer(nn.Module):
         other.extra_weights = nn.Parameter(weights.extra.clone())
         return other
 
+    def like(self, *, width: int | None = None, seed: int | None = None) -> "TwoLayer":
+        """A network drawn as this one was, untrained, with another width or seed: of the wider one's neurons this one's
+        are the first.
+
+        Args:
+            width: N; None for this one's. A γ by name, such as 'inv_sqrt_width', follows it.
+            seed: of the draw; None for this one's.
+
+        Examples:
+            >>> import torch
+            >>> from pinn_ntk import TwoLayer
+            >>> net = TwoLayer(dim=2, width=4, activation="relu3", bias=False)
+            >>> wider, other = net.like(width=8), net.like(seed=1)
+            >>> torch.equal(wider.w[:4], net.w), torch.equal(other.w, net.w), other.activation.name
+            (True, False, 'relu3')
+        """
+        other = TwoLayer(
+            self.dim,
+            self.width if width is None else width,
+            self.activation,
+            self.bias,
+            self.gamma_name,
+            self.init,
+            self.scaling,
+            self.seed if seed is None else seed,
+            self.extra,
+        )
+        return other.to(self.a0)
+
     def system(self, rows: tuple[Rows, ...], target: Tensor) -> System:
         """S𝓛h = Sf for these neurons.
 

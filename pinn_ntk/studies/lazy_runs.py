@@ -15,7 +15,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.studies.study import Row
 from pinn_ntk.theory.linearised import Linearisation
-from pinn_ntk.training.ensemble import EnsembleState, EnsembleTracker, member_network, train_ensemble
+from pinn_ntk.training.ensemble import EnsembleState, EnsembleTracker, train_ensemble
 from pinn_ntk.training.ensemble import residual_tracker as track_residual
 from pinn_ntk.training.states import StopRule
 from pinn_ntk.training.trackers import History, tracked_steps
@@ -81,7 +81,7 @@ def lazy_runs(
         trackers=trackers,
     )
     return [
-        _row(member_network(network, seed), problem, history, points) | {"seed": seed}
+        _row(network.like(seed=seed), problem, history, points) | {"seed": seed}
         for seed, history in zip(seeds, histories, strict=True)
     ]
 
