@@ -4,7 +4,6 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,8 +17,6 @@ from pinn_ntk.networks.smoothness import activation_notes
 from pinn_ntk.operators.rows import Rows
 
 Function = Callable[[Tensor], Tensor]
-Init = Literal["lecture", "uniform", "centred"]
-Scaling = Literal["sum", "ntk", "mean_field"] | float
 GAMMAS: dict[str, Callable[[int], float]] = {
     "inv_sqrt_width": lambda n: 1.0 / math.sqrt(n),
     "inv_width": lambda n: 1.0 / n,
