@@ -163,8 +163,8 @@ def _perform(experiment: Experiment, config: Mapping[str, Any], path: Path, resu
             LOGGER.info("solving the same problem by finite elements")
             record = experiment.reference.beside(record, experiment.problem)
         loggers.rows((record.median if isinstance(record, EnsembleRecord) else record).history.columns)
-        code = _finish(record, path, config["report"]["table"], keeper)
-        loggers.finish(record.summary())
+        code, summary = _finish(record, path, config["report"]["table"], keeper)
+        loggers.finish(summary)
         return code
 
 
@@ -254,12 +254,11 @@ def _all_seeds(experiment: Experiment, config: Mapping[str, Any], between_steps:
         return run_ensemble(problem, network, seeds, settings, trackers, on_state, config=config)
 
 
-def _finish(record: Record | EnsembleRecord, path: Path, table: bool, keeper: Keeper) -> int:
-    """Write the files, then say so."""
+def _finish(record: Record | EnsembleRecord, path: Path, table: bool, keeper: Keeper) -> tuple[int, Mapping[str, Any]]:
+    """Write the files, then say so: what the shell is told, and the summary."""
     for warning in record.warnings:
         LOGGER.warning("warning: %s", warning)
-    report = record.save(path)
-    summary = record.summary()
+    report, summary = record.write(path)
     LOGGER.info(
         "%s, loss %s to %s, report %s", summary["status"], summary["loss"]["initial"], summary["loss"]["final"], report
     )
@@ -267,7 +266,7 @@ def _finish(record: Record | EnsembleRecord, path: Path, table: bool, keeper: Ke
     if code == Exit.CHECKPOINTED:
         tell(f"go on with: pinn-ntk resume={path}")
     say((closing_table(summary) if table else "") + str(report))
-    return code
+    return code, summary
 
 
 def _code(record: Record | EnsembleRecord, keeper: Keeper) -> int:

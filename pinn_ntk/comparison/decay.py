@@ -35,13 +35,11 @@ class Exponential:
         rate: c at the q asked for.
         power: m.
         best: the q of the smallest residual.
-        points: how many eigenvalues were used.
     """
 
     rate: float
     power: float
     best: float
-    points: int
 
 
 def fit_power_law(eigenvalues: Sequence[float] | np.ndarray, first: int, last: int) -> PowerLaw:
@@ -80,11 +78,11 @@ def fit_exponential(eigenvalues: Sequence[float] | np.ndarray, q: float, first: 
     j = np.arange(1, len(values) + 1, dtype=np.float64)
     kept = (j >= first) & (values > 0.0)
     if kept.sum() < 6:
-        return Exponential(math.nan, math.nan, math.nan, int(kept.sum()))
+        return Exponential(math.nan, math.nan, math.nan)
     x, y = j[kept], np.log(values[kept])
     best = float(_POWERS[int(np.argmin([_misfit(np.stack([np.log(x), x**p], 1), y) for p in _POWERS]))])
     _, power, rate = _solve(np.stack([np.log(x), x**q], 1), y)
-    return Exponential(-rate, power, best, len(x))
+    return Exponential(-rate, power, best)
 
 
 def _solve(columns: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -18,13 +18,11 @@ class Envelope:
     Attributes:
         worst_log_ratio: max_{t>0} log(R_S(t)/(e^{−rate·t}R_S(0))) up to the cut: ≤ 0 when the bound holds.
         e_folds: rate·T, T the last time compared: how many factors of e the bound has fallen.
-        rate: s²Nλ_S/n.
         rate_measured: −log(R_S(T)/R_S(0))/T over the same time.
     """
 
     worst_log_ratio: float
     e_folds: float
-    rate: float
     rate_measured: float
 
     @property
@@ -58,7 +56,7 @@ def envelope(prediction: Prediction, history: History) -> Envelope | None:
     times, logs = times[kept], np.log(losses[kept])
     bound = log_envelope(torch.from_numpy(times), float(losses[kept][0]), rate).numpy()
     worst = float(np.max((logs - bound)[1:]))  # at t = 0 it is 0 whatever happens
-    return Envelope(worst, rate * float(times[-1]), rate, float((logs[0] - logs[-1]) / times[-1]))
+    return Envelope(worst, rate * float(times[-1]), float((logs[0] - logs[-1]) / times[-1]))
 
 
 def e_folds(lazy: Lazy | None, history: History, last: int | None = None) -> float | None:

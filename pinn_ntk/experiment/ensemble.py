@@ -36,7 +36,7 @@ from pinn_ntk.reporting.ensemble_record import EnsembleRecord
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.theory.prediction import Guarantee, Prediction, Shared, predict, shared_prediction
-from pinn_ntk.training.ensemble import EnsembleState, EnsembleTracker, member_network, train_ensemble
+from pinn_ntk.training.ensemble import EnsembleState, EnsembleTracker, train_ensemble
 from pinn_ntk.training.methods import law
 from pinn_ntk.training.states import Status
 from pinn_ntk.training.trackers import History, error_tracker, tracked_steps
@@ -101,7 +101,7 @@ def run_ensemble(
     if not len(seeds):
         raise ValueError("seeds: got none, expected at least one")
     problem, model = placed(problem, check_ensemble(network, settings), settings)
-    start = member_network(check_ensemble(model, settings), seeds[0])
+    start = check_ensemble(model, settings).like(seed=seeds[0])
     notes, _ = checked(problem, start, settings)
     shared = _shared(problem, start, settings, notes)
     if shared is not None and on_prediction is not None:

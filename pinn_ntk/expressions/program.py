@@ -43,12 +43,9 @@ Program = tuple[Constant | Coordinate | Power | Apply, ...]
 
 
 class Function(NamedTuple):
-    """A function that a formula may call: how torch applies it, its LaTeX with %s for the arguments,
-    how many of these it takes.
-    """
+    """A function that a formula may call: how torch applies it, how many arguments it takes."""
 
     apply: Callable[..., Tensor]
-    latex: str
     arities: tuple[int, ...] = (1,)
 
 
@@ -67,25 +64,25 @@ ARITHMETIC: dict[str, Callable[..., Tensor]] = {
     "+": torch.add, "-": torch.sub, "*": torch.mul, "/": torch.div, "**": torch.pow, "negative": torch.neg,
 }  # fmt: skip
 FUNCTIONS: dict[str, Function] = {
-    "sin": Function(torch.sin, r"\sin\left(%s\right)"),
-    "cos": Function(torch.cos, r"\cos\left(%s\right)"),
-    "tan": Function(torch.tan, r"\tan\left(%s\right)"),
-    "asin": Function(torch.asin, r"\arcsin\left(%s\right)"),
-    "acos": Function(torch.acos, r"\arccos\left(%s\right)"),
-    "atan": Function(torch.atan, r"\arctan\left(%s\right)"),
-    "sinh": Function(torch.sinh, r"\sinh\left(%s\right)"),
-    "cosh": Function(torch.cosh, r"\cosh\left(%s\right)"),
-    "tanh": Function(torch.tanh, r"\tanh\left(%s\right)"),
-    "exp": Function(torch.exp, r"\exp\left(%s\right)"),
-    "log": Function(torch.log, r"\ln\left(%s\right)"),
-    "sqrt": Function(torch.sqrt, r"\sqrt{%s}"),
-    "abs": Function(torch.abs, r"\left|%s\right|"),
-    "sign": Function(_sign, r"\operatorname{sign}\left(%s\right)"),
-    "erf": Function(torch.erf, r"\operatorname{erf}\left(%s\right)"),
-    "heaviside": Function(_heaviside, r"\operatorname{H}\left(%s\right)", (1, 2)),
-    "minimum": Function(torch.minimum, r"\min\left(%s\right)", (2,)),
-    "maximum": Function(torch.maximum, r"\max\left(%s\right)", (2,)),
-    "atan2": Function(torch.atan2, r"\operatorname{atan2}\left(%s\right)", (2,)),
+    "sin": Function(torch.sin),
+    "cos": Function(torch.cos),
+    "tan": Function(torch.tan),
+    "asin": Function(torch.asin),
+    "acos": Function(torch.acos),
+    "atan": Function(torch.atan),
+    "sinh": Function(torch.sinh),
+    "cosh": Function(torch.cosh),
+    "tanh": Function(torch.tanh),
+    "exp": Function(torch.exp),
+    "log": Function(torch.log),
+    "sqrt": Function(torch.sqrt),
+    "abs": Function(torch.abs),
+    "sign": Function(_sign),
+    "erf": Function(torch.erf),
+    "heaviside": Function(_heaviside, (1, 2)),
+    "minimum": Function(torch.minimum, (2,)),
+    "maximum": Function(torch.maximum, (2,)),
+    "atan2": Function(torch.atan2, (2,)),
 }
 
 
@@ -115,13 +112,11 @@ class Expression:
         text: the formula as read.
         names: the coordinates' names, one for each column of x.
         program: what was understood, constants folded, in postfix order.
-        latex: the formula for the eye, constants as written.
     """
 
     text: str
     names: tuple[str, ...]
     program: Program
-    latex: str
 
     @property
     def is_constant(self) -> bool:

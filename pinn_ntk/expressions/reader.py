@@ -8,7 +8,6 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 
@@ -19,7 +18,7 @@ MAX_NODES = 400
 MAX_DEPTH = 50
 MAX_INTEGER_EXPONENT = 16
 
-_NUMBERS = {"pi": (math.pi, r"\pi"), "e": (math.e, r"\mathrm{e}")}
+_NUMBERS = {"pi": math.pi, "e": math.e}
 _OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 _ALLOWED = "numbers, + - * / **, parentheses, names and functions"
 _FOREIGN = re.compile(r"[^0-9A-Za-z_.,+\-*/() ]")
@@ -34,7 +33,6 @@ _REFUSED: dict[type[ast.expr], str] = {
     ast.Attribute: "an attribute", ast.BoolOp: "and/or", ast.Compare: "a comparison", ast.IfExp: "if/else",
     ast.Starred: "a starred argument", ast.Tuple: "a comma outside a call",
 }  # fmt: skip
-_SUM, _NEGATIVE, _PRODUCT, _POWER, _ATOM = range(5)
 
 
 class ExpressionError(ValueError):
@@ -107,8 +105,8 @@ def parse(text: str | float | int, dim: int, time: bool = False) -> Expression:
     names = variable_names(dim, time)
     columns = {name: i for i, name in enumerate(names)} | {f"x{i + 1}": i for i in range(dim - time)}
     source = _source(text)
-    part = _Reader(source, columns).read(_syntax(source), 0)
-    return Expression(source, names, part.program, part.latex)
+    program = _Reader(source, columns).read(_syntax(source), 0)
+    return Expression(source, names, program)
 
 
 def _source(text: str | float | int) -> str:
@@ -166,31 +164,21 @@ def _finite(number: float, source: str, position: int) -> float:
     return value
 
 
-class _Part(NamedTuple):
-    """A piece already read: its program, its LaTeX, and how tightly that binds."""
-
-    program: Program
-    latex: str
-    level: int = _ATOM
-
-    @property
-    def constant(self) -> float | None:
-        last = self.program[-1]
-        return last.value if isinstance(last, Constant) else None
-
-    def within(self, level: int) -> str:
-        return self.latex if self.level >= level else rf"\left({self.latex}\right)"
+def _constant(program: Program) -> float | None:
+    """The number that a program is, None for one that reads a coordinate."""
+    last = program[-1]
+    return last.value if isinstance(last, Constant) else None
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """One formula being read: from syntax nodes to parts, every one of them either known or refused."""
+    """One formula being read: from syntax nodes to programs, every one of them either known or refused."""
 
     source: str
     columns: dict[str, int]
 
-    def read(self, node: ast.expr, depth: int) -> _Part:
-        """The part of the program that a node stands for."""
+    def read(self, node: ast.expr, depth: int) -> Program:
+        """The program that a node stands for."""
         if depth > MAX_DEPTH:
             raise self.error(f"the formula is nested more than {MAX_DEPTH} levels deep", node.col_offset)
         match node:
@@ -204,16 +192,14 @@ class _Reader:
                 return self.read(operand, depth + 1)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.read(operand, depth + 1)
-                return self.apply(
-                    Apply("negative", 1), (inner,), f"-{inner.within(_PRODUCT)}", _NEGATIVE, node.col_offset
-                )
+                return self.apply(Apply("negative", 1), (inner,), node.col_offset)
             case ast.Call():
                 return self.call(node, depth)
         raise self.error(
             f"{_REFUSED.get(type(node), 'this')} is not allowed in a formula: allowed are {_ALLOWED}", node.col_offset
         )
 
-    def chain(self, node: ast.BinOp, depth: int) -> _Part:
+    def chain(self, node: ast.BinOp, depth: int) -> Program:
         """A left-hand chain a + b + c …, read in a loop: long sums are long, not deep."""
         pending = [node]  # a loop down the left operands: a sum of a hundred terms is long, not deep
         while isinstance(pending[-1].left, ast.BinOp):
@@ -223,25 +209,20 @@ class _Reader:
             part = self.binary(step, part, self.read(step.right, depth + 1))
         return part
 
-    def binary(self, node: ast.BinOp, left: _Part, right: _Part) -> _Part:
+    def binary(self, node: ast.BinOp, left: Program, right: Program) -> Program:
         """left ∘ right for one of the operators allowed."""
         sign = _OPERATORS.get(type(node.op))
         end = node.left.end_col_offset or 0
         place = end + len(self.source[end:]) - len(self.source[end:].lstrip(" )"))
         if sign is None:
             raise self.error(f"this operator is not allowed: allowed are {_ALLOWED}", place)
-        if sign == "**" and right.constant is not None:
-            exponent: int | float = right.constant
-            if right.constant.is_integer():
-                if abs(right.constant) > MAX_INTEGER_EXPONENT:
-                    raise self.error(
-                        f"an integer exponent is at most {MAX_INTEGER_EXPONENT} in size, got {right.constant:g}", place
-                    )
-                exponent = int(right.constant)
-            return self.apply(Power(exponent), (left,), *_latex(sign, left, right), place)
-        return self.apply(Apply(sign, 2), (left, right), *_latex(sign, left, right), place)
+        if sign == "**" and (power := _constant(right)) is not None:
+            if power.is_integer() and abs(power) > MAX_INTEGER_EXPONENT:
+                raise self.error(f"an integer exponent is at most {MAX_INTEGER_EXPONENT} in size, got {power:g}", place)
+            return self.apply(Power(int(power) if power.is_integer() else power), (left,), place)
+        return self.apply(Apply(sign, 2), (left, right), place)
 
-    def call(self, node: ast.Call, depth: int) -> _Part:
+    def call(self, node: ast.Call, depth: int) -> Program:
         """f(…) for a function of the table."""
         if not isinstance(node.func, ast.Name) or node.func.id in self.columns or node.func.id in _NUMBERS:
             raise self.error("only a function can be called; a product is written with *", node.func.col_offset)
@@ -255,38 +236,27 @@ class _Reader:
             expected = " or ".join(map(str, function.arities))
             raise self.error(f"{name} takes {expected} argument(s), got {len(node.args)}", node.col_offset)
         parts = tuple(self.read(argument, depth + 1) for argument in node.args)
-        latex = function.latex % ", ".join(part.latex for part in parts)
-        return self.apply(Apply(name, len(parts)), parts, latex, _POWER, node.col_offset)
+        return self.apply(Apply(name, len(parts)), parts, node.col_offset)
 
-    def apply(self, step: Apply | Power, parts: tuple[_Part, ...], latex: str, level: int, position: int) -> _Part:
-        program: Program = (*(inner for part in parts for inner in part.program), step)
-        if all(
-            part.constant is not None for part in parts
-        ):  # folded by the same torch functions that would evaluate it
+    def apply(self, step: Apply | Power, parts: tuple[Program, ...], position: int) -> Program:
+        program: Program = (*(inner for part in parts for inner in part), step)
+        if all(_constant(part) is not None for part in parts):  # folded by the torch functions that would evaluate it
             value = evaluate(program, torch.zeros(1, dtype=torch.float64, device="cpu")).item()
             program = (Constant(_finite(value, self.source, position)),)
-        return _Part(program, latex, level)
+        return program
 
-    def number(self, value: object, position: int) -> _Part:
+    def number(self, value: object, position: int) -> Program:
         """A finite constant."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.error(f"{value!a} is not a real number: allowed are {_ALLOWED}", position)
-        finite = _finite(value, self.source, position)
-        mantissa, _, exponent = repr(finite).removesuffix(".0").partition("e")
-        if not exponent:
-            return _Part((Constant(finite),), mantissa)
-        power = f"10^{{{int(exponent)}}}"
-        return _Part(
-            (Constant(finite),), *((power, _POWER) if mantissa == "1" else (rf"{mantissa} \cdot {power}", _PRODUCT))
-        )
+        return (Constant(_finite(value, self.source, position)),)
 
-    def name(self, name: str, position: int) -> _Part:
+    def name(self, name: str, position: int) -> Program:
         """A coordinate or a named constant."""
         if name in self.columns:
-            return _Part((Coordinate(self.columns[name]),), name if len(name) == 1 else f"x_{{{name[1:]}}}")
+            return (Coordinate(self.columns[name]),)
         if name in _NUMBERS:
-            value, latex = _NUMBERS[name]
-            return _Part((Constant(value),), latex)
+            return (Constant(_NUMBERS[name]),)
         if name in FUNCTIONS:
             raise self.error(f"{name} is a function: write {name}(…)", position)
         raise self.unknown(name, "name", position)
@@ -304,18 +274,3 @@ class _Reader:
 
     def error(self, reason: str, position: int) -> ExpressionError:
         return ExpressionError(reason, self.source, position)
-
-
-def _latex(sign: str, left: _Part, right: _Part) -> tuple[str, int]:
-    """LaTeX of a binary operation and how tightly it binds; parentheses only where the value needs them."""
-    if sign == "/":
-        return rf"\frac{{{left.latex}}}{{{right.latex}}}", _PRODUCT
-    if sign == "**":
-        return f"{left.within(_ATOM)}^{{{right.latex}}}", _POWER
-    if sign == "*":
-        factor = right.within(_PRODUCT)
-        dot = (
-            r" \cdot " if factor[0].isdigit() or factor.startswith(r"\frac") else " "
-        )  # 2 3 and 2 ½ would read as other numbers
-        return f"{left.within(_NEGATIVE)}{dot}{factor}", max(min(left.level, _PRODUCT), _NEGATIVE)
-    return f"{left.latex} {sign} {right.within(_PRODUCT)}", _SUM

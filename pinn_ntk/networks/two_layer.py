@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -20,8 +20,6 @@ from pinn_ntk.operators.rows import Rows
 from pinn_ntk.rules import checked, flag, one_of, positive, real, whole
 
 Function = Callable[[Tensor], Tensor]
-Init = Literal["lecture", "uniform", "centred"]
-Scaling = Literal["sum", "ntk", "mean_field"] | float
 GAMMAS: dict[str, Callable[[int], float]] = {
     "inv_sqrt_width": lambda n: 1.0 / math.sqrt(n),
     "inv_width": lambda n: 1.0 / n,
@@ -270,6 +268,35 @@ class TwoLayer(nn.Module):
         other.delta_a, other.delta_w = nn.Parameter(weights.da.clone()), nn.Parameter(weights.dw.clone())
         other.extra_weights = nn.Parameter(weights.extra.clone())
         return other
+
+    def like(self, *, width: int | None = None, seed: int | None = None) -> "TwoLayer":
+        """A network drawn as this one was, untrained, with another width or seed: of the wider one's neurons this one's
+        are the first.
+
+        Args:
+            width: N; None for this one's. A γ by name, such as 'inv_sqrt_width', follows it.
+            seed: of the draw; None for this one's.
+
+        Examples:
+            >>> import torch
+            >>> from pinn_ntk import TwoLayer
+            >>> net = TwoLayer(dim=2, width=4, activation="relu3", bias=False)
+            >>> wider, other = net.like(width=8), net.like(seed=1)
+            >>> torch.equal(wider.w[:4], net.w), torch.equal(other.w, net.w), other.activation.name
+            (True, False, 'relu3')
+        """
+        other = TwoLayer(
+            self.dim,
+            self.width if width is None else width,
+            self.activation,
+            self.bias,
+            self.gamma_name,
+            self.init,
+            self.scaling,
+            self.seed if seed is None else seed,
+            self.extra,
+        )
+        return other.to(self.a0)
 
     def system(self, rows: tuple[Rows, ...], target: Tensor) -> System:
         """S𝓛h = Sf for these neurons.

@@ -1,13 +1,13 @@
 """A record of an ensemble: its outcome, which can write itself into a folder."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pinn_ntk.reporting.ensemble_files import write_ensemble_arrays, write_ensemble_history
 from pinn_ntk.reporting.ensemble_outcome import EnsembleOutcome
 from pinn_ntk.reporting.ensemble_report import ensemble_html, ensemble_sections
-from pinn_ntk.reporting.files import write_summary, write_text
+from pinn_ntk.reporting.files import Files, with_report, write_summary, write_text
 from pinn_ntk.reporting.tables import write_table
 
 
@@ -24,6 +24,10 @@ class EnsembleRecord(EnsembleOutcome):
         Returns:
             The path of the report.
         """
+        return self.write(folder).report
+
+    def write(self, folder: str | Path) -> Files:
+        """The files of `save`; the summary is that of summary.json, with the time that the report took."""
         path, begin = Path(folder), time.perf_counter()
         figures = path / "figures"
         figures.mkdir(parents=True, exist_ok=True)
@@ -35,7 +39,7 @@ class EnsembleRecord(EnsembleOutcome):
             picture.write(figures)
         report = path / "report.html"
         write_text(report, ensemble_html(self, drawn))
-        spent = time.perf_counter() - begin
-        timed = replace(self, seconds={**self.seconds, "report": spent, "total": self.seconds["total"] + spent})
-        write_summary(timed.summary(), path / "summary.json")
-        return report
+        summary = self.summary()
+        summary["time"] = with_report(self.seconds, time.perf_counter() - begin)
+        write_summary(summary, path / "summary.json")
+        return Files(report, summary)

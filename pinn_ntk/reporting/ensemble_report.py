@@ -192,7 +192,7 @@ def _stroke(x: float) -> str:
 
 def _made(outcome: EnsembleOutcome) -> Pairs:
     """Versions, machine and times of the whole."""
-    pairs = dict(provenance(outcome.median, outcome.median.summary()))
+    pairs = dict(provenance(outcome.median))
     pairs["time"] = ", ".join(f"{name} {number(value)} s" for name, value in outcome.seconds.items() if value > 0.0)
     pairs["files"] = (
         "summary.json (medians, quantiles, coverage), ensemble.csv (one row per seed), history.csv (quantiles "

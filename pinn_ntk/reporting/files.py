@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,6 +60,23 @@ def _cell(value: float) -> str:
     if not math.isfinite(value):
         return "" if math.isnan(value) else str(value)
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+
+
+class Files(NamedTuple):
+    """The files of a saved run that are read again at once.
+
+    Attributes:
+        report: path of the page.
+        summary: what summary.json holds.
+    """
+
+    report: Path
+    summary: Mapping[str, Any]
+
+
+def with_report(seconds: Mapping[str, float], spent: float) -> dict[str, float]:
+    """The seconds of a run by part once its report has taken `spent` of them."""
+    return {**seconds, "report": spent, "total": seconds["total"] + spent}
 
 
 def write_summary(summary: Mapping[str, Any], path: Path) -> None:

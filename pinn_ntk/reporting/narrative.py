@@ -216,9 +216,10 @@ def widths(record: Outcome) -> Pairs:
     return [*rows, ("width of this network", number(record.network.width))] if rows else []
 
 
-def provenance(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
+def provenance(record: Outcome) -> Pairs:
     """Versions, machine and times."""
-    machine = {"device": summary["device"], "precision": summary["dtype"], **_flat({**record.machine, "commit": {}})}
+    where = {"device": str(record.network.device), "precision": str(record.network.dtype).removeprefix("torch.")}
+    machine = {**where, **_flat({**record.machine, "commit": {}})}
     commits = {name: commit for name, commit in record.machine.get("commit", {}).items() if commit}
     if (peak := machine.pop("peak_bytes", None)) is not None:
         machine["peak memory"] = f"{peak / 1e6:.0f} MB"

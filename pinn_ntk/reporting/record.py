@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pinn_ntk.networks.storage import NETWORK, save_network
 from pinn_ntk.problem.answer import Answer
-from pinn_ntk.reporting.files import replacing, write_arrays, write_history, write_summary
+from pinn_ntk.reporting.files import Files, replacing, with_report, write_arrays, write_history, write_summary
 from pinn_ntk.reporting.grid import grid_of, usual_side
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.report import write_report
@@ -34,6 +34,10 @@ class Record(Outcome):
         Returns:
             The path of the report.
         """
+        return self.write(folder).report
+
+    def write(self, folder: str | Path) -> Files:
+        """The files of `save`; the summary is that of summary.json, with the time that the report took."""
         path, begin = Path(folder), time.perf_counter()
         path.mkdir(parents=True, exist_ok=True)
         write_history(self.history, path / "history.csv")
@@ -41,11 +45,11 @@ class Record(Outcome):
         notes = _write_network(self, path / NETWORK)
         _write_solution(self.answer, path / SOLUTION)
         noted = replace(self, warnings=(*self.warnings, *notes))
-        report = write_report(noted, path)
-        spent = time.perf_counter() - begin
-        timed = replace(noted, seconds={**self.seconds, "report": spent, "total": self.seconds["total"] + spent})
-        write_summary(timed.summary(), path / "summary.json")
-        return report
+        summary = noted.summary()
+        report = write_report(noted, summary, path)
+        summary["time"] = with_report(self.seconds, time.perf_counter() - begin)
+        write_summary(summary, path / "summary.json")
+        return Files(report, summary)
 
 
 def _write_network(record: Outcome, path: Path) -> list[str]:

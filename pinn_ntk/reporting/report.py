@@ -3,9 +3,10 @@ the versions.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from pinn_ntk.reporting.files import write_text
 from pinn_ntk.reporting.narrative import (
@@ -36,11 +37,12 @@ from pinn_ntk.reporting.solver_plots import solver_sections
 from pinn_ntk.reporting.style import Section
 
 
-def write_report(record: Outcome, folder: Path) -> Path:
+def write_report(record: Outcome, summary: Mapping[str, Any], folder: Path) -> Path:
     """Write figures/*.svg and report.html.
 
     Args:
         record: the run.
+        summary: of that record.
         folder: the run's folder, which exists.
 
     Returns:
@@ -52,20 +54,21 @@ def write_report(record: Outcome, folder: Path) -> Path:
     for picture in (p for part in drawn for p in part.pictures):
         picture.write(figures)
     path = folder / "report.html"
-    write_text(path, report_html(record, drawn))
+    write_text(path, report_html(record, summary, drawn))
     return path
 
 
-def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
+def report_html(record: Outcome, summary: Mapping[str, Any], drawn: Sequence[Section]) -> str:
     """The page as text.
 
     Args:
         record: the run.
+        summary: of that record.
         drawn: its pictures.
     """
     asked, name = record.problem, record.problem.name
     parts = [
-        _header(record),
+        _header(record, summary),
         section("What was asked", definitions(question(record))),
         *(solver_sections(record.solution) if record.solution is not None else []),
         *(
@@ -82,14 +85,12 @@ def report_html(record: Outcome, drawn: Sequence[Section]) -> str:
     if rows := widths(record):
         lead = paragraph("What the theorem and the certificate ask of the number of neurons N.")
         parts.append(section("Width", lead, two_columns(("condition", "N ≥"), rows)))
-    parts.append(
-        section("How this was made", definitions(provenance(record, record.summary())), _configuration(record))
-    )
+    parts.append(section("How this was made", definitions(provenance(record)), _configuration(record)))
     return page(f"{name} · {asked.equation or record.status}", parts)
 
 
-def _header(record: Outcome) -> str:
-    summary, problem = record.summary(), record.problem
+def _header(record: Outcome, summary: Mapping[str, Any]) -> str:
+    problem = record.problem
     warnings = [f'<div class="warn"><b>Note.</b> {mathematics(text)}</div>' for text in record.warnings]
     return (
         '<header><p class="where">pinn_ntk · '

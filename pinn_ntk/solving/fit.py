@@ -39,7 +39,6 @@ class Fit:
         extra: β, (m,).
         functions: ψ.
         weights: λ_b of each block.
-        rank: directions that the least-squares problem told apart.
         sample: the rows it was fitted to.
     """
 
@@ -50,7 +49,6 @@ class Fit:
     extra: Tensor
     functions: tuple[ExtraFunction, ...]
     weights: tuple[float, ...]
-    rank: int
     sample: Sample
 
     @property
@@ -91,9 +89,8 @@ class Bench:
         """Neurons drawn by the recipe, outer weights fitted to the sample."""
         w = recipe.draw(width, self.task.frame, seed)
         matrix, right, weights = self._matrix(recipe, w, sample)
-        found = solve_outer(matrix, right)
-        c = found.coefficients
-        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, found.rank, sample)
+        c = solve_outer(matrix, right).coefficients
+        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, sample)
 
     def prepare(self, sample: Sample) -> None:
         """What fits of one sample share, made before several of them ask for it at once."""

@@ -104,7 +104,7 @@ class Growth:
                 reason = Reason.BUDGET
                 break
             recipes = recipes[:affordable]
-            found = search.best_of(recipes, width, "growth", self.enough)
+            found = search.best_of(recipes, width, self.enough)
             if len(levels) == 1 and found[0].criterion > _CORNERED:
                 found = self._cornered(found)
             if not looked and width >= _LOOK and found[0].criterion > _LOST:
@@ -149,7 +149,7 @@ class Growth:
             recipe = replace(recipe, focus=best.recipe.focus)
             if search.predicted(width) > 0.1 * search.left:
                 break
-            found.append(search.trial(recipe, width, "every scale once more"))
+            found.append(search.trial(recipe, width))
         return found
 
     def _reason(self, levels: Sequence[Trial]) -> Reason | None:
@@ -185,7 +185,7 @@ class Growth:
             last = max(search.trials, key=lambda t: t.width)
             room = max(_SPEND * search.left, 0.0) / max(last.seconds, 1e-3)
             width = min(self._needed(levels), max(best.width, int(last.width * room ** (1.0 / 3.0))))
-        final = search.fresh(best.recipe, width, "final")
+        final = search.fresh(best.recipe, width)
         if reason is Reason.CONVERGED and final.criterion > self.tolerance:
             final, reason = self._wider(final)
         elif (
@@ -193,9 +193,7 @@ class Growth:
             and width > best.width
             and search.predicted(best.width) < search.left
         ):
-            again = search.fresh(
-                best.recipe, best.width, "final"
-            )  # where u is not smooth, more neurons need not be better
+            again = search.fresh(best.recipe, best.width)  # where u is not smooth, more neurons need not be better
             final = min(final, again, key=lambda t: t.criterion)
         if reason is Reason.BUDGET:
             reason = Reason.CONVERGED if final.criterion <= self.tolerance else reason
@@ -212,7 +210,7 @@ class Growth:
             if search.predicted(wider) > search.left:
                 return final, Reason.BUDGET
             width, before = wider, final
-            final = search.fresh(final.recipe, width, "final")
+            final = search.fresh(final.recipe, width)
             if final.criterion > 0.5 * before.criterion and final.criterion < _ROUNDING:
                 best = min(before, final, key=lambda t: t.criterion)
                 return best, Reason.CONVERGED if best.criterion <= self.tolerance else Reason.ROUNDING

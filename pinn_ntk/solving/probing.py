@@ -13,7 +13,6 @@ _JUMPS = (4.0, 0.25, 2.0, 0.5)  # of one axis: the disagreement may be flat unti
 _FINE = (2.0**0.5, 2.0**-0.5)
 _LOW = 3  # coordinates up to which every neuron sees all of them
 _SPARSE = (1, 2, 3)
-_SEPARATE = 100.0  # a factor by which a recipe that is behind is dropped
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Prober:
             for scale in _LADDER:
                 if found and self.over:
                     return found
-                found.append(self.search.trial(isotropic(activation, scale, self.dim), width, "one scale"))
+                found.append(self.search.trial(isotropic(activation, scale, self.dim), width))
         return found
 
     def _sparse(self, width: int) -> list[Trial]:
@@ -67,11 +66,7 @@ class Prober:
             for scale in _LADDER_HIGH:
                 if found and self.over:
                     return found
-                found.append(
-                    self.search.trial(
-                        isotropic(self.activations[0], scale, self.dim, axes), width, "axes for each neuron"
-                    )
-                )
+                found.append(self.search.trial(isotropic(self.activations[0], scale, self.dim, axes), width))
             if axes == self.dim:
                 whole = min(found, key=lambda t: t.share)
                 self.search.ratio = whole.disagreement / whole.share if whole.share > 0.0 else self.search.ratio
@@ -81,7 +76,7 @@ class Prober:
                 if self.over:
                     return found
                 recipe = isotropic(activation, best.scales[0] * factor, self.dim, best.axes)
-                found.append(self.search.trial(recipe, width, "activation"))
+                found.append(self.search.trial(recipe, width))
         return found
 
     def _by_axis(self, start: Trial, width: int) -> Trial:
@@ -102,7 +97,7 @@ class Prober:
             if self.over:
                 return best
             recipe = limited(best.recipe.scaled(factor, *axes), *_RANGE)
-            trial = self.search.trial(recipe, width, "scale of an axis")
+            trial = self.search.trial(recipe, width)
             if trial.score < best.score:
                 best = trial
         return best

@@ -33,7 +33,6 @@ class Trial:
     """Two fits of one recipe.
 
     Attributes:
-        stage: what it was made for.
         recipe: of the neurons.
         width: N.
         points: n of the rows.
@@ -43,10 +42,8 @@ class Trial:
         share: of the terms of a row, left as residual on rows that no fit has seen (`Bench.residual_share`).
         bias: what both fits may lack, by their residual; 0 of neurons that see all axes.
         seconds: wall time of both.
-        finished: seconds since the start.
     """
 
-    stage: str
     recipe: Recipe
     width: int
     points: int
@@ -56,7 +53,6 @@ class Trial:
     share: float
     bias: float
     seconds: float
-    finished: float
 
     @property
     def criterion(self) -> float:
@@ -107,39 +103,39 @@ class Search:
         """The trial whose criterion is least."""
         return min(self.trials, key=lambda t: t.criterion)
 
-    def trial(self, recipe: Recipe, width: int, stage: str) -> Trial:
+    def trial(self, recipe: Recipe, width: int) -> Trial:
         """The recipe at that width, from memory where it was tried before."""
         if (recipe, width) not in self._done:
             self._done[recipe, width] = self._tried(
-                recipe, width, stage, 2 * len(self._done) % _FRESH, (self._sample(width, 0),) * 2
+                recipe, width, 2 * len(self._done) % _FRESH, (self._sample(width, 0),) * 2
             )
         return self._done[recipe, width]
 
-    def fresh(self, recipe: Recipe, width: int, stage: str) -> Trial:
+    def fresh(self, recipe: Recipe, width: int) -> Trial:
         """The recipe with neurons and points of their own in both fits, which no trial before has seen."""
         task = self.bench.task
         samples = tuple(task.fit_sample(width, task.seed + _FRESH * (2 + k) + len(self.trials)) for k in range(2))
-        return self._tried(recipe, width, stage, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
+        return self._tried(recipe, width, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
 
     def beside(self, bench: Bench, recipe: Recipe, width: int) -> Trial | None:
         """The recipe on another bench, which takes the place of this one if the trial is clearly better;
         None if it is not.
         """
-        before, own = self.trial(recipe, width, "growth"), (self.bench, self._samples, self._done)
+        before, own = self.trial(recipe, width), (self.bench, self._samples, self._done)
         self.bench, self._samples, self._done = bench, {}, {}
-        made = self.trial(recipe, width, "with corners")
+        made = self.trial(recipe, width)
         if made.score < _CLEARLY * before.score:
             return made
         self.bench, self._samples, self._done = own
         return None
 
-    def best_of(self, recipes: Sequence[Recipe], width: int, stage: str, enough: float = 0.0) -> list[Trial]:
+    def best_of(self, recipes: Sequence[Recipe], width: int, enough: float = 0.0) -> list[Trial]:
         """Trials of those recipes from the best on, ending early at one that is good enough or where the time is
         over.
         """
         made: list[Trial] = []
         for recipe in recipes:
-            made.append(self.trial(recipe, width, stage))
+            made.append(self.trial(recipe, width))
             if made[-1].criterion <= enough or self.left <= 0.0:
                 break
         return sorted(made, key=lambda t: t.score)
@@ -157,7 +153,7 @@ class Search:
             self._samples[key] = self.bench.task.probing_sample(width, self.bench.task.seed + seed)
         return self._samples[key]
 
-    def _tried(self, recipe: Recipe, width: int, stage: str, seed: int, samples: tuple[Sample, Sample]) -> Trial:
+    def _tried(self, recipe: Recipe, width: int, seed: int, samples: tuple[Sample, Sample]) -> Trial:
         begin, bench = time.perf_counter(), self.bench
         for sample in dict.fromkeys(samples):
             bench.prepare(sample)
@@ -168,9 +164,7 @@ class Search:
         gap, share = difference(values, other), bench.residual_share(pair[0])
         spent = time.perf_counter() - begin
         bias = self.ratio * share if recipe.axes < bench.task.dim else 0.0
-        made = Trial(
-            stage, recipe, width, samples[0].points, (pair[0], pair[1]), values, gap, share, bias, spent, self.elapsed
-        )
+        made = Trial(recipe, width, samples[0].points, (pair[0], pair[1]), values, gap, share, bias, spent)
         self.trials.append(made)
         return made
 

@@ -97,7 +97,7 @@ def measure(factory: Factory, cell: Cell) -> Measured:
     lambda_s = lazy.lambda_s if lazy else None
     train = p["steps"] if p["width"] <= p["trained"] else 0
     seeds = member_seeds(p["width"], p["seeds"])
-    rows = [_row(problem, _drawn(network, seed), lambda_s, p["step_size"], train) | {"seed": seed} for seed in seeds]
+    rows = [_row(problem, network.like(seed=seed), lambda_s, p["step_size"], train) | {"seed": seed} for seed in seeds]
     return Measured([row | {"theorem_rate": lazy.rate if lazy and lazy.rate else None} for row in rows])
 
 
@@ -109,12 +109,6 @@ def _theorem(factory: Factory, here: dict[str, object]) -> Row:
     promised = shared_prediction(made.problem, made.network, draws=1)
     least = None if promised.guarantee is None else promised.guarantee.least.width
     return {"least_width": least, "theorem_activation": theorem.activation, "reason": promised.verdict.reason}
-
-
-def _drawn(network: TwoLayer, seed: int) -> TwoLayer:
-    n = network
-    drawn = TwoLayer(n.dim, n.width, n.activation, n.bias, n.gamma_name, n.init, n.scaling, seed, n.extra)
-    return drawn.to(device=n.device, dtype=n.dtype)
 
 
 def _row(problem: Problem, network: TwoLayer, lambda_s: float | None, step_size: float, steps: int) -> Row:

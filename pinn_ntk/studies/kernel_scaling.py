@@ -27,7 +27,6 @@ from pinn_ntk.studies.arguments import (
 from pinn_ntk.studies.lazy_runs import Training, lazy_runs, member_seeds
 from pinn_ntk.studies.scaling_document import document
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
-from pinn_ntk.training.ensemble import member_network
 
 ELEVEN = (
     "poisson_1d",
@@ -165,6 +164,4 @@ def of_size(problem: Problem, covariance: Tensor) -> Problem:
 def kernel_errors(network: TwoLayer, problem: Problem, seeds: Sequence[int], limit: Tensor) -> list[float]:
     """‖K̂₀ − K_γ‖_F/‖K_γ‖_F of every seed."""
     norm = torch.linalg.matrix_norm
-    return [
-        float(norm(closed_form_kernel(member_network(network, s), problem).total - limit) / norm(limit)) for s in seeds
-    ]
+    return [float(norm(closed_form_kernel(network.like(seed=s), problem).total - limit) / norm(limit)) for s in seeds]

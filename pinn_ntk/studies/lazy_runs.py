@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.batched import batched_kernel
 from pinn_ntk.kernels.closed_form import closed_form_kernel, solution_kernel
 from pinn_ntk.networks.sums import residual
@@ -15,7 +16,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.studies.study import Row
 from pinn_ntk.theory.linearised import Linearisation
-from pinn_ntk.training.ensemble import EnsembleState, EnsembleTracker, member_network, train_ensemble
+from pinn_ntk.training.ensemble import EnsembleState, EnsembleTracker, train_ensemble
 from pinn_ntk.training.ensemble import residual_tracker as track_residual
 from pinn_ntk.training.states import StopRule
 from pinn_ntk.training.trackers import History, tracked_steps
@@ -81,7 +82,7 @@ def lazy_runs(
         trackers=trackers,
     )
     return [
-        _row(member_network(network, seed), problem, history, points) | {"seed": seed}
+        _row(network.like(seed=seed), problem, history, points) | {"seed": seed}
         for seed, history in zip(seeds, histories, strict=True)
     ]
 
@@ -117,11 +118,11 @@ def _row(start: TwoLayer, problem: Problem, history: History, points: Tensor | N
     e = torch.as_tensor(history.arrays["residual"], dtype=start.a0.dtype, device=start.a0.device)
     kernel = closed_form_kernel(start, problem)
     linear = Linearisation.from_kernel(kernel.scale / problem.points * kernel.total, e[0])
-    k = torch.as_tensor(history.columns["step"], device=e.device)
+    k, law = torch.as_tensor(history.columns["step"], device=e.device), Dynamics("descent", history.step_size)
     size = torch.linalg.vector_norm(e[0])
     row: Row = {
         "drift": float(history.columns["drift"].max()),
-        "residual_gap": _largest(e - linear.residual_after(k, history.step_size)) / float(size),
+        "residual_gap": _largest(e - linear.residual_under(law, k)) / float(size),
         "max_delta_a": float(history.columns["max_delta_a"].max()),
         "max_delta_w": float(history.columns["max_delta_w"].max()),
         "remaining": float(torch.linalg.vector_norm(e[-1]) / size),
@@ -130,7 +131,7 @@ def _row(start: TwoLayer, problem: Problem, history: History, points: Tensor | N
     if points is not None:
         u = torch.as_tensor(history.arrays["solution"]).to(e)
         cross = solution_kernel(start, problem, points)
-        u_lin = linear.at_after(cross.scale / problem.points * cross.total, u[0], k, history.step_size)
+        u_lin = linear.at_under(cross.scale / problem.points * cross.total, u[0], law, k)
         row["solution_gap"] = _largest(u - u_lin) / float(size) * (problem.points / len(points)) ** 0.5
     return row
 

@@ -26,7 +26,7 @@ from pinn_ntk.studies.looseness_document import document
 from pinn_ntk.studies.looseness_runs import FINEST, Trial, judged, kinked
 from pinn_ntk.studies.study import Cell, Factory, Measured, Row, Study
 from pinn_ntk.theory.bounds import lambda_min_lemma
-from pinn_ntk.theory.sufficient import Promise, promise, resized
+from pinn_ntk.theory.sufficient import Promise, promise
 from pinn_ntk.theory.widths import variance_term, whitened_term
 
 MOMENT_DRAWS = 200_000
@@ -198,7 +198,7 @@ def _widths(problem: Problem, network: TwoLayer, promised: Promise, p: dict[str,
     """
     width, passed, stood, further = p["smallest"], 0, 0, _FURTHER
     while width <= p["widest"] and (passed < 2 or (stood < 2 and further > 0)):
-        row = _at_width(problem, resized(network, width), promised, p)
+        row = _at_width(problem, network.like(width=width), promised, p)
         further -= int(passed >= 2)
         passed, stood = (passed + 1 if row["enough"] else 0, stood + 1 if row["still_enough"] else 0)
         yield row

@@ -16,7 +16,7 @@ from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.bounds import convergence_rate, stopping_radius
 from pinn_ntk.training.ensemble import batch_size, step_limits
-from pinn_ntk.training.ensemble_states import member_network, selected, stacked
+from pinn_ntk.training.ensemble_states import selected, stacked
 from pinn_ntk.training.exponential import FlowState, exponential_flow
 
 FINEST = 0.05
@@ -98,9 +98,7 @@ def judged(problem: Problem, network: TwoLayer, seeds: Sequence[int], trial: Tri
     """
     system, rate = problem.system(network), convergence_rate(network.kernel_scale, trial.lambda_s, problem.points)
     size = batch_size(problem.points, network.width, network.device)
-    batches = [
-        stacked([member_network(network, seed) for seed in seeds[i : i + size]]) for i in range(0, len(seeds), size)
-    ]
+    batches = [stacked([network.like(seed=seed) for seed in seeds[i : i + size]]) for i in range(0, len(seeds), size)]
     run = _descended if kinked(network) else _flowed
     return [run(system, weights, rate, trial) for weights in batches]
 

@@ -171,10 +171,7 @@ def _trained(network: TwoLayer, problem: Problem, seeds: Sequence[int], p: Mappi
 def _width(network: TwoLayer, problem: Problem, p: Mapping[str, Any]) -> Measured:
     """Runs at N, and at 2N with the same first particles."""
     seeds = member_seeds(network.width, p["seeds"])
-    twice = TwoLayer(network.dim, 2 * network.width, network.activation, network.bias, 1.0, scaling="mean_field").to(
-        network.a0
-    )
-    narrow, wide = (_trained(net, problem, seeds, p) for net in (network, twice))
+    narrow, wide = (_trained(net, problem, seeds, p) for net in (network, network.like(width=2 * network.width)))
     coupled = np.array([_distances(one, two) for one, two in zip(narrow, wide, strict=True)])
     rows: list[Row] = [_start(network, problem)]
     for seed, one, distance in zip(seeds, narrow, coupled[:, -1], strict=True):

@@ -202,11 +202,6 @@ def drift_lemma(premises: Premises, N: float, gamma: float, initial_loss: float)
     return DriftLemma(q, size, gamma * size, width, width <= N)
 
 
-def dissipation(kernel: Tensor, residual: Tensor, scale: float) -> float:
-    """(s²N/n²) eᵀK̂e = −dR_S/dt under gradient flow; with K̂^(a) for K̂ it is the lower bound of inequality (2)."""
-    return float(residual @ (kernel @ residual)) * scale / residual.numel() ** 2
-
-
 def stopping_radius(lambda_s: float) -> float:
     """λ_S/4: t* = inf{t : ‖K̂^(a)(θ(t)) − K̂^(a)(θ⁰)‖_F > λ_S/4}, part (a), absolute Frobenius norm."""
     return 0.25 * lambda_s

@@ -12,15 +12,13 @@ functions. Two ways, derived in their modules:
 Stopping time. With ‖Φ(t) − Φ(0)‖_F ≤ d from either way, ‖K̂^(a)(t) − K̂^(a)(0)‖_F ≤ (2‖Φ(0)‖₂d + d²)/N: t* = ∞ when
 that is at most λ_S/4.
 
-Width. Either way estimates how much wider the network would have to be, if its neurons kept their law: N·ν;
-`first_certified_width` draws wider networks instead.
+Width. Either way estimates how much wider the network would have to be, if its neurons kept their law: N·ν.
 
 Rounding. The bounds are evaluated in float64 without interval arithmetic; σ_min enters less nεσ_max, whitened
 quantities with nεσ_max/σ_i added. What is certified is exact arithmetic: a computed loss stops falling at rounding.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -201,41 +199,3 @@ def _premises(problem: Problem, network: TwoLayer, dynamics: Dynamics, size: flo
     if not 0.0 < size < math.inf:
         return "the residual is zero, or not finite, at the start"
     return unbounded(network.activation, problem.order)
-
-
-def widened(network: TwoLayer, width: int) -> TwoLayer:
-    """A network of another width, drawn as this one was: of the wider one's neurons this one's are the first."""
-    made = TwoLayer(
-        network.dim,
-        width,
-        network.activation,
-        network.bias,
-        network.gamma_name,
-        network.init,
-        network.scaling,
-        network.seed,
-        network.extra,
-    )
-    return made.to(network.a0)
-
-
-def first_certified_width(
-    problem: Problem, network: TwoLayer, widths: Sequence[int], dynamics: Dynamics = FLOW
-) -> tuple[int | None, list[Certificate]]:
-    """The first of the widths at which a network drawn as this one is certified.
-
-    Args:
-        problem: n rows.
-        network: drawn by its seed; its own width does not matter.
-        widths: increasing.
-        dynamics: how θ will move.
-
-    Returns:
-        That width, None if there is none, and the certificates of all widths up to it.
-    """
-    tried: list[Certificate] = []
-    for width in widths:
-        tried.append(certify(problem, widened(network, width), dynamics))
-        if tried[-1].certified:
-            return width, tried
-    return None, tried

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.theory.linearised import FLOW, clamped, decay, require_finite
-from pinn_ntk.theory.modes import Steps, Times
+from pinn_ntk.theory.linearised import clamped, decay, require_finite
+from pinn_ntk.theory.modes import Times
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -85,22 +85,6 @@ class Forecast:
         """Quantiles over seeds of R_S at times of a flow or after steps, shape (len(quantiles),) + at.shape."""
         losses = self._losses(decay(dynamics, self.eigenvalues, at), self.drawn.T)
         return torch.quantile(losses, torch.tensor(quantiles, dtype=losses.dtype, device=losses.device), dim=-1)
-
-    def mean(self, t: Times) -> Tensor:
-        """E R_S(t) = (1/2n) Σ_j e^{−2λ_j t} E(u_jᵀe₀)², shape of t."""
-        return self.mean_under(FLOW, t)
-
-    def after(self, k: Steps, step: float) -> Tensor:
-        """E R_S after k steps of gradient descent of size τ: (1/2n) Σ_j (1 − τλ_j)^{2k} E(u_jᵀe₀)², shape of k."""
-        return self.mean_under(Dynamics("descent", step), k)
-
-    def band(self, t: Times, quantiles: tuple[float, ...] = QUANTILES) -> Tensor:
-        """Quantiles over seeds of R_S(t), shape (len(quantiles),) + t.shape."""
-        return self.band_under(FLOW, t, quantiles)
-
-    def band_after(self, k: Steps, step: float, quantiles: tuple[float, ...] = QUANTILES) -> Tensor:
-        """Quantiles over seeds of R_S after k steps of size τ, shape (len(quantiles),) + k.shape."""
-        return self.band_under(Dynamics("descent", step), k, quantiles)
 
     def _losses(self, left: Tensor, squares: Tensor) -> Tensor:
         return left.square() @ squares / (2 * self.eigenvalues.numel())

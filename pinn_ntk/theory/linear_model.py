@@ -23,7 +23,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.linearised import FLOW, Linearisation, rate
-from pinn_ntk.theory.modes import Steps, Times
+from pinn_ntk.theory.modes import Times
 
 
 @dataclass(frozen=True)
@@ -121,12 +121,6 @@ class LinearModel:
         and modes without a rate stay.
         """
         return self.under(FLOW).state(t)
-
-    def predict_steps(
-        self, k: Steps, step_size: float = 0.5, momentum: float = 0.0, nesterov: bool = False, absolute: bool = False
-    ) -> LinearState:
-        """The state after k steps of `gradient_descent` with the same arguments, which are explained at `descent`."""
-        return self.under(self.descent(step_size, momentum, nesterov, absolute)).state(k)
 
     def losses(self, at: Times) -> Tensor:
         """R_S at times of a flow or after steps, shape of `at`."""

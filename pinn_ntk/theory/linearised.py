@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.theory.modes import Steps, Times, descent_decay, descent_rate, descent_response, flow_decay, flow_response
+from pinn_ntk.theory.modes import Times, descent_decay, descent_rate, descent_response, flow_decay, flow_response
 from pinn_ntk.theory.momentum import momentum_decay, momentum_rate, momentum_response
 
 Law = tuple[Callable[[Tensor, Times], Tensor], Callable[[Tensor, Times], Tensor], Callable[[Tensor], Tensor]]
@@ -192,31 +192,3 @@ class Linearisation:
         moved = response(dynamics, self.eigenvalues, at)
         moved = torch.where((self.eigenvalues == 0) & torch.isinf(moved), 0.0, moved) * self.coefficients
         return initial - moved @ (cross @ self.vectors).T
-
-    def mode_losses(self, t: Times = 0.0) -> Tensor:
-        """(u_jᵀe₀)² e^{−2λ_j t}/(2n), whose sum over j is R_S(t); shape t.shape + (n,)."""
-        return self.mode_losses_under(FLOW, t)
-
-    def loss(self, t: Times) -> Tensor:
-        """R_S(t) = Σ_j (u_jᵀe₀)² e^{−2λ_j t}/(2n), shape of t."""
-        return self.loss_under(FLOW, t)
-
-    def loss_after(self, k: Steps, step: float) -> Tensor:
-        """R_S after k steps of gradient descent of size τ, Σ_j (u_jᵀe₀)² (1 − τλ_j)^{2k}/(2n), shape of k."""
-        return self.loss_under(Dynamics("descent", step), k)
-
-    def residual(self, t: Times) -> Tensor:
-        """e(t) = U e^{−Λt} Uᵀe₀, shape t.shape + (n,)."""
-        return self.residual_under(FLOW, t)
-
-    def residual_after(self, k: Steps, step: float) -> Tensor:
-        """e_k = U (1 − τΛ)ᵏ Uᵀe₀, shape k.shape + (n,)."""
-        return self.residual_under(Dynamics("descent", step), k)
-
-    def at(self, cross: Tensor, initial: Tensor, t: Times) -> Tensor:
-        """h(x, t) = h₀(x) − (1/n) J_xJᵀ U φ₁(Λ, t) Uᵀe₀; arguments as for `at_under`."""
-        return self.at_under(cross, initial, FLOW, t)
-
-    def at_after(self, cross: Tensor, initial: Tensor, k: Steps, step: float) -> Tensor:
-        """h_k(x) = h₀(x) − (1/n) J_xJᵀ U c_k(Λ) Uᵀe₀, c_k = (1 − (1 − τλ)ᵏ)/λ; arguments as for `at_under`."""
-        return self.at_under(cross, initial, Dynamics("descent", step), k)

@@ -6,33 +6,16 @@ and how two clouds of them are compared.
 A cloud is a tensor (N, D+1) with rows (a_k, w_k), each of mass 1/N: the empirical measure.
 """
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from pinn_ntk.networks.features import System, features
 from pinn_ntk.networks.two_layer import Weights
 
 
 def cloud(weights: Weights) -> Tensor:
     """(1/N) Σ_k δ_{(a_k, w_k)} as its particles, (N, D+1)."""
     return torch.cat([weights.a[:, None], weights.w], 1)
-
-
-def potential(system: System, residual: Tensor, particles: Tensor) -> Tensor:
-    """V(a, w) = (1/n) Σ_i e_i a φ(w; x_i): a particle moves by −∇V, and V is N ∂R_S/∂(mass) of h = (1/N) Σ a σ(w·x).
-
-    Args:
-        system: S𝓛 at the (lifted) points.
-        residual: e of the whole cloud, (n,).
-        particles: where V is wanted, (m, D+1), rows (a, w).
-
-    Returns:
-        V, (m,).
-    """
-    return particles[:, 0] * (features(system, particles[:, 1:]).mT @ residual) / system.points
 
 
 def loss_excess(kernel_a: Tensor, width: int, gamma: float = 1.0) -> float:
@@ -44,28 +27,6 @@ def loss_excess(kernel_a: Tensor, width: int, gamma: float = 1.0) -> float:
         gamma: γ, of order one.
     """
     return gamma**2 * float(torch.trace(kernel_a)) / (2 * kernel_a.shape[0] * width)
-
-
-def equivalent_start(width: int, degree: int) -> float:
-    """N^{−1/(p+1)}: the lecture's flow of h = Σ a σ(w·x), σ = ReLUᵖ, started at a, w ~ N^{−1/(p+1)} N(0, 1)
-    is the mean-field flow.
-
-    Args:
-        width: N.
-        degree: p.
-    """
-    return math.pow(width, -1.0 / (degree + 1))
-
-
-def mean_field_time(t: float, width: int, degree: int) -> float:
-    """t_MF = N^{(1−p)/(1+p)} t: the clock of that equivalence; none for p = 1.
-
-    Args:
-        t: time of θ' = −∇R_S for h = Σ a σ(w·x).
-        width: N.
-        degree: p of σ = ReLUᵖ.
-    """
-    return math.pow(width, (1 - degree) / (1 + degree)) * t
 
 
 def coupled_distance(narrow: Tensor, wide: Tensor) -> float:
@@ -120,70 +81,6 @@ def _merged_quantiles(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
     starts = np.concatenate([[0], ends[:-1]])
     mass = (ends - starts) / (n * m)
     return torch.from_numpy(starts // m), torch.from_numpy(starts // n), torch.from_numpy(mass)
-
-
-def wasserstein(left: Tensor, right: Tensor) -> float:
-    """W₂ = min over pairings π of ((1/N) Σ_k |left_k − right_{π(k)}|²)^{1/2}, exact; N³ work,
-    for a few thousand particles.
-
-    Args:
-        left: (N, D+1).
-        right: (N, D+1), as many particles.
-
-    Raises:
-        ValueError: clouds of different sizes or spaces.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    _same_space(left, right)
-    if left.shape != right.shape:
-        raise ValueError(
-            f"right: got {right.shape[0]} particles, expected {left.shape[0]}; sliced_wasserstein takes any two sizes"
-        )
-    cost = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist").square().cpu().numpy()
-    rows, columns = linear_sum_assignment(cost)
-    return math.sqrt(float(cost[rows, columns].mean()))
-
-
-def entropy(particles: Tensor, neighbours: int = 5) -> float:
-    """−∫ p log p from nearest neighbours: ψ(N) − ψ(k) + log v_{D+1} + ((D+1)/N) Σ_i log r_{i,k}.
-
-    Args:
-        particles: (N, D+1), distinct, more than `neighbours`.
-        neighbours: k.
-
-    Raises:
-        ValueError: too few particles.
-
-    References:
-        Kozachenko & Leonenko (1987).
-    """
-    from scipy.spatial import cKDTree
-    from scipy.special import digamma, gammaln
-
-    count, dim = particles.shape
-    if not 1 <= neighbours < count:
-        raise ValueError(f"neighbours: got {neighbours}, expected at least 1 and fewer than the {count} particles")
-    points = particles.detach().cpu().double().numpy()
-    radii = cKDTree(points).query(points, k=neighbours + 1)[0][:, -1]
-    ball = 0.5 * dim * math.log(math.pi) - float(gammaln(0.5 * dim + 1.0))
-    return float(digamma(count) - digamma(neighbours)) + ball + dim * float(np.log(radii).mean())
-
-
-def free_energy(loss: float, particles: Tensor, temperature: float, weight_decay: float) -> float:
-    """F(p) = R_S + (κ/2) ∫|θ|² dp + T ∫ p log p: what the flow with noise T and decay κ descends.
-
-    Args:
-        loss: R_S of the cloud.
-        particles: (N, D+1).
-        temperature: T; the entropy is estimated only where it is positive.
-        weight_decay: κ.
-
-    References:
-        Mei, Montanari & Nguyen (2018).
-    """
-    confined = loss + 0.5 * weight_decay * float(particles.square().sum(1).mean())
-    return confined - temperature * entropy(particles) if temperature > 0.0 else confined
 
 
 def _same_space(left: Tensor, right: Tensor) -> None:

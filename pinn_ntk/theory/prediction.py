@@ -52,18 +52,6 @@ class Prediction:
     guarantee: Guarantee | None
     certificate: Certificate | None = None
 
-    def solution_after(self, k: int, step: float) -> Tensor | None:
-        """u at the test points after k steps of size τ, as the linearised network has it."""
-        if self.cross is None or self.initial_solution is None:
-            return None
-        return self.linear.at_after(self.cross, self.initial_solution, k, step)
-
-    def solution_at(self, time: float) -> Tensor | None:
-        """u at the test points at time t of the gradient flow, as the linearised network has it."""
-        if self.cross is None or self.initial_solution is None:
-            return None
-        return self.linear.at(self.cross, self.initial_solution, time)
-
 
 def predict(
     problem: Problem,

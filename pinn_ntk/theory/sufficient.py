@@ -83,7 +83,7 @@ def _setting(problem: Problem, network: TwoLayer, lambda_s: float, floor: float)
     return Setting(
         activation=network.activation.name,
         order=problem.order,
-        points=torch.cat([r.x for r in problem.system(network.to(device="cpu", dtype=torch.float64)).rows]),
+        points=torch.cat([r.x for r in problem.system(_in_double(network)).rows]),
         scaling=network.scaling,
         init=network.init,
         gamma=gamma_at(network.gamma_name, 1e6),
@@ -120,20 +120,19 @@ def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) ->
     """
     require_order(network, problem)
     promised = promise(problem, network, delta)
-    problem, N = problem.to(torch.float64, "cpu"), promised.least().width
+    problem, start, N = problem.to(torch.float64, "cpu"), _in_double(network), promised.least().width
     for _ in range(_ROUNDS):
         _require_memory(N, network)
-        terms = width_terms(promised.premises, N, problem.loss(resized(network, int(N))))
+        terms = width_terms(promised.premises, N, problem.loss(start.like(width=int(N))))
         if terms.largest <= N:
             break
         N = math.ceil(terms.largest * (1.0 + 1e-9))
     return int(N)
 
 
-def resized(network: TwoLayer, width: int) -> TwoLayer:
-    """The network of the same seed and kind with another width, in float64 on the CPU."""
-    n = network
-    return TwoLayer(n.dim, width, n.activation, n.bias, n.gamma_name, n.init, n.scaling, n.seed, n.extra)
+def _in_double(network: TwoLayer) -> TwoLayer:
+    """The network in float64 on the CPU; the one that was given is left as it is."""
+    return network.with_weights(network.weights).to(device="cpu", dtype=torch.float64)
 
 
 def _require_memory(width: float, network: TwoLayer) -> None:

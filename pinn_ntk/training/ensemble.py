@@ -20,7 +20,7 @@ from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.descent import momentum_dynamics
 from pinn_ntk.training.ensemble_ledger import Ledger
-from pinn_ntk.training.ensemble_states import EnsembleState, EnsembleTracker, batch_elements, member_network, stacked
+from pinn_ntk.training.ensemble_states import EnsembleState, EnsembleTracker, batch_elements, stacked
 from pinn_ntk.training.ensemble_trackers import (
     KernelTracker,
     displacement_tracker,
@@ -31,7 +31,7 @@ from pinn_ntk.training.ensemble_trackers import (
 from pinn_ntk.training.states import State, Status, StopRule
 from pinn_ntk.training.trackers import Array, History, tracked_steps
 
-__all__ = ["EnsembleState", "EnsembleTracker", "member_network", "residual_tracker", "step_limits", "train_ensemble"]
+__all__ = ["EnsembleState", "EnsembleTracker", "residual_tracker", "step_limits", "train_ensemble"]
 
 
 def step_limits(system: System, weights: Weights, stability: float = 2.0) -> Tensor:
@@ -127,7 +127,7 @@ def train_ensemble(
     histories: list[History] = []
     for begin in range(0, len(seeds), size):
         members = tuple(range(begin, min(begin + size, len(seeds))))
-        networks = {m: member_network(network, seeds[m]) for m in members}
+        networks = {m: network.like(seed=seeds[m]) for m in members}
         everyone: list[EnsembleTracker] = [*asked, *([KernelTracker()] if kernel else []), *trackers]
         halted = bool(histories) and histories[-1].status is Status.INTERRUPTED
         histories += _Batch(networks, system, rule, Ledger(everyone, len(members)), halted).run()

@@ -101,15 +101,6 @@ def batch_elements(device: torch.device) -> int:
     return BATCH_ELEMENTS if device.type == "cpu" else CHUNK_ELEMENTS
 
 
-def member_network(network: TwoLayer, seed: int) -> TwoLayer:
-    """The network of another seed: the numbers that `TwoLayer(…, seed=seed)` draws,
-    on the same device in the same dtype.
-    """
-    n = network
-    other = TwoLayer(n.dim, n.width, n.activation, n.bias, n.gamma_name, n.init, n.scaling, seed, n.extra)
-    return other.to(device=n.a0.device, dtype=n.a0.dtype)
-
-
 def stacked(networks: Sequence[TwoLayer]) -> Weights:
     """The weights of networks of one shape, with a leading dimension."""
     each = [network.weights for network in networks]

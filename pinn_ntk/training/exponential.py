@@ -31,14 +31,12 @@ class FlowState:
         members: (S,) which of the networks given these are.
         time: (S,) t.
         residual: e, (S, n).
-        kernel: K̂ at θ, (S, n, n).
-        kernel_a: K̂^(a).
+        kernel_a: K̂^(a) at θ, (S, n, n).
     """
 
     members: Tensor
     time: Tensor
     residual: Tensor
-    kernel: Tensor
     kernel_a: Tensor
 
 
@@ -110,7 +108,7 @@ def exponential_flow(
     e, time, h = residual(system, weights), torch.zeros_like(horizon), torch.zeros_like(horizon)
     for _ in range(most):
         kernel, kernel_a = batched_kernel(system, weights)
-        on = ~(ended(FlowState(members, time, e, kernel, kernel_a)) | (time >= horizon))
+        on = ~(ended(FlowState(members, time, e, kernel_a)) | (time >= horizon))
         members, time, e, horizon, h, weights = members[on], time[on], e[on], horizon[on], h[on], selected(weights, on)
         if not len(members):
             break

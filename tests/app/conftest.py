@@ -80,7 +80,7 @@ def refused(command: Callable[..., Outcome], workplace: Path) -> Callable[..., s
 def pageless(command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """The command without pictures, which take seconds and are tested where they are made."""
 
-    def page(_: object, folder: Path) -> Path:
+    def page(_: object, __: object, folder: Path) -> Path:
         (folder / "report.html").write_text("a page", encoding="utf-8")
         return folder / "report.html"
 

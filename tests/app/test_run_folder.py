@@ -13,6 +13,7 @@ import yaml
 from pinn_ntk.app.faults import Exit
 from pinn_ntk.app.guarded import guarded
 from pinn_ntk.app.run_folder import LOCK, FolderError, default_folder, run_folder
+from pinn_ntk.reporting.outcome import Outcome
 
 TEXT = 'kind: text\nname: {name}\ndim: 1\noperator: {{kind: laplacian}}\nexact: "sin(3*x)"\npoints: 5\ntest_points: 9\n'
 
@@ -41,6 +42,13 @@ def test_a_run_leaves_its_folder_and_prints_the_reports_path_last(ran, workplace
     assert (outcome.summary["status"], outcome.summary["seed"]) == ("MAX_STEPS", 3)
     assert all(len(line) <= 80 for line in outcome.out.splitlines()[:-1])
     assert "loss" in outcome.out
+
+
+def test_a_command_sums_its_run_up_once(ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, summed = [], Outcome.summary
+    monkeypatch.setattr(Outcome, "summary", lambda self: calls.append(self) or summed(self))
+    assert ran().code == 0
+    assert len(calls) == 1
 
 
 def test_quick_runs_do_not_meet() -> None:

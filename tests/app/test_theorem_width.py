@@ -26,7 +26,7 @@ THEOREM = (
 
 @pytest.fixture
 def summary(command, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    def page(_: object, folder: Path) -> Path:
+    def page(_: object, __: object, folder: Path) -> Path:
         (folder / "report.html").write_text("a page", encoding="utf-8")
         return folder / "report.html"
 

@@ -13,6 +13,7 @@ from pinn_ntk.comparison.kernel_statements import exit_time
 from pinn_ntk.comparison.lazy_statements import forecast_losses, linearised_losses
 from pinn_ntk.comparison.statements import Statement
 from pinn_ntk.comparison.theorem_statements import least_ratio
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity
 from pinn_ntk.problem.residual import Block, Problem
@@ -199,8 +200,8 @@ def test_the_forecast_is_the_mean_of_a_hundred_wide_networks() -> None:
     )
     assert prediction.lazy is not None
     k = torch.arange(steps + 1.0, dtype=torch.float64)
-    forecast = prediction.lazy.forecast
-    expected, band = forecast.after(k, tau).numpy(), forecast.band_after(k, tau).numpy()
+    forecast, law = prediction.lazy.forecast, Dynamics("descent", tau)
+    expected, band = forecast.mean_under(law, k).numpy(), forecast.band_under(law, k).numpy()
     error, mean = table.std(0, ddof=1) / 10.0, table.mean(0)
     # beyond sampling: the kernel fluctuates by about N^(-1/2), which the lazy limit leaves out
     assert (np.abs(mean - expected) <= 3.5 * error + 0.02 * expected).all()

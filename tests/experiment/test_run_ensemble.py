@@ -20,6 +20,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.problem.residual import Block, Problem
 from pinn_ntk.reporting.ensemble_record import EnsembleRecord
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.training.ensemble_trackers import each_member
 from pinn_ntk.training.methods import law
 from pinn_ntk.training.states import State
@@ -90,6 +91,15 @@ def test_the_median_member_has_as_many_below_as_above(record: EnsembleRecord) ->
     assert finals[median_index([m.history for m in record.members])] == np.median(finals)
     assert record.median.history.losses[-1] == np.median(finals)
     assert set(record.median.kernels) == {"initial", "final"}
+
+
+def test_an_ensemble_is_summed_up_once(record: EnsembleRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, summed, one = [], EnsembleRecord.summary, Outcome.summary
+    monkeypatch.setattr(EnsembleRecord, "summary", lambda self: calls.append("all") or summed(self))
+    monkeypatch.setattr(Outcome, "summary", lambda self: calls.append("median") or one(self))
+    files = record.write(tmp_path)
+    assert calls == ["all", "median"]
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8")) == json.loads(json.dumps(files.summary))
 
 
 def test_the_files_hold_every_seed(record: EnsembleRecord, tmp_path: Path) -> None:

@@ -251,39 +251,6 @@ def test_long_sum_is_evaluated_deep_in_the_call_stack() -> None:
     assert torch.allclose(deeper(sys.getrecursionlimit() - len(inspect.stack(0)) - 60), 200 * x[:, 0])
 
 
-# ------------------------------------------------------------------------------------------------------------- LaTeX
-@pytest.mark.parametrize(
-    ("text", "latex"),
-    [
-        ("2*pi**2*sin(pi*x)", r"2 \pi^{2} \sin\left(\pi x\right)"),
-        ("-x**2", "-x^{2}"),
-        ("(-x)**2", r"\left(-x\right)^{2}"),
-        ("-2*x*(x - 1)", r"-2 x \left(x - 1\right)"),
-        ("x*-y", r"x \left(-y\right)"),
-        ("x - (y - 1)", r"x - \left(y - 1\right)"),
-        ("x - y - 1", "x - y - 1"),
-        ("2*3*x", r"2 \cdot 3 x"),
-        ("2*(1/2)", r"2 \cdot \frac{1}{2}"),
-        ("(x/y)**2", r"\left(\frac{x}{y}\right)^{2}"),
-        ("2**x**2", "2^{x^{2}}"),
-        ("(2**x)**2", r"\left(2^{x}\right)^{2}"),
-        ("1.50e-5*x1", r"1.5 \cdot 10^{-5} x_{1}"),
-        ("1e-5**2", r"\left(10^{-5}\right)^{2}"),
-        ("abs(x) + maximum(x, +y)", r"\left|x\right| + \max\left(x, y\right)"),
-        ("-(x + 1)*y", r"-\left(x + 1\right) y"),
-    ],
-)
-def test_latex(text: str, latex: str) -> None:
-    assert parse(text, 2).latex == latex
-
-
-def test_latex_is_set_by_matplotlib() -> None:
-    from matplotlib.mathtext import MathTextParser
-
-    text = "2*sin(x)/sqrt(y) + abs(atan2(x, y)) - heaviside(x1)**2*erf(e**x)/1e-9 - minimum(x, log(pi))*(-asin(x))"
-    assert MathTextParser("path").parse(f"${parse(text, 2).latex}$").width > 0
-
-
 # ------------------------------------------------------------------------------------------------------------- finite
 # on the domain
 def test_non_finite_value_is_reported_with_its_first_point() -> None:

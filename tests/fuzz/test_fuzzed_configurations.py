@@ -82,7 +82,7 @@ def place(tmp_path_factory):
     """A folder of its own to run in, without pictures, which are tested where they are made."""
     here, before = tmp_path_factory.mktemp("fuzz"), Path.cwd()
 
-    def page(_: object, folder: Path) -> Path:
+    def page(_: object, __: object, folder: Path) -> Path:
         (folder / "report.html").write_text("a page", encoding="utf-8")
         return folder / "report.html"
 

@@ -101,3 +101,22 @@ def test_the_dtype_and_device_do_not_change_the_draw(device: torch.device, dtype
     net = TwoLayer(2, 8).to(device=device, dtype=dtype)
     assert net.a0.dtype == dtype
     torch.testing.assert_close(net.a0.cpu(), TwoLayer(2, 8).a0.to(dtype))
+
+
+def test_a_network_like_another_is_the_one_drawn_with_its_options(device: torch.device, dtype: torch.dtype) -> None:
+    options = {"activation": "relu3", "bias": False, "gamma": "inv_width", "init": "uniform", "scaling": 0.25}
+    psi = (lambda x: x[:, 0],)
+    net = TwoLayer(2, 6, **options, seed=3, extra=psi).to(device=device, dtype=dtype)
+    trained = net.with_weights(net.weights.moved(*map(torch.ones_like, net.weights.displacement)))
+    for change in ({"seed": 5}, {"width": 9}, {"width": 4, "seed": 0}, {}):
+        drawn = TwoLayer(**{"dim": 2, "width": 6, "seed": 3, "extra": psi, **options, **change})
+        like = trained.like(**change)
+        for name in ("a0", "w0", "da", "dw", "extra"):
+            expected = getattr(drawn.weights, name).to(device=device, dtype=dtype)
+            assert torch.equal(getattr(like.weights, name), expected)
+        assert like.about == drawn.about and like.extra == psi
+
+
+def test_a_network_like_another_is_refused_what_the_other_would_be() -> None:
+    with pytest.raises(ValueError, match="expected an even one"):
+        TwoLayer(2, 4, init="centred").like(width=5)

@@ -95,7 +95,7 @@ def page_of(record_of: RecordOf, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
     def page(kind: str) -> Path:
         if kind not in written:
-            written[kind] = write_report(record_of(kind), tmp_path_factory.mktemp("report"))
+            written[kind] = write_report(record_of(kind), record_of(kind).summary(), tmp_path_factory.mktemp("report"))
         return written[kind]
 
     return page
@@ -195,7 +195,7 @@ def test_a_warning_of_the_run_is_shown(page_of: Callable[[str], Path], record_of
 def test_one_record_gives_one_report_to_the_byte(
     page_of: Callable[[str], Path], record_of: RecordOf, tmp_path: Path
 ) -> None:
-    assert write_report(record_of("1d"), tmp_path).read_bytes() == page_of("1d").read_bytes()
+    assert write_report(record_of("1d"), record_of("1d").summary(), tmp_path).read_bytes() == page_of("1d").read_bytes()
 
 
 @pytest.mark.parametrize(

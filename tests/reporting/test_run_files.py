@@ -19,6 +19,7 @@ from pinn_ntk.problem.answer import Answer
 from pinn_ntk.problem.library import poisson_1d
 from pinn_ntk.reporting import record as module
 from pinn_ntk.reporting.files import replacing, write_arrays, write_history, write_summary, write_text
+from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.record import Record
 
 RecordOf = Callable[[str], Record]
@@ -87,7 +88,7 @@ def test_a_summary_with_a_number_that_json_does_not_have_is_refused(tmp_path: Pa
 
 @pytest.fixture
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "write_report", lambda record, folder: folder / "report.html")
+    monkeypatch.setattr(module, "write_report", lambda record, summary, folder: folder / "report.html")
 
 
 @pytest.mark.usefixtures("without_pictures")
@@ -129,3 +130,14 @@ def test_a_saved_record_holds_everything(record_of: RecordOf, tmp_path: Path, ki
     assert ("loss.final" in summary["nonfinite"]) == (
         kind == "not_finite" and not math.isfinite(record.history.losses[-1])
     )
+
+
+def test_a_record_is_summed_up_once(record_of: RecordOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, summed = [], Outcome.summary
+    monkeypatch.setattr(Outcome, "summary", lambda self: calls.append(self) or summed(self))
+    files = record_of("1d").write(tmp_path)
+    assert len(calls) == 1
+    stored = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(files.summary))
+    assert stored["time"]["report"] > 0.0
+    assert list(stored) == list(record_of("1d").summary())

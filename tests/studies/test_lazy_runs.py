@@ -5,6 +5,7 @@ and limits are what they have to be.
 import pytest
 import torch
 
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.library import PROBLEMS
@@ -27,7 +28,10 @@ def test_an_ensemble_says_what_a_single_run_says():
     states = list(gradient_descent(start, PROBLEM, HOW.step_size, HOW.steps))
     kernel = closed_form_kernel(start, PROBLEM)
     linear = Linearisation.from_kernel(kernel.scale / PROBLEM.points * kernel.total, states[0].residual)
-    gaps = [float(torch.linalg.norm(s.residual - linear.residual_after(s.step, s.step_size))) for s in states]
+    gaps = [
+        float(torch.linalg.norm(s.residual - linear.residual_under(Dynamics("descent", s.step_size), s.step)))
+        for s in states
+    ]
     drifts = [float(torch.linalg.norm(closed_form_kernel(s.network, PROBLEM).total - kernel.total)) for s in states]
     size = float(torch.linalg.norm(states[0].residual))
     assert row["seed"] == 7

@@ -16,7 +16,7 @@ from pinn_ntk.studies.table import STUDIES
 from pinn_ntk.theory.sufficient import promise
 from pinn_ntk.training.descent import gradient_descent
 from pinn_ntk.training.ensemble import step_limits
-from pinn_ntk.training.ensemble_states import member_network, stacked
+from pinn_ntk.training.ensemble_states import stacked
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_verdict_on_a_seed_is_that_of_a_run_of_its_own(operator: str, activa
     (judge,) = judged(problem, start, seeds, Trial(lambda_s, folds, 0.1))
     rate, alone = start.kernel_scale * lambda_s / problem.points, []
     for seed in seeds:
-        network = member_network(start, seed)
+        network = start.like(seed=seed)
         tau = min(0.1 * float(step_limits(problem.system(network), stacked([network]))), FINEST / rate)
         states = list(gradient_descent(network, problem, tau, int(folds / (rate * tau)) + 1, absolute=True))
         losses = torch.tensor([s.loss for s in states], dtype=torch.float64)

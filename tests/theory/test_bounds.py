@@ -10,7 +10,6 @@ from pinn_ntk.theory.bounds import (
     Premises,
     convergence_rate,
     cut_time,
-    dissipation,
     drift_lemma,
     evolved_lambda_min,
     exit_time,
@@ -147,19 +146,6 @@ def test_cut_time_at_its_edges() -> None:
     assert float(log_envelope(torch.tensor(1.0), 0.0, 1.0)) == -math.inf
     single = torch.finfo(torch.float32).eps
     assert cut_time(1.0, 2.0, 1, 1.0, single) == pytest.approx(-math.log(single), rel=1e-14)
-
-
-def test_dissipation_is_the_slope_of_the_loss_of_linear_least_squares() -> None:
-    """θ̇ = −Jᵀe/n: dR_S/dt = −‖∇R_S‖² = −(s²N/n²)eᵀK̂e with JJᵀ = s²N K̂, and part (a)
-    is a lower bound (inequality (2)).
-    """
-    J = torch.randn(4, 7, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    e = torch.linspace(-1, 1, 4, dtype=torch.float64)
-    scale = 3.0
-    whole, part_a = J @ J.T / scale, J[:, :2] @ J[:, :2].T / scale
-    gradient = J.T @ e / 4
-    assert dissipation(whole, e, scale) == pytest.approx(float(gradient @ gradient), rel=1e-13)
-    assert dissipation(part_a, e, scale) <= dissipation(whole, e, scale)
 
 
 def test_exit_time_is_the_first_time_outside_the_radius() -> None:

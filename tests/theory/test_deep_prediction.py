@@ -5,19 +5,25 @@ import math
 import pytest
 import torch
 
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.tangent import tangent_kernel
 from pinn_ntk.networks.mlp import MLP
 from pinn_ntk.networks.module import AnyModule
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.theory.prediction import predict
+from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.training.descent import gradient_descent
 
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
     return PROBLEMS["poisson_1d"](points=8, test_points=16)
+
+
+def solution(prediction: Prediction, law: Dynamics, at: int) -> torch.Tensor:
+    """u at the test points, as the linearised network has it."""
+    return prediction.linear.at_under(prediction.cross, prediction.initial_solution, law, at)
 
 
 def test_only_the_linearisation_is_predicted(problem: Problem) -> None:
@@ -36,12 +42,12 @@ def test_depth_one_is_predicted_like_the_two_layer_network(problem: Problem) -> 
         predict(problem, net)
         for net in (AnyModule(MLP(1, 16, 1, seed=4), 1), TwoLayer(1, 16, scaling="ntk", gamma=1.0, seed=4))
     )
-    tau = 0.4 * theirs.linear.step_limit
+    law = Dynamics("descent", 0.4 * theirs.linear.step_limit)
     steps = torch.tensor([0, 1, 10, 100])
     torch.testing.assert_close(
-        mine.linear.loss_after(steps, tau), theirs.linear.loss_after(steps, tau), rtol=1e-9, atol=0.0
+        mine.linear.loss_under(law, steps), theirs.linear.loss_under(law, steps), rtol=1e-9, atol=0.0
     )
-    torch.testing.assert_close(mine.solution_after(100, tau), theirs.solution_after(100, tau), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(solution(mine, law, 100), solution(theirs, law, 100), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("scaling", ["ntk", "standard"])
@@ -52,7 +58,8 @@ def test_the_first_steps_of_any_deep_network_are_its_linearisation_to_second_ord
     prediction, gaps = predict(problem, net), []
     for tau in (1e-3 * prediction.linear.step_limit, 5e-4 * prediction.linear.step_limit):
         states = list(gradient_descent(net, problem, tau, 1, absolute=True))
-        gaps.append(float(torch.linalg.vector_norm(states[-1].residual - prediction.linear.residual_after(1, tau))))
+        predicted = prediction.linear.residual_under(Dynamics("descent", tau), 1)
+        gaps.append(float(torch.linalg.vector_norm(states[-1].residual - predicted)))
     assert math.log2(gaps[0] / gaps[1]) == pytest.approx(2.0, abs=0.1)
 
 
@@ -60,12 +67,13 @@ def test_a_wide_deep_network_trains_as_predicted(problem: Problem) -> None:
     net = AnyModule(MLP(1, 512, 2, seed=3), 1)
     prediction = predict(problem, net)
     last = list(gradient_descent(net, problem, 0.2, 20))[-1]
-    assert last.loss == pytest.approx(float(prediction.linear.loss_after(20, last.step_size)), rel=0.1)
+    law = Dynamics("descent", last.step_size)
+    assert last.loss == pytest.approx(float(prediction.linear.loss_under(law, 20)), rel=0.1)
     assert last.loss < 0.3 * prediction.initial_loss
-    predicted = prediction.solution_after(20, last.step_size)
+    predicted = solution(prediction, law, 20)
     with torch.no_grad():
         u = problem.solution(last.network)(problem.test_points)
-    assert predicted is not None and float((u - predicted).abs().max()) < 0.05 * float(u.abs().max())
+    assert float((u - predicted).abs().max()) < 0.05 * float(u.abs().max())
 
 
 def test_the_drift_of_a_deep_kernel_falls_with_width(problem: Problem) -> None:

@@ -93,8 +93,8 @@ def test_steps_are_those_of_the_linearised_network(name: str, n: int) -> None:
     for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
         law = model.descent(0.6, momentum, nesterov)
         theta = simulation.after(50, law.step, momentum, nesterov)
-        simulation.agrees(model, theta, model.predict_steps(50, 0.6, momentum, nesterov), 1e-12)
-        simulation.agrees(model, theta, model.predict_steps(50, law.step, momentum, nesterov, absolute=True), 1e-12)
+        simulation.agrees(model, theta, model.under(law).state(50), 1e-12)
+        assert model.descent(law.step, momentum, nesterov, absolute=True) == law
 
 
 @pytest.mark.parametrize(("name", "n"), CASES)
@@ -142,7 +142,7 @@ def test_a_narrow_step_of_training_is_a_step_of_the_linear_model() -> None:
         for fraction in (1e-2, 1e-3):
             *_, state = gradient_descent(net, problem, fraction, 3, momentum=momentum, nesterov=nesterov)
             assert state.dynamics.step == pytest.approx(model.descent(fraction, momentum, nesterov).step, rel=1e-12)
-            predicted = model.predict_steps(3, fraction, momentum, nesterov).residual
+            predicted = model.under(model.descent(fraction, momentum, nesterov)).state(3).residual
             gaps.append(float((state.residual - predicted).norm()))
         assert gaps[0] / gaps[1] == pytest.approx(100.0, rel=0.2)
 
@@ -151,7 +151,7 @@ def test_losses_follow_the_law_of_the_model() -> None:
     model, _ = made("soft", 4)
     law = model.descent(0.7, 0.9)
     ball = model.under(law)
-    torch.testing.assert_close(ball.losses(30), model.predict_steps(30, 0.7, 0.9).loss)
+    torch.testing.assert_close(ball.losses(30), ball.state(30).loss)
     assert ball.step_limit == pytest.approx(law.step / 0.7)
     assert model.step_limit == pytest.approx(2.0 / float(model.eigenvalues[0]))
     assert model.under(model.descent(0.7, 0.9, nesterov=True)).step_limit < model.step_limit < ball.step_limit
@@ -256,7 +256,7 @@ def test_what_cannot_be_is_refused_in_words() -> None:
         linearise(problem, net).times_to(1.0)
     for options in ({"step_size": 0.0}, {"momentum": 1.0}):
         with pytest.raises(ValueError, match="expected"):
-            linearise(problem, net).predict_steps(3, **options)
+            linearise(problem, net).descent(**options)
     with pytest.raises(NotAvailableError, match="extra functions"):
         linearise(problem, TwoLayer(1, 8, "tanh", extra=(lambda x: x[:, 0],)), kernel="infinite")
 
@@ -280,7 +280,7 @@ def test_any_module_can_be_linearised() -> None:
     moved, law = torch.zeros(J.shape[1], dtype=torch.float64), model.descent(0.5)
     for _ in range(20):
         moved = moved - law.step / problem.points * J.mT @ (e + J @ moved)
-    state = model.predict_steps(20)
+    state = model.under(law).state(20)
     torch.testing.assert_close(state.residual, e + J @ moved, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(
         state.u, problem.solution(net)(problem.test_points).detach() + J_x @ moved, rtol=1e-10, atol=1e-10

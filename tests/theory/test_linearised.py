@@ -8,10 +8,15 @@ import torch
 from scipy.linalg import expm
 from torch import Tensor
 
-from pinn_ntk.theory.linearised import Linearisation, clamped
+from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.theory.linearised import FLOW, Linearisation, clamped
 from pinn_ntk.theory.modes import descent_decay, descent_response, flow_decay, flow_response
 
 SHAPES = [(5, 12), (12, 5), (6, 6)]  # (n, P): under- and overdetermined
+
+
+def descent(step: float) -> Dynamics:
+    return Dynamics("descent", step)
 
 
 def least_squares(n: int, P: int, p: int = 4) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -40,10 +45,10 @@ def test_flow_equals_matrix_exponential(shape: tuple[int, int]) -> None:
     times = torch.tensor([0.0, 0.1, 1.0, 7.0], dtype=torch.float64)
     moved = torch.stack([flow_parameters(J, e0, float(t)) for t in times])
     residual = e0 + moved @ J.T
-    assert torch.allclose(linear.residual(times), residual, atol=1e-12, rtol=0)
-    assert torch.allclose(linear.loss(times), residual.square().sum(1) / (2 * n), atol=1e-12, rtol=1e-10)
-    assert torch.allclose(linear.at(Jx @ J.T / n, h0, times), h0 + moved @ Jx.T, atol=1e-11, rtol=0)
-    assert torch.allclose(linear.residual(1.0), residual[2], atol=1e-12, rtol=0)
+    assert torch.allclose(linear.residual_under(FLOW, times), residual, atol=1e-12, rtol=0)
+    assert torch.allclose(linear.loss_under(FLOW, times), residual.square().sum(1) / (2 * n), atol=1e-12, rtol=1e-10)
+    assert torch.allclose(linear.at_under(Jx @ J.T / n, h0, FLOW, times), h0 + moved @ Jx.T, atol=1e-11, rtol=0)
+    assert torch.allclose(linear.residual_under(FLOW, 1.0), residual[2], atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("fraction", [0.5, 0.99, 1.05])
@@ -59,16 +64,23 @@ def test_descent_equals_direct_iteration(shape: tuple[int, int], fraction: float
     moved, steps = torch.stack(path), torch.arange(41)
     residual = e0 + moved @ J.T
     scale = float(residual.abs().max())
-    assert torch.allclose(linear.residual_after(steps, step), residual, atol=1e-11 * scale, rtol=0)
-    assert torch.allclose(linear.loss_after(steps, step), residual.square().sum(1) / (2 * n), atol=1e-12, rtol=1e-10)
-    assert torch.allclose(linear.at_after(Jx @ J.T / n, h0, steps, step), h0 + moved @ Jx.T, atol=1e-10 * scale, rtol=0)
+    assert torch.allclose(linear.residual_under(descent(step), steps), residual, atol=1e-11 * scale, rtol=0)
+    assert torch.allclose(
+        linear.loss_under(descent(step), steps), residual.square().sum(1) / (2 * n), atol=1e-12, rtol=1e-10
+    )
+    assert torch.allclose(
+        linear.at_under(Jx @ J.T / n, h0, descent(step), steps), h0 + moved @ Jx.T, atol=1e-10 * scale, rtol=0
+    )
 
 
 def test_step_limit_separates_decay_from_growth() -> None:
     J, e0, _, _ = least_squares(6, 9)
     linear = Linearisation.from_kernel(J @ J.T / 6, e0)
     fastest = Linearisation(linear.eigenvalues, linear.vectors, torch.eye(6, dtype=torch.float64)[0])
-    below, above = (float(fastest.loss_after(1000, f * linear.step_limit) / fastest.loss(0.0)) for f in (0.999, 1.001))
+    below, above = (
+        float(fastest.loss_under(descent(f * linear.step_limit), 1000) / fastest.loss_under(FLOW, 0.0))
+        for f in (0.999, 1.001)
+    )
     assert below < 0.02
     assert above > 50
 
@@ -96,7 +108,10 @@ def test_flow_response_keeps_its_digits_at_slow_modes() -> None:
 def test_small_steps_of_descent_are_flow() -> None:
     J, e0, _, _ = least_squares(5, 12)
     linear = Linearisation.from_kernel(J @ J.T / 5, e0)
-    errors = [float((linear.residual_after(k, 1.0 / k) - linear.residual(1.0)).norm()) for k in (4096, 8192)]
+    errors = [
+        float((linear.residual_under(descent(1.0 / k), k) - linear.residual_under(FLOW, 1.0)).norm())
+        for k in (4096, 8192)
+    ]
     assert errors[0] / errors[1] == pytest.approx(2, rel=2e-3)
 
 
@@ -106,8 +121,8 @@ def test_infinite_time_is_the_least_squares_solution() -> None:
     linear = Linearisation.from_kernel(J @ J.T / 12, e0)
     theta = torch.linalg.lstsq(J, -e0[:, None]).solution[:, 0]
     assert int((linear.eigenvalues == 0).sum()) == 7
-    assert torch.allclose(linear.residual(math.inf), e0 + J @ theta, atol=1e-12)
-    assert torch.allclose(linear.at(Jx @ J.T / 12, h0, math.inf), h0 + Jx @ theta, atol=1e-11)
+    assert torch.allclose(linear.residual_under(FLOW, math.inf), e0 + J @ theta, atol=1e-12)
+    assert torch.allclose(linear.at_under(Jx @ J.T / 12, h0, FLOW, math.inf), h0 + Jx @ theta, atol=1e-11)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -116,8 +131,10 @@ def test_trained_points_are_new_points(shape: tuple[int, int]) -> None:
     J, e0, _, _ = least_squares(*shape)
     kernel = J @ J.T / len(e0)
     linear = Linearisation.from_kernel(kernel, e0)
-    assert torch.allclose(linear.at(kernel, e0, 2.0), linear.residual(2.0), atol=1e-12)
-    assert torch.allclose(linear.at_after(kernel, e0, 9, 0.1), linear.residual_after(9, 0.1), atol=1e-12)
+    assert torch.allclose(linear.at_under(kernel, e0, FLOW, 2.0), linear.residual_under(FLOW, 2.0), atol=1e-12)
+    assert torch.allclose(
+        linear.at_under(kernel, e0, descent(0.1), 9), linear.residual_under(descent(0.1), 9), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -127,8 +144,10 @@ def test_factor_and_kernel_give_the_same_dynamics(shape: tuple[int, int]) -> Non
     triangle = torch.linalg.qr(J.T).R
     for factor in (J.T, triangle):
         by_factor = Linearisation.from_jacobian_factor(factor, e0)
-        assert torch.allclose(by_factor.residual(1.5), by_kernel.residual(1.5), atol=1e-12)
-        assert torch.allclose(by_factor.loss_after(20, 0.1), by_kernel.loss_after(20, 0.1), atol=1e-12)
+        assert torch.allclose(by_factor.residual_under(FLOW, 1.5), by_kernel.residual_under(FLOW, 1.5), atol=1e-12)
+        assert torch.allclose(
+            by_factor.loss_under(descent(0.1), 20), by_kernel.loss_under(descent(0.1), 20), atol=1e-12
+        )
 
 
 def test_factor_keeps_the_digits_that_the_kernel_loses() -> None:
@@ -148,9 +167,13 @@ def test_modes_add_up_to_the_loss() -> None:
     J, e0, _, _ = least_squares(5, 12)
     linear = Linearisation.from_kernel(J @ J.T / 5, e0)
     times = torch.linspace(0, 3, 4, dtype=torch.float64)
-    assert linear.mode_losses(times).shape == (4, 5)
-    assert torch.allclose(linear.mode_losses(times).sum(1), linear.residual(times).square().sum(1) / 10, rtol=1e-13)
-    assert float(linear.loss(0.0)) == pytest.approx(float(e0 @ e0) / 10, rel=1e-14)
+    assert linear.mode_losses_under(FLOW, times).shape == (4, 5)
+    assert torch.allclose(
+        linear.mode_losses_under(FLOW, times).sum(1),
+        linear.residual_under(FLOW, times).square().sum(1) / 10,
+        rtol=1e-13,
+    )
+    assert float(linear.loss_under(FLOW, 0.0)) == pytest.approx(float(e0 @ e0) / 10, rel=1e-14)
 
 
 def test_rates_below_rounding_are_zero() -> None:
@@ -164,9 +187,9 @@ def test_rates_below_rounding_are_zero() -> None:
 def test_divergence_is_infinite_and_an_absent_mode_stays_absent() -> None:
     rates, second = torch.tensor([3.0, 1.0], dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
     linear = Linearisation(rates, torch.eye(2, dtype=torch.float64), second)
-    assert float(linear.loss_after(10**6, 1.0)) == 0.0
+    assert float(linear.loss_under(descent(1.0), 10**6)) == 0.0
     touched = Linearisation(linear.eigenvalues, linear.vectors, torch.ones(2, dtype=torch.float64))
-    assert float(touched.loss_after(10**6, 1.0)) == math.inf
+    assert float(touched.loss_under(descent(1.0), 10**6)) == math.inf
 
 
 def test_wrong_shapes_non_finite_entries_and_negative_times_are_refused() -> None:
@@ -178,4 +201,4 @@ def test_wrong_shapes_non_finite_entries_and_negative_times_are_refused() -> Non
     with pytest.raises(ValueError, match="kernel: got non-finite"):
         Linearisation.from_kernel(kernel * math.nan, e0)
     with pytest.raises(ValueError, match="expected numbers ≥ 0"):
-        Linearisation.from_kernel(kernel, e0).loss(-1.0)
+        Linearisation.from_kernel(kernel, e0).loss_under(FLOW, -1.0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from cases import points
 
+from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
@@ -34,7 +35,9 @@ def test_expected_initial_loss_is_the_mean_over_seeds(init: str, scaling: str) -
     prediction = predict(problem(), TwoLayer(1, 20, "tanh", gamma=gamma, init=init, scaling=scaling))
     assert prediction.lazy is not None
     assert float(sample.mean()) == pytest.approx(prediction.lazy.expected_loss, abs=4 * float(sample.std()) / 20 + 1e-9)
-    assert float(prediction.lazy.forecast.mean(0.0)) == pytest.approx(prediction.lazy.expected_loss, rel=1e-9)
+    assert float(prediction.lazy.forecast.mean_under(Dynamics("flow"), 0.0)) == pytest.approx(
+        prediction.lazy.expected_loss, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("init", ["lecture", "uniform", "centred"])
@@ -78,10 +81,11 @@ def test_linearised_solution_starts_at_the_network() -> None:
     tested = Problem(problem().blocks, test_points=points(9, 1, seed=5))
     prediction: Prediction = predict(tested, net)
     start = net(points(9, 1, seed=5)).detach()
-    for value in (prediction.solution_after(0, 1e-3), prediction.solution_at(0.0)):
-        assert value is not None
+    assert prediction.cross is not None and prediction.initial_solution is not None
+    for law in (Dynamics("descent", 1e-3), Dynamics("flow")):
+        value = prediction.linear.at_under(prediction.cross, prediction.initial_solution, law, 0)
         torch.testing.assert_close(value, start)
-    assert predict(problem(), net).solution_at(1.0) is None
+    assert predict(problem(), net).cross is None
 
 
 def test_what_seeds_share_is_what_each_would_find_alone() -> None:

@@ -3,13 +3,14 @@ and refused where there is none.
 """
 
 import pytest
+import torch
 
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.points import given_points
 from pinn_ntk.theory import sufficient
 from pinn_ntk.theory.prediction import predict
-from pinn_ntk.theory.sufficient import promise, resized, sufficient_width
+from pinn_ntk.theory.sufficient import promise, sufficient_width
 from pinn_ntk.theory.widths import width_terms
 
 
@@ -42,7 +43,7 @@ def test_least_widths_are_the_published_ones(problem, network, width: float) -> 
 def test_the_width_is_sufficient_for_the_network_of_that_seed(seed: int) -> None:
     problem, start = given_points(points=[1]), relu(1, seed=seed)
     width = sufficient_width(problem, start)
-    network, promised = resized(start, width), promise(problem, start)
+    network, promised = start.like(width=width), promise(problem, start)
     assert width >= promised.least().width
     assert width >= width_terms(promised.premises, width, problem.loss(network)).largest
     prediction = predict(problem, network, draws=10)
@@ -78,3 +79,10 @@ def test_what_does_not_fit_is_refused_with_the_width(monkeypatch: pytest.MonkeyP
         ValueError, match=r"width: the theorem asks for N = 1.43e\+04 neurons.*0.000977 GiB are available"
     ):
         sufficient_width(given_points(points=[1]), relu(1))
+
+
+def test_the_network_that_is_asked_about_is_left_in_its_precision() -> None:
+    problem, start = given_points(points=[1]), relu(1)
+    single = relu(1).to(dtype=torch.float32)
+    assert sufficient_width(problem, single) == sufficient_width(problem, start)
+    assert single.dtype == torch.float32

@@ -19,7 +19,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity, laplacian
 from pinn_ntk.problem.library import regression
 from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.linearised import Linearisation
+from pinn_ntk.theory.linearised import FLOW, Linearisation
 from pinn_ntk.training.descent import gradient_descent, heavy_ball, nesterov, step_limit
 from pinn_ntk.training.flow import flow_times, gradient_flow
 from pinn_ntk.training.methods import law
@@ -96,11 +96,15 @@ def test_linearised_prediction_is_the_simulation_of_the_linearised_network(n: in
     tau, moved = 0.5 * step_limit(net, problem), torch.zeros(J.shape[1], dtype=torch.float64)
     for _ in range(300):
         moved = moved - tau / n * J.mT @ (e0 + J @ moved)
-    torch.testing.assert_close(linear.residual_after(300, tau), e0 + J @ moved, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(linear.at_after(cross, start, 300, tau), start + J_x @ moved, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        linear.residual_under(Dynamics("descent", tau), 300), e0 + J @ moved, rtol=1e-10, atol=1e-10
+    )
+    torch.testing.assert_close(
+        linear.at_under(cross, start, Dynamics("descent", tau), 300), start + J_x @ moved, rtol=1e-10, atol=1e-10
+    )
     time = 300 * tau
     torch.testing.assert_close(
-        linear.residual(time), torch.linalg.matrix_exp(-time / n * J @ J.mT) @ e0, rtol=1e-9, atol=1e-10
+        linear.residual_under(FLOW, time), torch.linalg.matrix_exp(-time / n * J @ J.mT) @ e0, rtol=1e-9, atol=1e-10
     )
 
 
@@ -112,7 +116,7 @@ def test_wide_lazy_networks_follow_their_linearisation() -> None:
         linear = Linearisation.from_jacobian_factor(kernel_factor(net, problem), problem.residual(net))
         tau = 0.5 * step_limit(net, problem)
         state = last(gradient_descent(net, problem, tau, 100, absolute=True))
-        predicted = linear.residual_after(100, tau)
+        predicted = linear.residual_under(Dynamics("descent", tau), 100)
         gaps.append(float(torch.linalg.norm(state.residual - predicted) / torch.linalg.norm(predicted)))
     assert gaps[1] < gaps[0] / 4
     assert gaps[1] < 1e-2

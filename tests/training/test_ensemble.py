@@ -14,7 +14,6 @@ from pinn_ntk.training.descent import gradient_descent, step_limit
 from pinn_ntk.training.ensemble import (
     EnsembleState,
     batch_size,
-    member_network,
     residual_tracker,
     step_limits,
     train_ensemble,
@@ -79,7 +78,7 @@ def test_every_member_is_the_single_run_of_its_seed(name: str, options: dict) ->
 
 def test_members_are_drawn_as_networks_of_their_seeds() -> None:
     net = TwoLayer(2, 6, "relu3", bias=False, gamma=0.3, init="uniform", scaling="ntk", extra=(lambda x: x[:, 0],))
-    other = member_network(net, 11)
+    other = net.like(seed=11)
     a, w = draw(6, 2, 0.3, "uniform", 11)
     assert torch.equal(other.a0, a) and torch.equal(other.w0, w)
     assert (other.scale, other.gamma, len(other.extra), other.seed) == (net.scale, net.gamma, 1, 11)
@@ -89,12 +88,12 @@ def test_extra_functions_and_relu_are_trained_as_alone() -> None:
     problem = problem_of("laplacian", 2)
     net = TwoLayer(2, 30, "relu3", extra=(lambda x: x[:, 0] ** 2, lambda x: torch.sin(x[:, 1])))
     for seed, history in enumerate(train_ensemble(net, problem, range(2), steps=STEPS)):
-        assert_same(single(member_network(net, seed), problem), history, rtol=1e-11)
+        assert_same(single(net.like(seed=seed), problem), history, rtol=1e-11)
 
 
 def test_absolute_steps_and_step_limits_are_those_of_each_member() -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2, width=20)
-    networks = [member_network(net, s) for s in range(4)]
+    networks = [net.like(seed=s) for s in range(4)]
     limits = step_limits(problem.system(net), stacked(networks))
     assert limits.tolist() == pytest.approx([step_limit(n, problem) for n in networks], rel=1e-13)
     tau = 0.3 * float(limits.min())
@@ -105,18 +104,18 @@ def test_absolute_steps_and_step_limits_are_those_of_each_member() -> None:
 
 def test_members_stop_one_by_one_and_the_others_go_on() -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2, width=40)
-    rule = StopRule(tolerance=0.6 * problem.loss(member_network(net, 0)))
+    rule = StopRule(tolerance=0.6 * problem.loss(net.like(seed=0)))
     histories = train_ensemble(net, problem, range(6), steps=STEPS, stop=rule)
     assert len({len(h.losses) for h in histories}) > 2
     for seed, history in enumerate(histories):
-        assert_same(single(member_network(net, seed), problem, stop=rule), history)
+        assert_same(single(net.like(seed=seed), problem, stop=rule), history)
 
 
 def test_stagnation_and_divergence_are_judged_by_member() -> None:
     problem, net = problem_of("identity", 1), network_of("tanh", 1, width=50)
     rule = StopRule(window=7, stagnation=0.02)
     for seed, history in enumerate(train_ensemble(net, problem, range(4), steps=STEPS, stop=rule)):
-        assert_same(single(member_network(net, seed), problem, stop=rule), history)
+        assert_same(single(net.like(seed=seed), problem, stop=rule), history)
     diverging = train_ensemble(net, problem, range(3), step_size=30.0, steps=STEPS, stop=StopRule(divergence=10.0))
     assert {h.status for h in diverging} == {Status.DIVERGED}
 
@@ -136,7 +135,7 @@ def test_a_member_that_is_not_finite_does_not_touch_the_others() -> None:
     assert len(histories[1].losses) == untracked + 2 and math.isnan(histories[1].losses[-1])
     assert seen[untracked] == (0, 1, 2) and seen[-1] == (0, 2)
     for seed in (0, 2):
-        assert_same(single(member_network(net, seed), problem), histories[seed])
+        assert_same(single(net.like(seed=seed), problem), histories[seed])
     last = {name: column[-1] for name, column in histories[1].columns.items()}
     assert last["step"] == untracked + 1 and math.isnan(last["lambda_min"])
 
@@ -154,7 +153,7 @@ def test_with_momentum_every_member_is_the_single_run_of_its_seed(nesterov: bool
     for seed, history in enumerate(
         train_ensemble(net, problem, range(3), steps=STEPS, momentum=0.7, nesterov=nesterov)
     ):
-        assert_same(single(member_network(net, seed), problem, momentum=0.7, nesterov=nesterov), history)
+        assert_same(single(net.like(seed=seed), problem, momentum=0.7, nesterov=nesterov), history)
         assert history.dynamics == history.final.dynamics
 
 
@@ -162,7 +161,7 @@ def test_with_momentum_every_member_is_the_single_run_of_its_seed(nesterov: bool
 def test_momentum_is_the_recursion_of_torch(nesterov: bool) -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2, width=20)
     (history,) = train_ensemble(net, problem, [4], steps=25, momentum=0.7, nesterov=nesterov, step_size=0.2)
-    trained = member_network(net, 4)
+    trained = net.like(seed=4)
     optimizer = torch.optim.SGD(trained.parameters(), lr=history.step_size, momentum=0.7, nesterov=nesterov)
     n = problem.points
     for expected in history.losses:
@@ -182,7 +181,7 @@ def test_momentum_is_the_recursion_of_torch(nesterov: bool) -> None:
 
 def test_momentum_survives_members_that_leave() -> None:
     problem, net = problem_of("full", 2), network_of("tanh", 2, width=40)
-    rule = StopRule(tolerance=0.6 * problem.loss(member_network(net, 0)))
+    rule = StopRule(tolerance=0.6 * problem.loss(net.like(seed=0)))
     together = train_ensemble(net, problem, range(6), steps=STEPS, momentum=0.8, stop=rule)
     alone = [train_ensemble(net, problem, [s], steps=STEPS, momentum=0.8, stop=rule)[0] for s in range(6)]
     assert len({len(h.losses) for h in together}) > 2

@@ -13,11 +13,12 @@ from cases import network_of, points, problem_of
 
 from pinn_ntk.experiment.run import run
 from pinn_ntk.experiment.settings import Settings
+from pinn_ntk.networks.features import features
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import identity
 from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.mean_field import cloud, equivalent_start, mean_field_time, potential
+from pinn_ntk.theory.mean_field import cloud
 from pinn_ntk.training.descent import gradient_descent, step_limit
 from pinn_ntk.training.flow import gradient_flow
 from pinn_ntk.training.particles import particle_flow
@@ -37,11 +38,18 @@ def last(states: Iterable[State]) -> State:
     return state
 
 
+def clock(width: int, degree: int) -> float:
+    """t_MF/t = N^{(1−p)/(1+p)}: the lecture's flow of h = Σ a σ(w·x), σ = ReLUᵖ, started at
+    a, w ~ N^{−1/(p+1)} N(0, 1), is the mean-field flow by that clock.
+    """
+    return math.pow(width, (1 - degree) / (1 + degree))
+
+
 def twins(activation: str, degree: int) -> tuple[TwoLayer, TwoLayer, float]:
     """The mean-field network with a, w ~ N(0, 1), the lecture's with the same neurons times c = N^{−1/(p+1)}, and c."""
     # of this seed no neuron crosses a point under ReLU: a flow that jumps there has no one solution
     field = TwoLayer(2, 8, activation, gamma=1.0, scaling="mean_field", seed=0)
-    c, weights = equivalent_start(field.width, degree), field.weights
+    c, weights = math.pow(field.width, -1.0 / (degree + 1)), field.weights
     lecture = TwoLayer(2, 8, activation, gamma=1.0, seed=0).with_weights(
         replace(weights, a0=c * weights.a0, w0=c * weights.w0)
     )
@@ -54,7 +62,7 @@ def test_the_lectures_flow_from_a_small_start_is_the_mean_field_flow(activation:
     field, lecture, c = twins(activation, degree)
     horizon = 2.0 * step_limit(field, problem) / field.width
     there = last(particle_flow(field, problem, method="adaptive", dt=horizon, steps=1, rtol=1e-11, atol=1e-12))
-    t = horizon / mean_field_time(1.0, field.width, degree)
+    t = horizon / clock(field.width, degree)
     here = last(gradient_flow(lecture, problem, [0.0, t], rtol=1e-11, atol=1e-12))
     assert there.loss < 0.5 * problem.loss(field)
     torch.testing.assert_close(here.residual, there.residual, rtol=1e-8, atol=1e-8)
@@ -68,7 +76,7 @@ def test_so_are_their_euler_steps(activation: str, name: str, degree: int) -> No
     field, lecture, c = twins(activation, degree)
     dt = 0.05 * step_limit(field, problem) / field.width
     there = last(particle_flow(field, problem, dt=dt, steps=50))
-    here = last(gradient_descent(lecture, problem, dt / mean_field_time(1.0, field.width, degree), 50, absolute=True))
+    here = last(gradient_descent(lecture, problem, dt / clock(field.width, degree), 50, absolute=True))
     assert there.loss < 0.5 * problem.loss(field)
     torch.testing.assert_close(here.weights.a, c * there.weights.a, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(here.weights.w, c * there.weights.w, rtol=1e-12, atol=1e-12)
@@ -118,8 +126,9 @@ def test_euler_has_order_one_and_the_adaptive_method_its_tolerance(decay: float)
 def test_particles_fall_down_the_potential_that_they_make(name: str) -> None:
     problem, net = problem_of(name, 2), network_of("gelu", 2, width=6, scaling="mean_field")
     first, second = particle_flow(net, problem, dt=1e-3, steps=1)
-    place = cloud(first.weights).requires_grad_()
-    (slope,) = torch.autograd.grad(potential(problem.system(net), first.residual, place).sum(), place)
+    system, place = problem.system(net), cloud(first.weights).requires_grad_()
+    V = place[:, 0] * (features(system, place[:, 1:]).mT @ first.residual) / problem.points  # (1/n) Σ_i e_i a φ(w; x_i)
+    (slope,) = torch.autograd.grad(V.sum(), place)
     torch.testing.assert_close(cloud(second.weights) - cloud(first.weights), -1e-3 * slope, rtol=1e-9, atol=1e-12)
 
 
