@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.guarded import guarded
 from pinn_ntk.app.terminal import say
-from pinn_ntk.reporting.difference import Difference, Measure, Verdict, compare_runs
+from pinn_ntk.reporting.difference import Difference, compare_runs
+from pinn_ntk.reporting.measures import Measure, Verdict
 from pinn_ntk.reporting.outcome import finite
 
 _SHOWN = 12  # results, the most different first
