@@ -77,7 +77,7 @@ OPTIMISERS: dict[str, tuple[str, ...]] = {
     "nesterov": ("optimizer=nesterov", "optimizer.steps=12"),
     "adam": ("optimizer=adam", "optimizer.steps=12", "optimizer.learning_rate=0.01", "theory=none"),
     "sgd": ("optimizer=sgd", "optimizer.steps=12", "optimizer.batch_size=6", "theory=none"),
-    "lbfgs": ("optimizer=lbfgs", "optimizer.steps=6", "theory=none"),
+    "lbfgs": ("optimizer=lbfgs", "optimizer.steps=4", "theory=none"),
     "levenberg_marquardt": ("optimizer=levenberg_marquardt", "optimizer.steps=6", "optimizer.damping=0.1", "theory=none"),
     "spring": ("optimizer=spring", "optimizer.steps=8", "optimizer.damping=0.01", "theory=none"),
     "least_squares": ("optimizer=least_squares", "optimizer.tikhonov=0.01", "theory=none"),
@@ -87,7 +87,7 @@ OPTIMISERS: dict[str, tuple[str, ...]] = {
     ),
     "particle_flow": ("optimizer=particle_flow", "optimizer.steps=12", "optimizer.temperature=0.001"),
     "adaptive_particle_flow": ("optimizer=particle_flow", "optimizer.steps=12", "optimizer.method=adaptive", "theory=none"),
-    "auto": ("optimizer=auto", "optimizer.tolerance=0.1", "optimizer.widest=5", "optimizer.activations=[tanh]", "optimizer.seconds=600"),
+    "auto": ("optimizer=auto", "optimizer.tolerance=0.05", "optimizer.widest=6", "optimizer.activations=[tanh]", "optimizer.seconds=600"),
 }  # fmt: skip
 # the optimisers of each problem
 FITTING: dict[str, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""Two runs side by side: what differs in their configurations, in what made them, and in their results, and whether by rounding."""
+"""Two runs side by side: what differs in configurations, in what made them, and in results, and whether by rounding."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pinn_ntk.reporting.outcome import flat
 from pinn_ntk.reporting.results import read_results
 
 ROUNDINGS = 1e4
-"""So many ε of the precision, times the scale of a quantity, are what sums over n·N terms in another order may differ by."""
+"""So many ε of the precision, times a quantity's scale, are what sums over n·N terms in another order may differ by."""
 _MADE = ("versions", "commit", "threads", "processes", "chunk", "compiled", "machine", "device")
 _IN_CONFIG_ONLY = ("output", "report", "logger", "checkpoint", "name")
 
@@ -53,7 +53,8 @@ class Difference:
         if self.verdict is Verdict.SAME:
             return f"The same to the bit: {many}."
         if self.verdict is Verdict.ROUNDING:
-            return f"The same up to rounding: {many}, the largest difference {worst:.2g} of its scale; {self.allowance:.2g} is allowed."
+            largest = f"the largest difference {worst:.2g} of its scale; {self.allowance:.2g} is allowed"
+            return f"The same up to rounding: {many}, {largest}."
         cause = (
             "what differs in the configuration"
             if self.config
@@ -63,7 +64,8 @@ class Difference:
         )
         if self.verdict is Verdict.GROWN:
             return f"The same at the start up to rounding, and {worst:.2g} of its scale apart later: by {cause}."
-        return f"Different, and not by rounding: up to {worst:.2g} of its scale." if worst else "Different, and not by rounding."
+        size = f": up to {worst:.2g} of its scale" if worst else ""
+        return f"Different, and not by rounding{size}."
 
     def summary(self) -> dict[str, Any]:
         """Plain values."""
@@ -81,8 +83,9 @@ class Difference:
 def compare_runs(one: Path, two: Path) -> Difference:
     """Both runs side by side; or both sweeps, or both studies.
 
-    A number is the same up to rounding where |x − y| ≤ 10⁴·ε·scale: scale is √(2R_S(0)) for √(2R_S), λ_max for eigenvalues, the largest
-    entry for parameters, the largest value for any other series; ε that of the less precise run. What follows from λ_S is rounded as λ_S is.
+    A number is the same up to rounding where |x − y| ≤ 10⁴·ε·scale: scale is √(2R_S(0)) for √(2R_S), λ_max for
+    eigenvalues, the largest entry for parameters, the largest value for any other series; ε that of the less precise
+    run. What follows from λ_S is rounded as λ_S is.
 
     Args:
         one: the folder of a run.
@@ -107,4 +110,5 @@ def compare_runs(one: Path, two: Path) -> Difference:
 
 
 def _unequal(one: Mapping[str, Any], two: Mapping[str, Any]) -> tuple[tuple[str, Any, Any], ...]:
-    return tuple((key, one.get(key), two.get(key)) for key in dict.fromkeys([*one, *two]) if one.get(key) != two.get(key))
+    pairs = ((key, one.get(key), two.get(key)) for key in dict.fromkeys([*one, *two]))
+    return tuple((key, x, y) for key, x, y in pairs if x != y)

@@ -22,6 +22,11 @@ _ASIDE = ("theory.statements", "theory.lambda_s_floor", "ensemble.quantiles", "e
 _SENTENCES = ("reason", "words", "bound_words", "claim", "seconds")
 _STATED = ("predicted", "measured", "value", "low", "high", "share")
 _UNCOMPARED = ("seconds", "members", "job", "reason")
+_OF_TRACKED_STEPS = (
+    "drift", "drift_a", "drift_ratio", "max_delta_a", "max_delta_w", "max_delta", "relative_delta", "rate_measured",
+    "worst_ratio", "exit_time", "e_folds", "bound_holds", "measured",
+)  # fmt: skip
+"""Numbers that are the largest over tracked steps, and compared where both tracked the same ones."""
 # what training moves, and what of it is known before the first step
 _MOVED = ("status", "steps", "statement: ", "parameters ", "seeds ", *(f"{name}." for name in _GROUPS))
 _STAYING = (
@@ -69,12 +74,10 @@ def measures(one: Results, two: Results, allowance: float) -> list[Measure]:
     """
     scales = Scales.of(one)
     results = [_single(name, x, y, scales, allowance) for name, x, y in _both(_numbers(one), _numbers(two))]
-    results += [
-        *_series(one, two, scales, allowance),
-        *_tables(one, two, scales, allowance),
-        *_parameters(one, two, allowance),
-    ]
-    results += _statements(one, two, scales.condition, allowance)
+    results += [*_tables(one, two, scales, allowance), *_statements(one, two, scales.condition, allowance)]
+    if one.kind == "run" and not np.array_equal(one.history["step"], two.history["step"]):
+        results = [m for m in results if _short(m.name) not in _OF_TRACKED_STEPS]
+    results += [*_series(one, two, scales, allowance), *_parameters(one, two, allowance)]
     return [_later(m) for m in results] if _began_alike(results) else results
 
 
@@ -88,6 +91,10 @@ def _names(run: Results) -> dict[str, None]:
     steps = [f"step {step}" for step in run.history.get("step", ())]
     columns = [name for name in (*run.history, *run.tables) if name.rpartition(" ")[2] not in _UNCOMPARED]
     return dict.fromkeys([*_numbers(run), *columns, *steps, *(f"statement: {name}" for name in _stated(run))])
+
+
+def _short(name: str) -> str:
+    return name.replace(".", " ").rpartition(" ")[2]
 
 
 def _both(one: Mapping[str, Value], two: Mapping[str, Value]) -> Iterator[tuple[str, Value, Value]]:
@@ -187,7 +194,7 @@ def _stated(run: Results) -> dict[str, Mapping[str, Any]]:
 
 
 def _statements(one: Results, two: Results, condition: float, allowance: float) -> Iterator[Measure]:
-    """Verdicts of the theory, and the numbers that they rest on; those below one are differences of such as are of order one."""
+    """Verdicts, and the numbers that they rest on; those below one are differences of such as are of order one."""
     for name, a, b in _both(_stated(one), _stated(two)):
         yield _equal(f"statement: {name}", a["verdict"], b["verdict"])
         for key, x, y in _both(a, b):

@@ -1,4 +1,4 @@
-"""What a folder holds that can be compared: numbers of the summary, columns of tables, tensors; of a run, a sweep or a study."""
+"""What a folder of a run, a sweep or a study holds that can be compared: a summary, columns of tables, tensors."""
 
 import csv
 import json
