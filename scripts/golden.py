@@ -1,18 +1,21 @@
-"""Golden runs: twelve problems × the optimisers that fit, recorded, so that a change of numbers is seen when it is made.
+"""Golden runs: twelve problems × the optimisers that fit, recorded, so that a change of numbers is seen when made.
 
-    python scripts/golden.py check [NAME …]     every run once more beside its record, a line each; exit code 1 where one is not as it was
+    python scripts/golden.py check [NAME …]     every run once more beside its record, a line each; exit code 1 where
+                                                one is not as it was
     python scripts/golden.py record [NAME …]    write the records; those that are the same to the bit stay as they are
 
 A run is the command `pinn-ntk` in this process, on one thread and without pictures. What it leaves is compared with
 `tests/golden/<name>/` as `pinn-ntk-compare` compares; `tests/test_golden.py` does the same.
 
-What is required: the same to the bit on the kind of machine that recorded (`tests/golden/machine.json`: processor, instructions, C library,
-versions of torch, numpy and scipy, and what in the environment chooses between instructions), and the same up to rounding, 10⁴ε of each
-quantity's scale, on any other. No run is excepted: where an optimiser amplifies rounding, its run has more damping or fewer steps. And
-nothing that was recorded may be missing; what is new is told, and no fault.
+What is required: the same to the bit on the kind of machine that recorded (`tests/golden/machine.json`: processor,
+instructions, C library, versions of torch, numpy and scipy, and what in the environment chooses between instructions),
+and the same up to rounding, 10⁴ε of each quantity's scale, on any other. No run is excepted: where an optimiser
+amplifies rounding, its run has more damping or fewer steps. Of what was recorded nothing may be missing; what is new is
+told, and no fault.
 
-When records may be written: when numbers are meant to change, and CHANGELOG.md says in a line which and why; when a run is added here; when
-the kind of machine is another one, on a commit whose `check` finds rounding at most. Never to make a test pass.
+When records may be written: when numbers are meant to change, and CHANGELOG.md says in a line which and why; when a run
+is added here; when the kind of machine is another one, on a commit whose `check` finds rounding at most. Never to make
+a test pass.
 """
 
 import argparse
@@ -24,7 +27,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -44,28 +47,39 @@ MACHINE = GOLDEN / "machine.json"
 FILES = ("summary.json", "history.csv", "ensemble.csv", "table.csv", "network.safetensors")
 """What is recorded of a run, a sweep or a study, where it has it."""
 COMMON = (
-    "report=quiet", "device=cpu", "device.compile=never", "checkpoint=null", "tracker.count=6", "theory.forecast_draws=100", "output=run",
+    "report=quiet", "device=cpu", "device.compile=never", "checkpoint=null", "tracker.count=6",
+    "theory.forecast_draws=100", "output=run",
 )  # fmt: skip
 # what is solved → words
 PROBLEMS: dict[str, tuple[str, ...]] = {
     "regression": ("problem=regression", "problem.target='sin(3*x)'", "problem.points=14", "network.width=20"),
     "elliptic": ("problem=full_matrix", "activation=softplus", "network.width=24", "network.init=centred"),
     "wave": (
-        "problem=wave_1d", "problem.boundary=soft", "problem.points=12", "problem.boundary_points=8", "problem.test_points=32",
-        "problem.weight={boundary: 10, initial: 10}", "activation=sin", "network.width=24", "network.scaling=ntk", "network.gamma=1",
+        "problem=wave_1d", "problem.boundary=soft", "problem.points=12", "problem.boundary_points=8",
+        "problem.test_points=32", "problem.weight={boundary: 10, initial: 10}", "activation=sin", "network.width=24",
+        "network.scaling=ntk", "network.gamma=1",
     ),
     "periodic": ("problem=periodic", "activation=gaussian", "network.width=16", "network.init=uniform"),
     "robin": ("problem=robin", "activation=erf", "network.width=20", "network.bias=false"),
     "l_shape": ("problem=l_shape", "activation=relu3", "network.width=24"),
     "ensemble": (
-        "problem=poisson_3d", "problem.points=6", "problem.test_points=32", "activation=relu3", "network.width=32", "ensemble.seeds=4",
+        "problem=poisson_3d", "problem.points=6", "problem.test_points=32", "activation=relu3", "network.width=32",
+        "ensemble.seeds=4",
     ),
-    "module": ("problem=heat_1d", "problem.points=10", "problem.test_points=32", "network=mlp", "network.width=6", "network.depth=2"),
-    "mean_field": ("problem=regression", "problem.points=10", "problem.dim=2", "network=mean_field", "network.width=24"),
-    "sweep": ("-m", "problem=regression", "problem.points=6", "problem.dim=3", "activation=relu", "network.width=8,16,32"),
+    "module": (
+        "problem=heat_1d", "problem.points=10", "problem.test_points=32", "network=mlp", "network.width=6",
+        "network.depth=2",
+    ),
+    "mean_field": (
+        "problem=regression", "problem.points=10", "problem.dim=2", "network=mean_field", "network.width=24",
+    ),
+    "sweep": (
+        "-m", "problem=regression", "problem.points=6", "problem.dim=3", "activation=relu", "network.width=8,16,32",
+    ),
     "study": (
-        "study.kind=linearisation_gap", "study.problems=[regression]", "study.activations=[tanh]", "study.widths=[8,16,32]",
-        "study.seeds=2", "study.points=6", "study.test_points=8", "study.steps=8", "study.workers=1",
+        "problem=regression", "problem.points=6", "problem.dim=3", "problem.test_points=16", "study.kind=lazy_to_rich",
+        "study.exponents=[0.5, 1.0]", "study.widths=[4, 8, 16]", "study.seeds=2", "study.remaining=0.3",
+        "study.steps=40", "study.workers=1",
     ),
     "solver": ("problem=poisson_1d", "problem.test_points=32"),
 }  # fmt: skip
@@ -78,22 +92,29 @@ OPTIMISERS: dict[str, tuple[str, ...]] = {
     "adam": ("optimizer=adam", "optimizer.steps=12", "optimizer.learning_rate=0.01", "theory=none"),
     "sgd": ("optimizer=sgd", "optimizer.steps=12", "optimizer.batch_size=6", "theory=none"),
     "lbfgs": ("optimizer=lbfgs", "optimizer.steps=4", "theory=none"),
-    "levenberg_marquardt": ("optimizer=levenberg_marquardt", "optimizer.steps=6", "optimizer.damping=0.1", "theory=none"),
+    "levenberg_marquardt": (
+        "optimizer=levenberg_marquardt", "optimizer.steps=6", "optimizer.damping=0.1", "theory=none",
+    ),
     "spring": ("optimizer=spring", "optimizer.steps=8", "optimizer.damping=0.01", "theory=none"),
     "least_squares": ("optimizer=least_squares", "optimizer.tikhonov=0.01", "theory=none"),
     "variable_projection": (
-        "optimizer=variable_projection", "optimizer.steps=6", "optimizer.damping=0.01", "optimizer.tikhonov=0.01", "network.width=4",
-        "theory=none",
+        "optimizer=variable_projection", "optimizer.steps=6", "optimizer.damping=0.01", "optimizer.tikhonov=0.01",
+        "network.width=4", "theory=none",
     ),
     "particle_flow": ("optimizer=particle_flow", "optimizer.steps=12", "optimizer.temperature=0.001"),
-    "adaptive_particle_flow": ("optimizer=particle_flow", "optimizer.steps=12", "optimizer.method=adaptive", "theory=none"),
-    "auto": ("optimizer=auto", "optimizer.tolerance=0.05", "optimizer.widest=6", "optimizer.activations=[tanh]", "optimizer.seconds=600"),
+    "adaptive_particle_flow": (
+        "optimizer=particle_flow", "optimizer.steps=12", "optimizer.method=adaptive", "theory=none",
+    ),
+    "auto": (
+        "optimizer=auto", "optimizer.tolerance=0.05", "optimizer.widest=6", "optimizer.activations=[tanh]",
+        "optimizer.seconds=600",
+    ),
 }  # fmt: skip
 # the optimisers of each problem
 FITTING: dict[str, tuple[str, ...]] = {
     "regression": (
-        "gradient_descent", "gradient_flow", "heavy_ball", "nesterov", "adam", "sgd", "lbfgs", "levenberg_marquardt", "spring",
-        "least_squares", "variable_projection",
+        "gradient_descent", "gradient_flow", "heavy_ball", "nesterov", "adam", "sgd", "lbfgs", "levenberg_marquardt",
+        "spring", "least_squares", "variable_projection",
     ),
     "elliptic": ("gradient_descent", "adam", "lbfgs", "levenberg_marquardt", "spring", "least_squares"),
     "wave": ("gradient_descent", "gradient_flow", "heavy_ball", "nesterov", "levenberg_marquardt"),
@@ -119,6 +140,7 @@ _CHOOSING = (
     "OPENBLAS_CORETYPE",
     "NPY_DISABLE_CPU_FEATURES",
 )
+_SHOWN = 3  # faults of a run
 _NOISE = ("time", "seconds", "commit", "peak_bytes")  # of a summary: what no number depends on, and no two runs share
 
 
@@ -197,7 +219,7 @@ def kind_of_machine() -> dict[str, Any]:
 
 
 def _cpuinfo() -> dict[str, str]:
-    """Family and model, as a virtual machine's processor often has a general name, and the vector instructions; empty where not told."""
+    """Family and model, as a virtual machine's processor often has a general name, and the vector instructions."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
@@ -244,14 +266,11 @@ def _without_noise(value: Any) -> Any:
 def check(name: str) -> tuple[str, bool]:
     """A run's verdict in a line, and whether all is well."""
     difference = compared(name)
-    wrong, fresh = faults(difference, same_kind()), [result for result, one in difference.only_one if one == 2]
-    words = [
-        difference.words,
-        *wrong[:3],
-        *([f"and {len(wrong) - 3} more"] if len(wrong) > 3 else []),
-        *(f"new: {r}" for r in fresh[:3]),
-    ]
-    return "; ".join(words), not wrong
+    wrong, fresh = faults(difference, same_kind()), [result for result, run in difference.only_one if run == 2]
+    more = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+    return "; ".join(
+        [difference.words, *wrong[:_SHOWN], *more, *(f"new: {name}" for name in fresh[:_SHOWN])]
+    ), not wrong
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -262,21 +281,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     if unknown := [name for name in asked.names if name not in RUNS]:
         parser.error(f"NAME: got {', '.join(unknown)}, expected some of {', '.join(RUNS)}")
-    action: Callable[[str], tuple[str, bool]] = check if asked.action == "check" else lambda name: (record(name), True)
-    wrong, begin = 0, time.perf_counter()
-    for name in asked.names or RUNS:
+    if asked.action == "record" and asked.names and not same_kind():
+        parser.error("NAME: got some runs on another kind of machine than recorded, expected none: all of them anew")
+    names, well, begin = asked.names or list(RUNS), 0, time.perf_counter()
+    for name in names:
         start = time.perf_counter()
-        words, well = action(name)
-        wrong += not well
+        words, right = check(name) if asked.action == "check" else (record(name), True)
+        well += right
         print(f"{name:<36}{time.perf_counter() - start:5.1f} s  {words}", flush=True)
     if asked.action == "record":
         MACHINE.write_text(json.dumps(kind_of_machine(), indent=1) + "\n", encoding="utf-8")
-    else:
-        required = "to the bit" if same_kind() else "up to rounding, as this is another kind of machine"
-        print(
-            f"{len(asked.names or RUNS) - wrong} of {len(asked.names or RUNS)} as they were {required}, {time.perf_counter() - begin:.0f} s"
-        )
-    return 1 if wrong else 0
+        return 0
+    required = "to the bit" if same_kind() else "up to rounding, as this is another kind of machine"
+    print(f"{well} of {len(names)} as they were {required}, {time.perf_counter() - begin:.0f} s")
+    return 0 if well == len(names) else 1
 
 
 if __name__ == "__main__":
