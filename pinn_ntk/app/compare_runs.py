@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from pinn_ntk.app.faults import BadInputError, Exit, Fault
 from pinn_ntk.app.guarded import guarded
 from pinn_ntk.app.terminal import say
-from pinn_ntk.reporting.difference import Difference, Measure, Verdict, compare_runs
+from pinn_ntk.reporting.difference import Difference, compare_runs
+from pinn_ntk.reporting.measures import Measure, Verdict
 from pinn_ntk.reporting.outcome import finite
 
 _SHOWN = 12  # results, the most different first
@@ -22,7 +23,8 @@ pinn-ntk-compare: what differs between two runs, and whether by rounding.
 
 Usage: pinn-ntk-compare RUN1 RUN2 [flags]
 
-RUN1 and RUN2 are folders of runs that are over, or their reports.
+RUN1 and RUN2 are folders of runs that are over, or their reports; or of two
+sweeps, or of two studies, which are compared row by row.
 
 Examples:
   pinn-ntk-compare outputs/poisson_2d/2026-01-31_12-*
@@ -41,7 +43,7 @@ Flags:
 A number is the same up to rounding when the difference is at most 10^4 times
 the precision's epsilon times the quantity's scale: the first residual for
 losses, the largest eigenvalue for eigenvalues, the largest entry for
-parameters.
+parameters. What only one of both has is named and compared with nothing.
 
 Exit codes: 0 done, 1 a bug, 2 bad input, 3 --require is not met."""
 
@@ -104,6 +106,13 @@ def _lines(difference: Difference, one: Path, two: Path, everything: bool) -> It
     if rest:
         same = sum(m.verdict is Verdict.SAME for m in rest)
         yield f"  and {len(rest)} more, {same} of them the same to the bit (--all)"
+    for run in (1, 2):
+        names = [name for name, where in difference.only_one if where == run]
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            yield textwrap.fill(
+                f"only in {run}: {', '.join(names[:_SHOWN])}{more}", 80, initial_indent="  ", subsequent_indent="      "
+            )
     yield "\n" + textwrap.fill(difference.words, 80)
 
 

@@ -12,7 +12,10 @@ from safetensors.torch import load_file, save_file
 from pinn_ntk import PROBLEMS, TwoLayer, run
 from pinn_ntk.app.compare_runs import HELP, main
 from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.reporting.difference import ROUNDINGS, Verdict, compare_runs
+from pinn_ntk.reporting.difference import ROUNDINGS, compare_runs
+from pinn_ntk.reporting.measures import Verdict
+
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.fixture
@@ -70,9 +73,18 @@ def test_more_steps_are_the_same_run_and_apart_at_the_end(ran, workplace) -> Non
     assert found["parameters delta_a"] is found["steps"] is Verdict.GROWN
 
 
-def changed(folder: Path, name: str, row: int, factor: float) -> None:
-    """One number of history.csv is another one."""
-    path = folder / "history.csv"
+def test_other_tracked_steps_make_no_other_run(ran, workplace) -> None:
+    """The largest drift over tracked steps depends on these, and is compared where they are the same."""
+    ran("output=a", "tracker.every=1", "theory=predict")
+    ran("output=b", "tracker.every=2", "theory=predict")
+    difference = compare_runs(Path("a"), Path("b"))
+    assert difference.verdict is Verdict.SAME
+    assert difference.only_one == (("step 1", 1), ("step 3", 1), ("step 5", 1))
+
+
+def changed(folder: Path, name: str, row: int, factor: float, table: str = "history.csv") -> None:
+    """One number of a table is another one."""
+    path = folder / table
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     rows[row][name] = repr(float(rows[row][name]) * factor)
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -150,6 +162,69 @@ def test_ensembles_and_runs_from_python(ran, compared, workplace) -> None:
         record = run(problem, TwoLayer(2, 8, "tanh"), Settings(steps=3, theory=False, step_size=size))
         record.save(name)
     assert [key for key, *_ in compare_runs(Path("c"), Path("d")).config] == ["settings.step_size"]
+
+
+def test_a_number_of_the_summary_and_one_of_a_seed_are_results(ran, workplace) -> None:
+    ran("output=a", "ensemble.seeds=3", "theory=predict")
+    shutil.copytree("a", "b")
+    path = Path("b/summary.json")
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    summary["theory"]["expected_loss"] *= 1 + 1e-9
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    changed(Path("b"), "drift", 1, 1 + 1e-9, "ensemble.csv")
+    found = {name: verdict for name, verdict in verdicts(Path("a"), Path("b")).items() if verdict is not Verdict.SAME}
+    assert found == {"theory.expected_loss": Verdict.DIFFERENT, "seeds drift": Verdict.GROWN}
+
+
+def test_what_only_one_of_both_has_is_named(ran, compared, workplace) -> None:
+    ran("output=a", "theory=predict")
+    ran("output=b", "tracker=loss")
+    code, out, _ = compared("a", "b", "--require", "bits")
+    assert code == 0  # what both have is the same
+    assert "only in 1: " in out and "drift" in out and "theory." in out and "only in 2: " not in out
+    names = {entry["name"] for entry in json.loads(compared("a", "b", "--json")[1])["only_one"]}
+    assert names >= {"drift", "lambda_min", "theory.lambda_s", "statement: dissipation identity"}
+
+
+def test_sweeps_are_compared_row_by_row(ran, compared, workplace) -> None:
+    shutil.copytree(GOLDEN / "sweep_gradient_descent", "a")
+    shutil.copytree("a", "b")
+    assert compared("a", "b", "--require", "bits")[0] == 0
+    changed(Path("b"), "loss_final", 1, 1 + 1e-6, "table.csv")
+    assert verdicts(Path("a"), Path("b"))["table loss_final"] is Verdict.DIFFERENT
+    table = Path("b/table.csv")
+    table.write_text("".join(table.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+    assert verdicts(Path("a"), Path("b"))["table loss_initial"] is Verdict.DIFFERENT  # another number of rows
+    ran("output=c")
+    code, _, err = compared("a", "c")
+    assert (code, "got a sweep in 'a' and a run in 'c', expected two of a kind" in err) == (2, True)
+
+
+def test_studies_are_compared_by_their_rows_and_findings(compared, workplace) -> None:
+    shutil.copytree(GOLDEN / "study_gradient_descent", "a")
+    shutil.copytree("a", "b")
+    assert compared("a", "b", "--require", "bits")[0] == 0
+    path = Path("b/summary.json")
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    name = summary["findings"][0]["name"]
+    summary["findings"][0]["value"] += 1e-6
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    changed(Path("b"), "drift", 0, 1 + 1e-13, "table.csv")
+    found = verdicts(Path("a"), Path("b"))
+    assert (found[f"statement: {name}, value"], found["table drift"]) == (Verdict.DIFFERENT, Verdict.ROUNDING)
+
+
+def test_a_kernel_that_has_grown_and_a_lambda_s_near_its_floor_are_rounded_as_they_are(ran, workplace) -> None:
+    ran("output=a", "theory=predict")
+    shutil.copytree("a", "b")
+    for folder in (Path("a"), Path("b")):
+        changed(folder, "drift", -1, 1e9 * (1 + 1e-13 * (folder.name == "b")))  # ‖ΔK̂‖ a billion times ‖K̂₀‖
+        path = folder / "summary.json"
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary["theory"] |= {"lambda_s": 1e-15 * (1 + 1e-8 * (folder.name == "b")), "lambda_s_floor": 1e-20}
+        path.write_text(json.dumps(summary), encoding="utf-8")
+    found = verdicts(Path("a"), Path("b"))
+    assert found["drift"] is found["theory.lambda_s"] is Verdict.ROUNDING
 
 
 def test_json_is_for_programs(ran, compared, workplace) -> None:
