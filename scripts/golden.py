@@ -176,7 +176,7 @@ def _one_thread() -> Iterator[None]:
 def _no_pictures() -> Iterator[None]:
     """Pictures and the page of a single run take most of its time, and no number is compared in them."""
 
-    def page(_: object, folder: Path) -> Path:
+    def page(_: object, __: object, folder: Path) -> Path:
         return folder / "report.html"
 
     def blank(_: Figure, target: io.BytesIO, **__: object) -> None:
