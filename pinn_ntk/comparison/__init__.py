@@ -1,1 +1,18 @@
 """Where prediction and measurement meet: statements with verdicts."""
+
+from typing import TYPE_CHECKING
+
+from pinn_ntk._face import face
+
+if TYPE_CHECKING:
+    from pinn_ntk.comparison.certificate_statement import certificate_statements, certificate_summary
+    from pinn_ntk.comparison.compare import compare, exit_time, least_ratio
+    from pinn_ntk.comparison.coverage import Coverage, Promise, clopper_pearson, coverage
+    from pinn_ntk.comparison.decay import fit_exponential, fit_power_law
+    from pinn_ntk.comparison.envelope import envelope, step_times
+    from pinn_ntk.comparison.finding import Finding, slope_finding
+    from pinn_ntk.comparison.lazy_statements import forecast_losses, linearised_losses, linearised_mode_losses
+    from pinn_ntk.comparison.slopes import fit_slope
+    from pinn_ntk.comparison.statements import Statement, Verdict, at_least, at_most
+
+face(__name__)
