@@ -9,16 +9,23 @@ from typing import Any
 from sphinx.application import Sphinx
 
 import pinn_ntk
-from pinn_ntk.app import compare_runs, evaluate
-from pinn_ntk.app.help import help_text
-from pinn_ntk.app.key import Key
-from pinn_ntk.app.schema import KEYS, OPTIONS, REFERENCE_OPTIONS, SOLVER_OPTIONS, STUDY_OPTIONS, keys_of
-from pinn_ntk.experiment.referenced import Reference
-from pinn_ntk.experiment.settings import Solver
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.studies.table import STUDIES
-from pinn_ntk.training.methods import METHODS, SUPPLIED
+from pinn_ntk.app import (
+    COMPARE_HELP,
+    EVALUATE_HELP,
+    KEYS,
+    OPTIONS,
+    REFERENCE_OPTIONS,
+    SOLVER_OPTIONS,
+    STUDY_OPTIONS,
+    Key,
+    help_text,
+    keys_of,
+)
+from pinn_ntk.experiment import Reference, Solver
+from pinn_ntk.networks import MLP
+from pinn_ntk.problem import PROBLEMS
+from pinn_ntk.studies import STUDIES
+from pinn_ntk.training import METHODS, SUPPLIED
 
 DOCS = Path(__file__).parent.parent
 CONF = DOCS.parent / "conf"
@@ -262,8 +269,8 @@ def _commands() -> str:
     lines = ["# The commands", ""]
     for name, text in (
         ("pinn-ntk", help_text(groups)),
-        ("pinn-ntk-eval", evaluate.HELP),
-        ("pinn-ntk-compare", compare_runs.HELP),
+        ("pinn-ntk-eval", EVALUATE_HELP),
+        ("pinn-ntk-compare", COMPARE_HELP),
     ):
         lines += [f"## {name}", "", "```text", text, "```", ""]
     return "\n".join(lines)

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pinn_ntk import PROBLEMS, TwoLayer, run
-from pinn_ntk.app.compare_runs import HELP, main
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.reporting.difference import ROUNDINGS, Verdict, compare_runs
+from pinn_ntk.app import COMPARE_HELP, compare
+from pinn_ntk.experiment import Settings
+from pinn_ntk.reporting import ROUNDINGS, Verdict, compare_runs
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def compared(capsys):
 
     def call(*words: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = main([str(w) for w in words])
+        code = compare([str(w) for w in words])
         said = capsys.readouterr()
         assert "Traceback" not in said.err
         return code, said.out, said.err
@@ -198,4 +198,4 @@ def test_words_that_are_wrong_and_help(compared) -> None:
     code, _, err = compared("a", "b", "--requires", "x")
     assert code == 2 and "pinn-ntk-compare --help" in err
     assert compared("--help")[0] == 0
-    assert max(map(len, HELP.splitlines())) <= 80
+    assert max(map(len, COMPARE_HELP.splitlines())) <= 80

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinn_ntk.app.faults import Fault
-from pinn_ntk.app.key import Key, positive, whole
-from pinn_ntk.app.schema import KEYS, OPTIONS, check, flatten, keys_of
+from pinn_ntk.app import KEYS, OPTIONS, Fault, Key, check, flatten, keys_of, positive, whole
 
 NOT_NUMBERS = st.one_of(
     st.text(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.none()

@@ -10,23 +10,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from modules import module_of
 
-from pinn_ntk.comparison.compare import exit_time
-from pinn_ntk.reporting import field_plots, kernel_plots, solution_plots, training_plots
-from pinn_ntk.reporting.grid import axis_names
-from pinn_ntk.reporting.record import Record
-from pinn_ntk.reporting.style import (
+from pinn_ntk.comparison import exit_time
+from pinn_ntk.reporting import (
     ENVELOPE,
     MEASURED,
+    Record,
+    axis_names,
     curve,
+    dissipation_section,
+    draw_field,
+    drift_section,
     legend,
     log_y,
+    loss_section,
     number,
     panel,
     plain,
     positive,
     progress_x,
     render,
+    solution_section,
 )
 
 RecordOf = Callable[[str], Record]
@@ -39,8 +44,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Record], Drawn]:
 
     def draw(section: Any, record: Record) -> Drawn:
         caught: list[Figure] = []
-        for module in (field_plots, kernel_plots, solution_plots, training_plots):
-            monkeypatch.setattr(module, "render", lambda figure: caught.append(figure) or b"")
+        for drawing in (draw_field, drift_section, solution_section, loss_section):
+            monkeypatch.setattr(module_of(drawing), "render", lambda figure: caught.append(figure) or b"")
         return dict(zip((p.name for p in section(record).pictures), caught, strict=True))
 
     return draw
@@ -53,7 +58,7 @@ def line(figure: Figure, label: str) -> tuple[np.ndarray[Any, Any], np.ndarray[A
 
 def test_the_black_line_is_the_measured_loss(drawn: Callable[[Any, Record], Drawn], record_of: RecordOf) -> None:
     record = record_of("theorem")
-    steps, losses = line(drawn(training_plots.loss_section, record)["loss"], "measured")
+    steps, losses = line(drawn(loss_section, record)["loss"], "measured")
     np.testing.assert_array_equal(losses, record.history.losses[steps.astype(int)])
     assert steps[0] == 0
     assert steps[-1] == record.history.final.step
@@ -63,7 +68,7 @@ def test_the_linearised_curve_starts_at_the_measured_loss(
     drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
 ) -> None:
     record = record_of("theorem")
-    steps, linear = line(drawn(training_plots.loss_section, record)["loss"], "linearised")
+    steps, linear = line(drawn(loss_section, record)["loss"], "linearised")
     assert math.isclose(linear[0], record.history.losses[0], rel_tol=1e-12)
     np.testing.assert_array_equal(steps, record.history.columns["step"])
 
@@ -74,10 +79,10 @@ def test_the_bound_is_a_straight_line_of_the_promised_slope(
     record = record_of("theorem")
     assert record.prediction is not None
     assert record.prediction.lazy is not None
-    times, bound = line(drawn(training_plots.loss_section, record)["bound"], "bound")
+    times, bound = line(drawn(loss_section, record)["bound"], "bound")
     np.testing.assert_allclose(np.diff(np.log(bound)) / np.diff(times), -record.prediction.lazy.rate, rtol=1e-9)
     assert math.isclose(bound[0], record.history.losses[0], rel_tol=1e-12)
-    measured = line(drawn(training_plots.loss_section, record)["bound"], "measured")
+    measured = line(drawn(loss_section, record)["bound"], "measured")
     assert np.all(measured[1] <= np.interp(measured[0], times, bound) * 1.001)
 
 
@@ -85,7 +90,7 @@ def test_the_error_history_and_its_prediction_agree_while_the_network_is_lazy(
     drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
 ) -> None:
     record = record_of("1d")
-    figure = drawn(training_plots.loss_section, record)["error_history"]
+    figure = drawn(loss_section, record)["error_history"]
     (_, measured), (_, linear) = line(figure, "$L^2$, measured"), line(figure, "linearised")
     np.testing.assert_array_equal(measured, record.history.columns["relative_l2"])
     assert math.isclose(linear[0], measured[0], rel_tol=1e-10)
@@ -95,7 +100,7 @@ def test_the_error_history_and_its_prediction_agree_while_the_network_is_lazy(
 def test_three_ways_to_the_decrease_of_the_loss_agree_in_the_picture(
     drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
 ) -> None:
-    figure = drawn(training_plots.dissipation_section, record_of("theorem"))["dissipation"]
+    figure = drawn(dissipation_section, record_of("theorem"))["dissipation"]
     (_, kernel), (_, gradient), (_, fall) = (line(figure, label) for label in ("kernel", "gradient", "measured"))
     np.testing.assert_allclose(kernel, gradient, rtol=1e-9)
     assert np.all(np.abs(fall / gradient[: len(fall)] - 1.0) < 0.6)  # half the step limit: 1 − τλ_max/2 ≥ ½
@@ -106,7 +111,7 @@ def test_lines_of_the_drift_are_at_a_quarter_and_a_half_of_lambda_s(
 ) -> None:
     record = record_of("theorem")
     assert record.prediction is not None
-    figures = drawn(kernel_plots.drift_section, record)
+    figures = drawn(drift_section, record)
     lambda_s = 0.5 - 0.5 / math.pi
     assert math.isclose(line(figures["drift"], "/4")[1][0], lambda_s / 4.0, rel_tol=1e-6)
     green = sorted(
@@ -122,7 +127,7 @@ def test_lines_of_the_drift_are_at_a_quarter_and_a_half_of_lambda_s(
 def test_maps_of_u_and_exact_share_their_colours_and_the_error_is_their_difference(
     drawn: Callable[[Any, Record], Drawn], record_of: RecordOf
 ) -> None:
-    figures = drawn(solution_plots.solution_section, record_of("heat_in_space_and_time"))
+    figures = drawn(solution_section, record_of("heat_in_space_and_time"))
     u, exact, error = (figures[name].axes[0].images[0] for name in ("solution", "exact", "error"))
     assert u.get_clim() == exact.get_clim()
     assert error.get_clim()[0] == -error.get_clim()[1]
@@ -144,13 +149,13 @@ def test_beyond_two_dimensions_planes_go_through_the_middle_and_say_so(
     assert axis_names(record.problem) == names
     if kind == "5d":  # sin x₁ + x₅: what is exact is told, whatever the network has learned of it
         monkeypatch.setattr(type(record.problem), "solution", lambda self, network: self.exact)
-    lead = solution_plots.solution_section(record).lead
+    lead = solution_section(record).lead
     assert [name for name in names if f"{name} = 0.5" in lead] == list(held)
 
 
 def test_a_section_of_a_flow_has_time_on_its_axis(drawn: Callable[[Any, Record], Drawn], record_of: RecordOf) -> None:
     record = record_of("flow")
-    times, losses = line(drawn(training_plots.loss_section, record)["loss"], "measured")
+    times, losses = line(drawn(loss_section, record)["loss"], "measured")
     np.testing.assert_array_equal(times, record.history.columns["time"])
     np.testing.assert_array_equal(losses, record.history.losses)
 

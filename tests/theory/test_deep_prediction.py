@@ -5,14 +5,11 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.kernels.tangent import tangent_kernel
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Problem
-from pinn_ntk.theory.prediction import predict
-from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.kernels import tangent_kernel
+from pinn_ntk.networks import MLP, AnyModule, TwoLayer
+from pinn_ntk.problem import PROBLEMS, Problem
+from pinn_ntk.theory import predict
+from pinn_ntk.training import gradient_descent
 
 
 @pytest.fixture(scope="module")

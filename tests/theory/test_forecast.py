@@ -8,7 +8,7 @@ from scipy.linalg import expm
 from scipy.stats import ncx2
 from torch import Tensor
 
-from pinn_ntk.theory.forecast import Forecast
+from pinn_ntk.theory import Forecast
 
 GAMMA, SCALE = 0.4, 30.0
 
