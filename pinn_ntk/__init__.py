@@ -17,79 +17,91 @@ Examples:
 
 import pinn_ntk._runtime  # noqa: F401 - before torch
 from pinn_ntk.activations import ACTIVATIONS, Activation
-from pinn_ntk.comparison.compare import compare
-from pinn_ntk.comparison.statements import Statement
+from pinn_ntk.comparison import Statement, compare
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.experiment.ensemble import run_ensemble
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Experiment, Settings, Solver
-from pinn_ntk.experiment.solved import solved_run
-from pinn_ntk.geometry.algebra import difference, intersection, union
-from pinn_ntk.geometry.annulus import annulus
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import Box, box
-from pinn_ntk.geometry.ellipse import ellipse
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape, polygon
-from pinn_ntk.kernels.autograd import autograd_kernel
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, solution_kernel
-from pinn_ntk.kernels.gram import Kernel
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel
-from pinn_ntk.kernels.infinite_width_solve import InfiniteWidthSolution, infinite_width_solve
-from pinn_ntk.kernels.matrix_free import KernelProduct, extreme_eigenvalues
-from pinn_ntk.kernels.spectrum import Spectrum
-from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
-from pinn_ntk.networks.fused import compiling
-from pinn_ntk.networks.least_squares import OuterSolution, solve_outer
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import (
+from pinn_ntk.experiment import Experiment, Settings, Solver, run, run_ensemble, solved_run
+from pinn_ntk.geometry import (
+    Box,
+    annulus,
+    ball,
+    box,
+    difference,
+    ellipse,
+    intersection,
+    l_shape,
+    over_time,
+    polygon,
+    union,
+)
+from pinn_ntk.kernels import (
+    InfiniteWidthSolution,
+    Kernel,
+    KernelProduct,
+    Spectrum,
+    autograd_kernel,
+    closed_form_kernel,
+    extreme_eigenvalues,
+    infinite_width_kernel,
+    infinite_width_solve,
+    kernel_spectrum,
+    solution_kernel,
+    tangent_kernel,
+    tangent_spectrum,
+)
+from pinn_ntk.networks import MLP, AnyModule, OuterSolution, TwoLayer, compiling, solve_outer
+from pinn_ntk.operators import (
     OPERATORS,
+    SecondOrderOperator,
     advection_diffusion,
     black_scholes,
     elliptic,
+    hard_constraint,
     heat,
     helmholtz,
     identity,
     laplacian,
+    lift_bias,
     normal_derivative,
     robin,
     time_derivative,
     wave,
 )
-from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint, lift_bias
-from pinn_ntk.problem.answer import Answer
-from pinn_ntk.problem.conditions import (
+from pinn_ntk.problem import (
+    PROBLEMS,
+    Ansatz,
+    Answer,
+    Block,
     Given,
+    Problem,
     dirichlet,
     initial_value,
     initial_velocity,
     measured,
     neumann,
     periodic,
+    pose,
+    problem_from_text,
     robin_condition,
 )
-from pinn_ntk.problem.from_text import problem_from_text
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Ansatz, Block, Problem
-from pinn_ntk.reference.fem import fem_reference
-from pinn_ntk.reporting.record import Record
-from pinn_ntk.solving.solution import Solution
-from pinn_ntk.solving.solve import solve
-from pinn_ntk.theory.linear_model import LinearModel, LinearState, linearise
-from pinn_ntk.theory.prediction import Prediction, predict
-from pinn_ntk.theory.sufficient import sufficient_width
-from pinn_ntk.training.descent import gradient_descent, step_limit
-from pinn_ntk.training.first_order import adam, sgd
-from pinn_ntk.training.flow import gradient_flow
-from pinn_ntk.training.gauss_newton import levenberg_marquardt
-from pinn_ntk.training.least_squares import least_squares
-from pinn_ntk.training.quasi_newton import lbfgs
-from pinn_ntk.training.spring import spring
-from pinn_ntk.training.states import State, Status, StopRule
-from pinn_ntk.training.variable_projection import variable_projection
+from pinn_ntk.reference import fem_reference
+from pinn_ntk.reporting import Record
+from pinn_ntk.solving import Solution, solve
+from pinn_ntk.theory import LinearModel, LinearState, Prediction, linearise, predict, sufficient_width
+from pinn_ntk.training import (
+    State,
+    Status,
+    StopRule,
+    adam,
+    gradient_descent,
+    gradient_flow,
+    lbfgs,
+    least_squares,
+    levenberg_marquardt,
+    sgd,
+    spring,
+    step_limit,
+    variable_projection,
+)
 
 __version__ = "0.1.0"
 

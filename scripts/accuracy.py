@@ -28,8 +28,8 @@ import numpy as np
 import torch
 from scipy.stats import qmc
 
-from pinn_ntk.app.evaluate import stored_answer
-from pinn_ntk.problem.answer import Answer
+from pinn_ntk.app import stored_answer
+from pinn_ntk.problem import Answer
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"

@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
 from environments import JAX, environment
 from rounds import OURS, Row, Timing, Worker, compared, interleaved, machine, multiple, row, write
 
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.kernels import infinite_width_kernel
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import SecondOrderOperator
+from pinn_ntk.problem import Block, Problem
 
 TARGETS = {2: 3.0, 10: 5.0, 50: 20.0}
 N, POINTS = 1024, 512
@@ -91,7 +91,7 @@ def memory() -> list[Row]:
 
 def peak() -> None:
     """The rise of this process's peak memory, in MB."""
-    from pinn_ntk.kernels.closed_form import closed_form_kernel
+    from pinn_ntk.kernels import closed_form_kernel
 
     problem, network = problem_of(2048, 2), TwoLayer(2, 65536, "tanh")
     small, few = problem_of(64, 2), TwoLayer(2, 64, "tanh")

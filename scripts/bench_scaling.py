@@ -23,13 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
 from rounds import RESULTS, ROOT, Row, machine, row, table, write
 from timing import median_ms
 
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.networks.fused import accelerated, compiling
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.reporting.style import BLOCKS, MEASURED, THEORY, panels, render
+from pinn_ntk.kernels import closed_form_kernel
+from pinn_ntk.networks import TwoLayer, accelerated, compiling, residual_and_gradient
+from pinn_ntk.operators import SecondOrderOperator
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.reporting import BLOCKS, MEASURED, THEORY, panels, render
 
 BASE = {"n": 512, "N": 1024, "d": 2}
 SWEPT = {"n": (64, 128, 256, 512, 1024, 2048), "N": (64, 256, 1024, 4096, 16384), "d": (1, 2, 4, 8, 16, 32, 64)}

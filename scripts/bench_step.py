@@ -20,14 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "bench"))
 from environments import DEEPXDE, JAX, environment
 from rounds import OURS, Row, Worker, compared, interleaved, machine, multiple, row, write
 
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.networks.fused import compiling
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.ensemble import train_ensemble
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.networks import TwoLayer, compiling
+from pinn_ntk.operators import SecondOrderOperator
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.training import gradient_descent, train_ensemble
 
 TARGETS = {"float64": {"DeepXDE": 18.0, "JAX": 25.0}, "float32": {"DeepXDE": 40.0, "JAX": 60.0}}
 

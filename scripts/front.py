@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
 from pinn_ntk import PROBLEMS, Record, Settings, TwoLayer, dirichlet, l_shape, laplacian, pose, run, solve
-from pinn_ntk.comparison.lazy_statements import forecast_losses
+from pinn_ntk.comparison import forecast_losses
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "front.svg"
 BLUE, ORANGE, GREEN, BLACK = "#0072b2", "#d55e00", "#009e73", "#1a1a1a"

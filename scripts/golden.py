@@ -35,12 +35,13 @@ from unittest.mock import patch
 
 import torch
 from matplotlib.figure import Figure
+from modules import module_of
 
-from pinn_ntk.app.cli import main as pinn_ntk
-from pinn_ntk.experiment.provenance import machine, versions
-from pinn_ntk.reporting import record as record_module
-from pinn_ntk.reporting.difference import Difference, compare_runs
-from pinn_ntk.reporting.measures import Verdict
+from pinn_ntk.app import main as pinn_ntk
+from pinn_ntk.experiment import machine, versions
+from pinn_ntk.reporting import Difference, Record, Verdict, compare_runs
+
+record_module = module_of(Record)
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 MACHINE = GOLDEN / "machine.json"

@@ -105,7 +105,7 @@ def best_so_far(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float
 
 def draw(results: Path = RESULTS, picture: Path = PICTURE) -> None:
     """The relative L² error of ours and of peers against seconds, a panel for each case."""
-    from pinn_ntk.reporting.style import BLOCKS, ENVELOPE, LINEAR, MEASURED, THEORY, panels, render
+    from pinn_ntk.reporting import BLOCKS, ENVELOPE, LINEAR, MEASURED, THEORY, panels, render
 
     peers, curves, marks = (rows_of(results / name) for name in ("peers.csv", "convergence.csv", "accuracy.csv"))
     names = sorted({row["solver"] for row in peers}, key=lambda name: (not name.startswith("scikit"), name))

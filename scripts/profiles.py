@@ -15,10 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench_kernel import problem_of as kernel_problem
 from bench_step import problem_of as step_problem
 
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.networks.fused import accelerated, compiling
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.kernels import closed_form_kernel
+from pinn_ntk.networks import TwoLayer, accelerated, compiling, residual_and_gradient
 
 RESULTS, CALLS = Path(__file__).resolve().parent.parent / "benchmarks", 20
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk import Block, Problem, TwoLayer, identity, laplacian, predict
-from pinn_ntk.theory.constants import l1_moment
+from pinn_ntk.theory import l1_moment
 
 DELTA = 0.1
 

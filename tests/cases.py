@@ -7,11 +7,20 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.activations import ACTIVATIONS, smoothness_verdict
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import advection_diffusion, elliptic, heat, helmholtz, identity, laplacian, robin, wave
-from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
-from pinn_ntk.problem.posed import Partner
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import (
+    SecondOrderOperator,
+    advection_diffusion,
+    elliptic,
+    hard_constraint,
+    heat,
+    helmholtz,
+    identity,
+    laplacian,
+    robin,
+    wave,
+)
+from pinn_ntk.problem import Block, Partner, Problem
 
 DIMENSIONS = (1, 2, 3, 4)
 

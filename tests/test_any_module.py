@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pinn_ntk import MLP, PROBLEMS, AnyModule, Settings, TwoLayer, run
-from pinn_ntk.networks.model import About
-from pinn_ntk.reporting.narrative import answer, key_numbers, question, theorem_words
-from pinn_ntk.reporting.record import Record
-from pinn_ntk.training.states import Status
+from pinn_ntk.networks import About
+from pinn_ntk.reporting import Record, answer, key_numbers, question, theorem_words
+from pinn_ntk.training import Status
 
 SILENT = {
     "inequality (2)", "linear convergence", "λ_min at initialisation", "λ_min during training", "stopping time",

@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from pinn_ntk import PROBLEMS, Settings, TwoLayer, run
-from pinn_ntk.experiment.settings import StrictError
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.states import Status
+from pinn_ntk.experiment import StrictError
+from pinn_ntk.operators import SecondOrderOperator, identity, laplacian
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.training import Status
 
 CONTRACT = {
     "status": None, "problem": None, "dim": None, "points": None, "width": None, "parameters": None, "activation": None,

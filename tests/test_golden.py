@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pinn_ntk.reporting.difference import compare_runs
-from pinn_ntk.training.methods import METHODS
+from pinn_ntk.reporting import compare_runs
+from pinn_ntk.training import METHODS
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "golden.py"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pinn_ntk.problem.from_text import problem_from_text
+from pinn_ntk.problem import problem_from_text
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))

@@ -9,18 +9,14 @@ from typing import Any
 from sphinx.application import Sphinx
 
 import pinn_ntk
-from pinn_ntk.app import compare_runs, evaluate
-from pinn_ntk.app.faults import shown
-from pinn_ntk.app.help import help_text
-from pinn_ntk.app.schema import DRAWN, KEYS, SETTINGS, keys_of
-from pinn_ntk.comparison.compare import CLAIMS
-from pinn_ntk.experiment.referenced import Reference
-from pinn_ntk.experiment.settings import Settings, Solver
-from pinn_ntk.networks.library import NETWORKS
-from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.app import COMPARE_HELP, DRAWN, EVALUATE_HELP, KEYS, SETTINGS, help_text, keys_of, shown
+from pinn_ntk.comparison import CLAIMS
+from pinn_ntk.experiment import Reference, Settings, Solver
+from pinn_ntk.networks import NETWORKS
+from pinn_ntk.problem import PROBLEMS
 from pinn_ntk.rules import Rule, defaults_of
-from pinn_ntk.studies.table import STUDIES
-from pinn_ntk.training.methods import METHODS, SUPPLIED
+from pinn_ntk.studies import STUDIES
+from pinn_ntk.training import METHODS, SUPPLIED
 
 DOCS = Path(__file__).parent.parent
 CONF = DOCS.parent / "conf"
@@ -289,8 +285,8 @@ def _commands() -> str:
     lines = ["# The commands", ""]
     for name, text in (
         ("pinn-ntk", help_text(groups)),
-        ("pinn-ntk-eval", evaluate.HELP),
-        ("pinn-ntk-compare", compare_runs.HELP),
+        ("pinn-ntk-eval", EVALUATE_HELP),
+        ("pinn-ntk-compare", COMPARE_HELP),
     ):
         lines += [f"## {name}", "", "```text", text, "```", ""]
     return "\n".join(lines)

@@ -19,8 +19,8 @@ from pinn_ntk.comparison.premises import (
     tracked,
 )
 from pinn_ntk.comparison.statements import Statement
-from pinn_ntk.theory import bounds
 from pinn_ntk.theory.bounds import evolved_lambda_min, stopping_radius
+from pinn_ntk.theory.bounds import exit_time as first_exit
 from pinn_ntk.theory.prediction import Prediction
 from pinn_ntk.training.trackers import History
 
@@ -36,7 +36,7 @@ def exit_time(prediction: Prediction, history: History) -> float | None:
     if prediction.lazy is None or prediction.lazy.lambda_s == 0.0:
         return None
     times, drift = (torch.from_numpy(history.columns.get(name, np.empty(0))) for name in ("time", "drift_a"))
-    return bounds.exit_time(times, drift, prediction.lazy.lambda_s)
+    return first_exit(times, drift, prediction.lazy.lambda_s)
 
 
 def exit_index(evidence: Evidence) -> int | None:

@@ -11,9 +11,20 @@ from pinn_ntk.networks.fused import PREFERENCES
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import Rule, check_fields, defaults_of, faults_of, flag, one_of, rules_of, share, whole
-from pinn_ntk.solving import solve as solver
 from pinn_ntk.solving.solution import Solution
-from pinn_ntk.solving.solve import ACTIVATIONS_TRIED, SECONDS, TOLERANCE, check_solvable, solve
+from pinn_ntk.solving.solve import (
+    ACTIVATIONS_TRIED,
+    SECONDS,
+    TOLERANCE,
+    Activations,
+    DrawSeed,
+    ErrorTolerance,
+    Extra,
+    Seconds,
+    Widest,
+    check_solvable,
+    solve,
+)
 from pinn_ntk.solving.task import Task
 from pinn_ntk.training.methods import METHODS, Method, method_named
 from pinn_ntk.training.options import (
@@ -144,12 +155,12 @@ class Solver:
         (True, 0.25)
     """
 
-    tolerance: solver.Tolerance = TOLERANCE
-    seconds: solver.Seconds = SECONDS
-    activations: solver.Activations = field(default=ACTIVATIONS_TRIED)
-    extra: solver.Extra = True
-    widest: solver.Widest = None
-    seed: solver.Seed = 0
+    tolerance: ErrorTolerance = TOLERANCE
+    seconds: Seconds = SECONDS
+    activations: Activations = field(default=ACTIVATIONS_TRIED)
+    extra: Extra = True
+    widest: Widest = None
+    seed: DrawSeed = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

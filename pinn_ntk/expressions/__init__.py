@@ -2,7 +2,20 @@
 no code of it is ever run.
 """
 
-from pinn_ntk.expressions.program import Expression, check_finite
-from pinn_ntk.expressions.reader import ExpressionError, parse, variable_names
+from typing import TYPE_CHECKING
 
-__all__ = ["Expression", "ExpressionError", "check_finite", "parse", "variable_names"]
+from pinn_ntk._face import face
+
+if TYPE_CHECKING:
+    from pinn_ntk.expressions.program import FUNCTIONS, Apply, Constant, Coordinate, Expression, Power, check_finite
+    from pinn_ntk.expressions.reader import (
+        MAX_CHARACTERS,
+        MAX_DEPTH,
+        MAX_INTEGER_EXPONENT,
+        MAX_NODES,
+        ExpressionError,
+        parse,
+        variable_names,
+    )
+
+face(__name__)

@@ -23,23 +23,23 @@ from pinn_ntk.solving.task import Task
 ACTIVATIONS_TRIED = ("sin", "gaussian", "tanh")
 TOLERANCE = 1e-13
 SECONDS: float = 60
-Tolerance = Annotated[float, positive("on the estimated relative L² error")]
+ErrorTolerance = Annotated[float, positive("on the estimated relative L² error")]
 Seconds = Annotated[float, positive("wall time in which to stop; the last fit may take a little longer")]
 Activations = Annotated[Sequence[str], several("activations to choose from", one_of("", ACTIVATIONS))]
 Extra = Annotated[bool, flag("add singular functions where holes and corners call for them")]
 Widest = Annotated[int | None, whole("N at most; null for what memory allows", 1)]
-Seed = Annotated[int, whole("of points and neurons", high=MAX_SEED)]
+DrawSeed = Annotated[int, whole("of points and neurons", high=MAX_SEED)]
 
 
 @checked
 def solve(
     problem: Problem,
-    tolerance: Tolerance = TOLERANCE,
+    tolerance: ErrorTolerance = TOLERANCE,
     seconds: Seconds = SECONDS,
     activations: Activations = ACTIVATIONS_TRIED,
     extra: Extra = True,
     widest: Widest = None,
-    seed: Seed = 0,
+    seed: DrawSeed = 0,
 ) -> Solution:
     """u ≈ h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x) with an estimate of ‖u − h‖/‖u‖ of at most the tolerance,
     or the reason why not.

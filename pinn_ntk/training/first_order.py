@@ -40,10 +40,9 @@ from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, fraction, positive, real, whole
-from pinn_ntk.training import options
 from pinn_ntk.training.descent import momentum_dynamics, step_limit
 from pinn_ntk.training.memory import Memory, copied
-from pinn_ntk.training.options import Absolute, DecayEvery, Momentum, Steps, StepSize
+from pinn_ntk.training.options import Absolute, DecayEvery, DecayFactor, Momentum, Steps, StepSize
 from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -81,7 +80,7 @@ def adam(
     beta1: Annotated[float, fraction("β of the mean of ∇R_S")] = 0.9,
     beta2: Annotated[float, fraction("β of the mean of (∇R_S)²")] = 0.999,
     epsilon: Annotated[float, real("ε beside the root of that mean", 0.0)] = 1e-8,
-    decay: options.Decay = 1.0,
+    decay: DecayFactor = 1.0,
     decay_every: DecayEvery = 1000,
     stop: StopRule | None = None,
     memory: Memory | None = None,
@@ -225,7 +224,7 @@ def sgd(
     absolute: Absolute = False,
     batch_size: Annotated[int, whole("rows in a mini-batch", 1)] = 32,
     momentum: Momentum = 0.0,
-    decay: options.Decay = 1.0,
+    decay: DecayFactor = 1.0,
     decay_every: DecayEvery = 1000,
     batch_seed: Annotated[int, whole("of the order of the rows", high=MAX_SEED)] = 0,
     stop: StopRule | None = None,

@@ -22,10 +22,9 @@ from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked
-from pinn_ntk.training import options
 from pinn_ntk.training.damping import FORMS, Damping, Form, next_step
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.options import GradientTolerance, Steps, StepTolerance
+from pinn_ntk.training.options import DampingShare, GradientTolerance, Steps, StepTolerance
 from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -57,7 +56,7 @@ def jacobian(system: Any, weights: Any) -> Tensor:
 def levenberg_marquardt(
     network: Model,
     problem: Problem,
-    damping: options.Damping = 1e-12,
+    damping: DampingShare = 1e-12,
     steps: Steps = 50,
     gradient_tolerance: GradientTolerance = 0.0,
     step_tolerance: StepTolerance = 1e-15,

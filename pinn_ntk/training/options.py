@@ -2,21 +2,20 @@
 
 from typing import Annotated
 
-from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.rules import Rule, flag, fraction, positive, real, whole
 
 Steps = Annotated[int, whole("at most; a flow covers the time of as many steps")]
 StepSize = Annotated[float, positive("τ as a fraction of the step limit, 2n/(s²N λ_max) without momentum")]
 Absolute = Annotated[bool, flag("step_size is τ itself")]
 Momentum = Annotated[float, fraction("β of the velocity v ← βv − τ∇R_S")]
-Decay = Annotated[float, real("the learning rate falls by this factor every `decay_every` steps", 1e-12, 1.0)]
+DecayFactor = Annotated[float, real("the learning rate falls by this factor every `decay_every` steps", 1e-12, 1.0)]
 DecayEvery = Annotated[int, whole("steps for one factor `decay`", 1)]
-DAMPING = Rule("μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", "number", 0.0)
-Damping = Annotated[float, DAMPING]
+DampingShare = Annotated[
+    float, real("μ at the start as a share of the largest diagonal entry of JᵀJ/n; 0 is Gauss–Newton", 0.0)
+]
 Tikhonov = Annotated[float, positive("τ of the term τ²‖a‖² beside feature columns of norm 1")]
 GradientTolerance = Annotated[float, real("CONVERGED when the gradient is at most this share of its first norm", 0.0)]
 StepTolerance = Annotated[float, real("STAGNATED when a step that fails is at most this share of the way so far", 0.0)]
-Seed = Annotated[int, whole("of the randomness", high=MAX_SEED)]
 
 # when training ends, under every method
 Tolerance = Annotated[float, real("CONVERGED when R_S is at most this", 0.0)]

@@ -29,11 +29,10 @@ from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked
-from pinn_ntk.training import options
 from pinn_ntk.training.damping import Damping, next_step
 from pinn_ntk.training.least_squares import require_outer, with_outer
 from pinn_ntk.training.memory import Memory
-from pinn_ntk.training.options import GradientTolerance, Steps, StepTolerance, Tikhonov
+from pinn_ntk.training.options import DampingShare, GradientTolerance, Steps, StepTolerance, Tikhonov
 from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 
@@ -82,7 +81,7 @@ class Eliminated:
 def variable_projection(
     network: Model,
     problem: Problem,
-    damping: options.Damping = 1e-6,
+    damping: DampingShare = 1e-6,
     steps: Steps = 50,
     tikhonov: Tikhonov = TIKHONOV,
     gradient_tolerance: GradientTolerance = 0.0,

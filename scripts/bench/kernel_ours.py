@@ -8,10 +8,10 @@ import pinn_ntk  # before torch: it sets how threads wait
 args = arguments()
 
 from pinn_ntk import parallel  # noqa: E402
-from pinn_ntk.kernels.closed_form import closed_form_kernel  # noqa: E402
-from pinn_ntk.networks.two_layer import TwoLayer, Weights  # noqa: E402
-from pinn_ntk.operators.second_order import SecondOrderOperator  # noqa: E402
-from pinn_ntk.problem.residual import Block, Problem  # noqa: E402
+from pinn_ntk.kernels import closed_form_kernel  # noqa: E402
+from pinn_ntk.networks import TwoLayer, Weights  # noqa: E402
+from pinn_ntk.operators import SecondOrderOperator  # noqa: E402
+from pinn_ntk.problem import Block, Problem  # noqa: E402
 
 dtype = getattr(torch, args.dtype)
 x, w, _, a = (torch.from_numpy(v).to(dtype) for v in data(args.n, args.N, args.d))

@@ -7,7 +7,7 @@ from timing import arguments, data, median_ms, report
 
 import pinn_ntk  # before torch: it sets how threads wait
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.networks.fused import written_out
+from pinn_ntk.networks import written_out
 
 args = arguments()
 dtype, tanh = getattr(torch, args.dtype), ACTIVATIONS["tanh"].lean

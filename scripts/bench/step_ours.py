@@ -12,11 +12,9 @@ import pinn_ntk  # before torch: it sets how threads wait
 compile_ = sys.argv.pop(1)
 args = arguments()
 
-from pinn_ntk.networks.fused import accelerated, compiling  # noqa: E402
-from pinn_ntk.networks.sums import residual_and_gradient  # noqa: E402
-from pinn_ntk.networks.two_layer import TwoLayer, Weights  # noqa: E402
-from pinn_ntk.operators.second_order import SecondOrderOperator  # noqa: E402
-from pinn_ntk.problem.residual import Block, Problem  # noqa: E402
+from pinn_ntk.networks import TwoLayer, Weights, accelerated, compiling, residual_and_gradient  # noqa: E402
+from pinn_ntk.operators import SecondOrderOperator  # noqa: E402
+from pinn_ntk.problem import Block, Problem  # noqa: E402
 
 dtype = getattr(torch, args.dtype)
 x, w, bias, a = (torch.from_numpy(v).to(dtype) for v in data(args.n, args.N, args.d))

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from modules import module_of
 
-from pinn_ntk.app.cli import main
-from pinn_ntk.reporting import record
+from pinn_ntk.app import main
+from pinn_ntk.reporting import Record
+
+record = module_of(Record)
 
 TINY = (
     "problem=poisson_1d", "activation=tanh", "problem.points=4", "problem.test_points=16", "network.width=12",

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pinn_ntk import PROBLEMS, TwoLayer, run
-from pinn_ntk.app.compare_runs import HELP, main
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.reporting.difference import ROUNDINGS, compare_runs
-from pinn_ntk.reporting.measures import Verdict
+from pinn_ntk.app import COMPARE_HELP as HELP
+from pinn_ntk.app import compare as main
+from pinn_ntk.experiment import Settings
+from pinn_ntk.reporting import ROUNDINGS, Verdict, compare_runs
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 

@@ -7,16 +7,12 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from pinn_ntk.app.build import build
-from pinn_ntk.app.command_line import read, rewrite
-from pinn_ntk.app.compose import compose, conf_dir, group_options, resolved, session
-from pinn_ntk.app.help import help_text
-from pinn_ntk.app.plugins import load
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.networks.library import NETWORKS
-from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.app import build, compose, conf_dir, group_options, help_text, load, read, resolved, rewrite, session
+from pinn_ntk.experiment import Settings
+from pinn_ntk.networks import NETWORKS
+from pinn_ntk.problem import PROBLEMS
 from pinn_ntk.rules import defaults_of
-from pinn_ntk.training.methods import METHODS
+from pinn_ntk.training import METHODS
 
 GROUPS = group_options()
 OPTIONS = [

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from test_plugins import PLUGIN
 from test_process import ENVIRONMENT
 
-from pinn_ntk.app.evaluate import HELP, main
-from pinn_ntk.networks.storage import NETWORK
+from pinn_ntk.app import EVALUATE_HELP, evaluate
+from pinn_ntk.networks import NETWORK
 
 RING = """\
 kind: text
@@ -34,7 +34,7 @@ HEAT = ("problem=heat_1d", "problem.boundary=soft", "problem.boundary_points=6")
 def evaluated(workplace: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def call(*words: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = main([str(word) for word in words])
+        code = evaluate([str(word) for word in words])
         said = capsys.readouterr()
         assert "Traceback" not in said.err
         return code, said.out, said.err
@@ -224,8 +224,8 @@ def test_a_mesh_of_the_cells_inside(ran, mine, evaluated, workplace) -> None:
 
 
 def test_the_help_fits_a_terminal(evaluated) -> None:
-    assert max(map(len, HELP.splitlines())) <= 80
-    assert evaluated("--help") == (0, HELP + "\n", "")
+    assert max(map(len, EVALUATE_HELP.splitlines())) <= 80
+    assert evaluated("--help") == (0, EVALUATE_HELP + "\n", "")
     assert evaluated()[0] == 2
 
 

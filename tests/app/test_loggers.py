@@ -9,10 +9,11 @@ import pytest
 from app.conftest import TINY
 from app.test_resume import interrupted
 from mlflow.tracking import MlflowClient
+from modules import module_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pinn_ntk.app.cli import main
-from pinn_ntk.reporting.loggers import LOGGERS, Careful, MLflow, TensorBoard
+from pinn_ntk.app import Job, main
+from pinn_ntk.reporting import LOGGERS, Careful, MLflow, TensorBoard
 
 # MLflow's tables are declared with an option that its own SQLAlchemy deprecates
 pytestmark = pytest.mark.filterwarnings("ignore:.*noload.*")
@@ -145,7 +146,7 @@ def test_a_run_that_ends_with_an_error_is_told_to_have_failed(ran, monkeypatch) 
     def breaks(*_: object, **__: object) -> None:
         raise MemoryError("out of memory")
 
-    monkeypatch.setattr("pinn_ntk.app.job.run", breaks)
+    monkeypatch.setattr(module_of(Job), "run", breaks)
     assert ran("logger=mlflow").code == 4
     failed = entry()[1]
     assert failed.data.tags["status"] == failed.info.status == "FAILED"
@@ -171,7 +172,7 @@ def test_names_that_a_store_would_refuse(ran, mine) -> None:
 
 def test_under_torchrun_only_the_first_process_tells(ran, monkeypatch) -> None:
     monkeypatch.setattr("pinn_ntk.parallel.first", lambda: False)
-    monkeypatch.setattr("pinn_ntk.app.job.chosen_loggers", pytest.fail)
+    monkeypatch.setattr(module_of(Job), "chosen_loggers", pytest.fail)
     ran("logger=both")
 
 

@@ -8,9 +8,7 @@ import pytest
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from omegaconf import OmegaConf
 
-from pinn_ntk.app.compose import compose, session
-from pinn_ntk.app.faults import BadInputError
-from pinn_ntk.app.no_code import check_no_code
+from pinn_ntk.app import BadInputError, check_no_code, compose, session
 
 TEXT = (
     'kind: text\ndomain: {kind: box, low: [0, 0], high: [1, 1]}\noperator: {kind: laplacian}\nexact: "x*y"\npoints: 9\n'
@@ -105,7 +103,7 @@ def test_row_7_no_package_is_imported_to_look_for_files(
 def test_an_environment_that_is_typed_is_that_of_the_run(command, mine, workplace, monkeypatch) -> None:
     monkeypatch.setenv("MINE", "shell")
     (workplace / "mine.py").write_text(
-        "import os\nfrom pathlib import Path\nfrom pinn_ntk.problem.library import poisson_1d\n\n\n"
+        "import os\nfrom pathlib import Path\nfrom pinn_ntk.problem import poisson_1d\n\n\n"
         "def mine():\n    Path('seen').write_text(os.environ['MINE'])\n    return poisson_1d(points=4, "
         "test_points=8)\n\n\n"
         "PROBLEMS = {'mine': mine}\n"

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pinn_ntk
-from pinn_ntk.app.compose import conf_dir
+from pinn_ntk.app import conf_dir
 
 PACKAGE = Path(pinn_ntk.__file__).parent
 SMALL = (

@@ -19,10 +19,13 @@ from typing import Any
 import pytest
 from app.conftest import TINY, Outcome
 from app.test_process import ENVIRONMENT
+from modules import module_of
 from safetensors.torch import load_file
 
-from pinn_ntk.app.cli import main
-from pinn_ntk.experiment import checkpoint
+from pinn_ntk.app import Interrupt, main
+from pinn_ntk.experiment import Keeper
+
+checkpoint = module_of(Keeper)
 
 RUN = (
     "problem=poisson_1d",
@@ -116,14 +119,13 @@ def test_row_29_a_signal_leaves_a_checkpoint_and_a_report(
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Ctrl-C is pressed at that step of the next run."""
-    from pinn_ntk.app import signals
 
-    def at_step(self: signals.Interrupt) -> None:
+    def at_step(self: Interrupt) -> None:
         self.steps += 1
         if self.steps == step + 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(signals.Interrupt, "at_step", at_step)
+    monkeypatch.setattr(Interrupt, "at_step", at_step)
 
 
 @pytest.mark.parametrize(

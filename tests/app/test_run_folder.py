@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pinn_ntk.app.faults import Exit
-from pinn_ntk.app.guarded import guarded
-from pinn_ntk.app.run_folder import LOCK, FolderError, default_folder, run_folder
-from pinn_ntk.reporting.outcome import Outcome
+from pinn_ntk.app import LOCK, Exit, FolderError, default_folder, guarded, run_folder
+from pinn_ntk.reporting import Outcome
 
 TEXT = 'kind: text\nname: {name}\ndim: 1\noperator: {{kind: laplacian}}\nexact: "sin(3*x)"\npoints: 5\ntest_points: 9\n'
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from modules import module_of
 
-from pinn_ntk.app import job, plugins
-from pinn_ntk.app.faults import Exit
-from pinn_ntk.app.guarded import guarded
-from pinn_ntk.app.terminal import closing_table, progress
-from pinn_ntk.kernels.memory import MemoryShortageError, with_backoff
+from pinn_ntk.app import Exit, Job, closing_table, guarded, progress, tracker
+from pinn_ntk.kernels import MemoryShortageError, with_backoff
+from pinn_ntk.training import law
+
+job = module_of(Job)
 
 TEXT = 'kind: text\nname: {name}\ndim: 1\noperator: {{kind: laplacian}}\nexact: "sin(3*x)"\npoints: 5\ntest_points: 9\n'
 
@@ -87,7 +88,7 @@ def test_row_22_every_stop_has_its_name_and_code(ran, words: tuple[str, ...], st
 
 
 def test_row_22_a_flow_that_gives_up_says_why(ran, monkeypatch) -> None:
-    monkeypatch.setattr("pinn_ntk.training.methods.MOST_EVALUATIONS", 2000)
+    monkeypatch.setattr(module_of(law), "MOST_EVALUATIONS", 2000)
     words = ("problem=regression", "problem.points=8", "network.width=4", "activation=relu", "optimizer=gradient_flow")
     outcome = ran(*words, "optimizer.steps=1000", "optimizer.step_size=0.5", "tracker.count=40")
     assert outcome.code == 0
@@ -171,7 +172,7 @@ def test_row_41_on_a_terminal_there_is_a_bar(monkeypatch, capsys) -> None:
     class State:
         step, loss = 3, 0.5
 
-    monkeypatch.setattr("pinn_ntk.app.terminal.is_terminal", lambda _: True)
+    monkeypatch.setattr(module_of(progress), "is_terminal", lambda _: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     with progress(4, bar=True) as show:
@@ -186,7 +187,7 @@ def test_row_43_a_tracker_that_fails_is_asked_no_more(caplog) -> None:
         calls.append(state)
         raise RuntimeError("disconnected")
 
-    guarded_tracker = plugins.tracker("cloud", ask)
+    guarded_tracker = tracker("cloud", ask)
     with caplog.at_level(logging.WARNING, "pinn_ntk"):
         assert [guarded_tracker(k) for k in range(3)] == [{}, {}, {}]
     assert calls == [0]

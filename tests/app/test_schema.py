@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinn_ntk.app.faults import Fault, shown
-from pinn_ntk.app.schema import KEYS, check, flatten, keys_of
+from pinn_ntk.app import KEYS, Fault, check, flatten, keys_of, shown
 from pinn_ntk.rules import Rule, flag, positive, whole
-from pinn_ntk.training.methods import METHODS
+from pinn_ntk.training import METHODS
 
 NOT_NUMBERS = st.one_of(
     st.text(), st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.none()

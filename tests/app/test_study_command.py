@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pinn_ntk.studies.study import Cell, Document, Factory, Measured, Results, Study
-from pinn_ntk.studies.table import STUDIES
+from pinn_ntk.studies import STUDIES, Cell, Document, Factory, Measured, Results, Study
 
 
 def counting(factory: Factory, *, widths: Sequence[int] = (3, 5), seeds: int = 2, problem: str = "poisson_1d") -> Study:

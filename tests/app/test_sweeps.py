@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from modules import module_of
 
-from pinn_ntk.app import job
+from pinn_ntk.app import Job
+
+job = module_of(Job)
 
 SWEEP = ("-m", "name=widths", "network.width=8,16,32", "seed=0,1", "report=quiet")
 

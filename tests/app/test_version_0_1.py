@@ -13,10 +13,8 @@ import pytest
 import xarray
 import yaml
 
-from pinn_ntk.app import compare_runs as compare
-from pinn_ntk.app import evaluate
-from pinn_ntk.reporting.difference import compare_runs
-from pinn_ntk.reporting.measures import Verdict
+from pinn_ntk.app import compare, evaluate
+from pinn_ntk.reporting import Verdict, compare_runs
 
 OLD = Path(__file__).parent.parent / "data" / "run_0_1"
 WORDS = yaml.safe_load((OLD / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
@@ -42,7 +40,7 @@ def test_eval_gives_the_values_that_the_run_wrote(workplace: Path, capsys: pytes
     with xarray.open_dataset(OLD / "solution.nc", engine="h5netcdf") as solution:
         x, old = solution["x"].values, {name: solution[name].values for name in ("u", "exact", "error", "residual")}
     Path("points.csv").write_text("x\n" + "\n".join(map(repr, x.tolist())) + "\n", encoding="utf-8")
-    assert evaluate.main([str(OLD), "points.csv", "--exact", "--residual"]) == 0
+    assert evaluate([str(OLD), "points.csv", "--exact", "--residual"]) == 0
     new = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     for name, values in old.items():
         at = np.isfinite(values)  # the residual is of points inside
@@ -53,7 +51,7 @@ def test_eval_gives_the_values_that_the_run_wrote(workplace: Path, capsys: pytes
 
 
 def test_it_is_the_same_as_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    assert compare.main([str(OLD), str(OLD / "report.html"), "--require", "bits"]) == 0
+    assert compare([str(OLD), str(OLD / "report.html"), "--require", "bits"]) == 0
     assert "configuration: 0 of" in capsys.readouterr().out
 
 
@@ -62,7 +60,7 @@ def test_the_same_words_give_the_same_run_up_to_rounding(
 ) -> None:
     assert pageless(*WORDS, "report=quiet", "output=new").code == 0
     capsys.readouterr()
-    assert compare.main([str(OLD), "new", "--require", "rounding"]) == 0, capsys.readouterr().out
+    assert compare([str(OLD), "new", "--require", "rounding"]) == 0, capsys.readouterr().out
     assert not [name for name, run in compare_runs(OLD, Path("new")).only_one if run == 1]
 
 

@@ -9,15 +9,13 @@ import pytest
 import torch
 from cases import points
 
-from pinn_ntk.comparison.certificate_statement import CERTIFICATE_CLAIMS, certificate_summary
-from pinn_ntk.comparison.claim import Evidence
+from pinn_ntk.comparison import CERTIFICATE_CLAIMS, Evidence, certificate_summary
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import laplacian
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.reporting.narrative import widths
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import laplacian
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.reporting import widths
 
 
 @pytest.fixture(scope="module")

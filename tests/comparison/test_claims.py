@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from modules import module_of
 
 from pinn_ntk import Settings, Statement, TwoLayer, box, compare, laplacian, pose, run, run_ensemble
-from pinn_ntk.comparison import compare as table
-from pinn_ntk.comparison.claim import Claim, Evidence, Premise, Reading, WidthPremise
-from pinn_ntk.comparison.compare import CLAIMS
-from pinn_ntk.comparison.coverage import promises
-from pinn_ntk.reporting.narrative import answer
+from pinn_ntk.comparison import CLAIMS, Claim, Evidence, Premise, Reading, WidthPremise, promises
+from pinn_ntk.reporting import answer
 
 PROBLEM = pose(-laplacian(1), box(0, 1), exact="sin(pi*x)", points=6)
 SHORT = Settings(steps=6, tracked=3, forecast_draws=20)
@@ -78,10 +76,8 @@ def test_what_is_measured_may_put_a_run_outside_a_claim_or_say_nothing(record) -
 
 def test_a_new_claim_is_one_record_in_one_table(monkeypatch) -> None:
     """Comparison, summary, answer, coverage and promises have it without being told."""
-    monkeypatch.setattr(table, "CLAIMS", (*CLAIMS, MOVED))
-    for module in ("coverage", "narrative"):
-        names = {"coverage": "pinn_ntk.comparison.coverage", "narrative": "pinn_ntk.reporting.narrative"}
-        monkeypatch.setattr(f"{names[module]}.CLAIMS", (*CLAIMS, MOVED))
+    for reader in (compare, promises, answer):
+        monkeypatch.setattr(module_of(reader), "CLAIMS", (*CLAIMS, MOVED))
     record = run(PROBLEM, TwoLayer(1, 32, "relu3"), SHORT)
     summary = record.summary()
     assert summary["theory"]["statements"][-1]["name"] == "weights move"

@@ -7,19 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.comparison.compare import compare
-from pinn_ntk.comparison.envelope import envelope
-from pinn_ntk.comparison.kernel_statements import exit_time
-from pinn_ntk.comparison.lazy_statements import forecast_losses, linearised_losses
-from pinn_ntk.comparison.statements import Statement
-from pinn_ntk.comparison.theorem_statements import least_ratio
+from pinn_ntk.comparison import Statement, compare, envelope, exit_time, forecast_losses, least_ratio, linearised_losses
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.prediction import Prediction, predict
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.trackers import History, KernelTracker, displacement_tracker, loss_tracker, track, tracked_steps
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.theory import Prediction, predict
+from pinn_ntk.training import (
+    History,
+    KernelTracker,
+    displacement_tracker,
+    gradient_descent,
+    loss_tracker,
+    track,
+    tracked_steps,
+)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ import math
 
 import pytest
 
-from pinn_ntk.comparison.coverage import Coverage, Promise, clopper_pearson, coverage
-from pinn_ntk.comparison.statements import Statement, Verdict
+from pinn_ntk.comparison import Coverage, Promise, Statement, Verdict, clopper_pearson, coverage
 
 
 def tail(successes: range, trials: int, p: float) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pinn_ntk.comparison.decay import fit_exponential, fit_power_law
+from pinn_ntk.comparison import fit_exponential, fit_power_law
 
 J = np.arange(1.0, 65.0)
 

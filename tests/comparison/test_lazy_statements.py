@@ -6,18 +6,29 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.comparison.compare import compare
-from pinn_ntk.comparison.envelope import envelope, step_times
-from pinn_ntk.comparison.lazy_statements import forecast_losses, linearised_losses, linearised_mode_losses
-from pinn_ntk.comparison.statements import Statement
+from pinn_ntk.comparison import (
+    Statement,
+    compare,
+    envelope,
+    forecast_losses,
+    linearised_losses,
+    linearised_mode_losses,
+    step_times,
+)
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.linearised import FLOW
-from pinn_ntk.theory.prediction import Prediction, predict
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.trackers import History, KernelTracker, displacement_tracker, loss_tracker, track, tracked_steps
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.theory import FLOW, Prediction, predict
+from pinn_ntk.training import (
+    History,
+    KernelTracker,
+    displacement_tracker,
+    gradient_descent,
+    loss_tracker,
+    track,
+    tracked_steps,
+)
 
 FLOW_ONLY = ("linear convergence", "outer weights stay", "inner weights stay")
 

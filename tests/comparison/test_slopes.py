@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pinn_ntk.comparison.slopes import fit_slope
+from pinn_ntk.comparison import fit_slope
 
 
 def test_an_exact_power_law_is_found_to_rounding() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pinn_ntk import PROBLEMS, Settings, TwoLayer, run, run_ensemble
-from pinn_ntk.experiment import provenance
+from pinn_ntk.experiment import commit_of
 
 
 def git(folder: Path, *words: str) -> None:
@@ -28,32 +28,32 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_a_commit_is_forty_digits_and_a_plus_for_changes(repository: Path) -> None:
-    clean = provenance.commit_of(repository, "kept.py")
+    clean = commit_of(repository, "kept.py")
     assert clean is not None and len(clean) == 40 and int(clean, 16)
     (repository / "loose.py").write_text("", encoding="utf-8")  # what git does not follow is not the code of the commit
-    provenance.commit_of.cache_clear()
-    assert provenance.commit_of(repository) == clean
+    commit_of.cache_clear()
+    assert commit_of(repository) == clean
     (repository / "kept.py").write_text("x = 2\n", encoding="utf-8")
-    provenance.commit_of.cache_clear()
-    assert provenance.commit_of(repository) == f"{clean}+"
+    commit_of.cache_clear()
+    assert commit_of(repository) == f"{clean}+"
 
 
 def test_an_environment_inside_a_repository_of_something_else_does_not_count(repository: Path) -> None:
     (repository / "site-packages").mkdir()
     (repository / "site-packages" / "__init__.py").write_text("", encoding="utf-8")
-    assert provenance.commit_of(repository / "site-packages", "__init__.py") is None
+    assert commit_of(repository / "site-packages", "__init__.py") is None
 
 
 def test_no_repository_and_no_git(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert provenance.commit_of(tmp_path) is None
+    assert commit_of(tmp_path) is None
     monkeypatch.setenv("PATH", "")
-    provenance.commit_of.cache_clear()
-    assert provenance.commit_of(repository) is None
+    commit_of.cache_clear()
+    assert commit_of(repository) is None
 
 
 def test_a_program_that_a_repository_names_is_not_started(repository: Path) -> None:
     git(repository, "config", "core.fsmonitor", f"touch {repository.parent / 'owned'}; false")
-    assert provenance.commit_of(repository) is not None
+    assert commit_of(repository) is not None
     assert not (repository.parent / "owned").exists()
 
 

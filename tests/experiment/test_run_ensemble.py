@@ -12,19 +12,13 @@ import torch
 import xarray
 from cases import points
 
-from pinn_ntk.comparison.coverage import clopper_pearson
-from pinn_ntk.experiment.ensemble import median_index, run_ensemble
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.reporting.ensemble_record import EnsembleRecord
-from pinn_ntk.reporting.outcome import Outcome
-from pinn_ntk.training.ensemble_trackers import each_member
-from pinn_ntk.training.methods import law
-from pinn_ntk.training.states import State
-from pinn_ntk.training.trackers import tracked_steps
+from pinn_ntk.comparison import clopper_pearson
+from pinn_ntk.experiment import Settings, median_index, run, run_ensemble
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.reporting import EnsembleRecord, Outcome
+from pinn_ntk.training import State, each_member, law, tracked_steps
 
 SEEDS = (4, 2, 9, 11, 5)
 

@@ -11,12 +11,14 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from modules import module_of
 
-from pinn_ntk.app.cli import main
-from pinn_ntk.app.schema import KEYS
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.reporting import record
-from pinn_ntk.training.methods import METHODS
+from pinn_ntk.app import KEYS, main
+from pinn_ntk.problem import PROBLEMS
+from pinn_ntk.reporting import Record
+from pinn_ntk.training import METHODS
+
+record = module_of(Record)
 
 COMPOSED, WRITTEN = 200, 100
 assert COMPOSED + WRITTEN == 300

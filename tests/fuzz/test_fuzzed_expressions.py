@@ -15,9 +15,20 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch.overrides import TorchFunctionMode
 
-from pinn_ntk.expressions import Expression, ExpressionError, parse
-from pinn_ntk.expressions.program import FUNCTIONS, Apply, Constant, Coordinate, Power
-from pinn_ntk.expressions.reader import MAX_CHARACTERS, MAX_DEPTH, MAX_INTEGER_EXPONENT, MAX_NODES
+from pinn_ntk.expressions import (
+    FUNCTIONS,
+    MAX_CHARACTERS,
+    MAX_DEPTH,
+    MAX_INTEGER_EXPONENT,
+    MAX_NODES,
+    Apply,
+    Constant,
+    Coordinate,
+    Expression,
+    ExpressionError,
+    Power,
+    parse,
+)
 
 GROWN, HOSTILE, RANDOM, LARGE = 4000, 3000, 2500, 500
 assert GROWN + HOSTILE + RANDOM + LARGE == 10_000

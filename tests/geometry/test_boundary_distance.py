@@ -10,13 +10,19 @@ import torch
 from geometry_cases import DOMAINS, SQUARE, TWO_ROOMS
 from torch.func import grad
 
-from pinn_ntk.geometry.algebra import difference, union
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.distance import distance, signed_distance
-from pinn_ntk.geometry.polygon import polygon
-from pinn_ntk.geometry.polygon_formula import Split, polygon_formula
-from pinn_ntk.geometry.r_functions import conjunction, disjunction
+from pinn_ntk.geometry import (
+    Split,
+    ball,
+    box,
+    conjunction,
+    difference,
+    disjunction,
+    distance,
+    polygon,
+    polygon_formula,
+    signed_distance,
+    union,
+)
 
 TOUCHING = {"two_rooms", "rooms_with_holes"}
 SMOOTH = [name for name in DOMAINS if name not in TOUCHING]

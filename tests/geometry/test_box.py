@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from pinn_ntk.arguments import MAX_SEED
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.sampling import SAMPLINGS
+from pinn_ntk.geometry import SAMPLINGS, box
 
 BOXES = {
     "interval": box(-1.0, 3.0),

@@ -6,13 +6,7 @@ import pytest
 import torch
 from geometry_cases import CUT_L, DOMAINS, PERFORATED, SQUARE, TWO_ROOMS
 
-from pinn_ntk.geometry.algebra import difference, intersection, union
-from pinn_ntk.geometry.annulus import annulus
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.ellipse import ellipse
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape, polygon
+from pinn_ntk.geometry import annulus, ball, box, difference, ellipse, intersection, l_shape, over_time, polygon, union
 
 
 def names(domain):

@@ -7,10 +7,7 @@ import pytest
 import torch
 from geometry_cases import DOMAINS, VOLUMES
 
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.domain import Domain
-from pinn_ntk.geometry.sampling import LATTICES, SAMPLINGS
-from pinn_ntk.geometry.shape import reach, spread
+from pinn_ntk.geometry import LATTICES, SAMPLINGS, Domain, box, reach, spread
 
 every = pytest.mark.parametrize("name", DOMAINS)
 

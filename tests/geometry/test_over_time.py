@@ -6,9 +6,7 @@ import pytest
 import torch
 from geometry_cases import CUT_L, PERFORATED
 
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.over_time import over_time
+from pinn_ntk.geometry import ball, box, over_time
 
 TUBE, BRICK = over_time(box([0.0, -1.0], [1.0, 2.0]), 0.5, 2.5), box([0.0, -1.0, 0.5], [1.0, 2.0, 2.5])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from geometry_cases import STAR
 
-from pinn_ntk.geometry.polygon import l_shape, polygon
+from pinn_ntk.geometry import l_shape, polygon
 
 ARROW = [(0.0, 0.0), (2.0, -1.0), (1.0, 0.0), (2.0, 1.0)]
 

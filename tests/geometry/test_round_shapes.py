@@ -6,11 +6,19 @@ import pytest
 import torch
 from scipy.special import elliprg
 
-from pinn_ntk.geometry.annulus import annulus
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.domain import Hole
-from pinn_ntk.geometry.ellipse import angles_by_length, ellipse, ellipse_length, ellipsoid_surface
-from pinn_ntk.geometry.sphere import ball_volume, polar, sphere_measure, sphere_points
+from pinn_ntk.geometry import (
+    Hole,
+    angles_by_length,
+    annulus,
+    ball,
+    ball_volume,
+    ellipse,
+    ellipse_length,
+    ellipsoid_surface,
+    polar,
+    sphere_measure,
+    sphere_points,
+)
 
 
 def test_sphere_measures_are_the_known_ones():

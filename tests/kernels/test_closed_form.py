@@ -7,13 +7,20 @@ import torch
 from cases import CASES, FEW, network_of, points, problem_of
 from torch import nn
 
-from pinn_ntk.kernels.autograd import autograd_kernel
-from pinn_ntk.kernels.closed_form import closed_form_kernel, default_chunk, kernel_spectrum, solution_kernel
-from pinn_ntk.kernels.memory import MemoryShortageError, require_bytes, with_backoff
-from pinn_ntk.kernels.neuron_sums import gram
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.kernels import (
+    MemoryShortageError,
+    autograd_kernel,
+    closed_form_kernel,
+    default_chunk,
+    gram,
+    kernel_spectrum,
+    require_bytes,
+    solution_kernel,
+    with_backoff,
+)
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
 
 EXTRA = (lambda x: torch.ones_like(x[:, 0]), lambda x: torch.cos(x.sum(1)))
 

@@ -3,17 +3,11 @@
 import pytest
 import torch
 
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.kernels.forms import chosen_directions, prefers_free
-from pinn_ntk.kernels.neuron_sums import gram
-from pinn_ntk.kernels.triangle import Rectangle, Square
-from pinn_ntk.networks.features import System
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import heat, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet, initial_value, periodic
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Problem
+from pinn_ntk.geometry import Box
+from pinn_ntk.kernels import Rectangle, Square, chosen_directions, gram, prefers_free
+from pinn_ntk.networks import System, TwoLayer
+from pinn_ntk.operators import SecondOrderOperator, heat, laplacian
+from pinn_ntk.problem import Problem, dirichlet, initial_value, periodic, pose
 
 CUBE = Box([0.0] * 3, [1.0, 2.0, 0.5])
 

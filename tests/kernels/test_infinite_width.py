@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.activations import ACTIVATIONS, Activation
-from pinn_ntk.kernels.infinite_width import kernel_limit
-from pinn_ntk.kernels.limit import system_of
-from pinn_ntk.networks.features import jacobian_columns
-from pinn_ntk.operators.library import identity
-from pinn_ntk.operators.rows import Rows
+from pinn_ntk.kernels import kernel_limit, system_of
+from pinn_ntk.networks import jacobian_columns
+from pinn_ntk.operators import Rows, identity
 
 
 def points(n: int, d: int, seed: int = 0) -> Tensor:

@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.activations import ACTIVATIONS, Activation
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel, infinite_width_spectrum, kernel_limit
-from pinn_ntk.kernels.limit import NotAvailableError
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import elliptic, identity, laplacian
-from pinn_ntk.operators.second_order import hard_constraint
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.kernels import (
+    NotAvailableError,
+    closed_form_kernel,
+    infinite_width_kernel,
+    infinite_width_spectrum,
+    kernel_limit,
+)
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import elliptic, hard_constraint, identity, laplacian
+from pinn_ntk.problem import Block, Problem
 
 
 def points(n: int, d: int, seed: int = 0) -> Tensor:

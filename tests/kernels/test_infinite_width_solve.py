@@ -7,15 +7,18 @@ import torch
 from cases import points, problem_of
 from torch import Tensor
 
-from pinn_ntk.kernels.infinite_width import infinite_width_diagonal, infinite_width_kernel
-from pinn_ntk.kernels.infinite_width_solve import InfiniteWidthSolution, infinite_width_solve
-from pinn_ntk.kernels.limit import NotAvailableError
-from pinn_ntk.kernels.spectrum import SpectrumError
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.linear_model import linearise
+from pinn_ntk.kernels import (
+    InfiniteWidthSolution,
+    NotAvailableError,
+    SpectrumError,
+    infinite_width_diagonal,
+    infinite_width_kernel,
+    infinite_width_solve,
+)
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import PROBLEMS, Block, Problem
+from pinn_ntk.theory import linearise
 
 
 def values(n: int = 5) -> tuple[Problem, Tensor]:

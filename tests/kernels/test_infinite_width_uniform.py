@@ -7,14 +7,17 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.activations import ACTIVATIONS, Activation
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel, infinite_width_spectrum, kernel_limit
-from pinn_ntk.kernels.limit import NotAvailableError, system_of
-from pinn_ntk.networks.features import jacobian_columns
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import helmholtz, identity
-from pinn_ntk.operators.rows import Rows
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.kernels import (
+    NotAvailableError,
+    closed_form_kernel,
+    infinite_width_kernel,
+    infinite_width_spectrum,
+    kernel_limit,
+    system_of,
+)
+from pinn_ntk.networks import TwoLayer, jacobian_columns
+from pinn_ntk.operators import Rows, helmholtz, identity
+from pinn_ntk.problem import Block, Problem
 
 
 def normal(*shape: int, seed: int) -> Tensor:

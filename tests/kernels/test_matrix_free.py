@@ -2,20 +2,16 @@
 
 import pytest
 import torch
+from modules import module_of
 
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.kernels import memory
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.kernels.matrix_free import KernelProduct, extreme_eigenvalues
-from pinn_ntk.networks.extra import extra_function
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import heat, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet, initial_value, periodic
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.descent import step_limit
+from pinn_ntk.geometry import Box
+from pinn_ntk.kernels import KernelProduct, available_bytes, closed_form_kernel, extreme_eigenvalues
+from pinn_ntk.networks import AnyModule, TwoLayer, extra_function
+from pinn_ntk.operators import SecondOrderOperator, heat, laplacian
+from pinn_ntk.problem import Block, Problem, dirichlet, initial_value, periodic, pose
+from pinn_ntk.training import step_limit
+
+memory = module_of(available_bytes)
 
 SQUARE = Box([0.0, 0.0], [1.0, 1.0])
 TURNING = SecondOrderOperator(2, A=lambda x: 1 + x[:, 0], b=lambda x: x.flip(1), c=lambda x: x[:, 1])

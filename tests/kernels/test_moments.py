@@ -6,12 +6,10 @@ import pytest
 import torch
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel
-from pinn_ntk.kernels.moments import feature_variance_sum, whitened_fourth_moment
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.kernels import closed_form_kernel, feature_variance_sum, infinite_width_kernel, whitened_fourth_moment
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem
 
 DELTA = 0.1
 

@@ -5,16 +5,18 @@ import torch
 from cases import OPERATORS, jump, network_of, points, problem_of
 from torch import Tensor
 
-from pinn_ntk.geometry.box import box
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel, infinite_width_spectrum
-from pinn_ntk.kernels.tangent import tangent_kernel, tangent_spectrum
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.periodic import periodic_conditions
-from pinn_ntk.problem.residual import Block, Problem, drawn
+from pinn_ntk.geometry import box
+from pinn_ntk.kernels import (
+    closed_form_kernel,
+    infinite_width_kernel,
+    infinite_width_spectrum,
+    kernel_spectrum,
+    tangent_kernel,
+    tangent_spectrum,
+)
+from pinn_ntk.networks import MLP, AnyModule, TwoLayer
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem, drawn, periodic_conditions
 
 LIMITS = [("lecture", name, d) for name in ("tanh", "relu3", "gelu") for d in (1, 2, 3)]
 LIMITS += [("uniform", "tanh", 1), ("uniform", "relu3", 1), ("uniform", "relu3", 2)]

@@ -6,10 +6,12 @@ import pytest
 import torch
 from cases import network_of, problem_of
 
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, kernel_spectrum
-from pinn_ntk.kernels.spectrum import (
+from pinn_ntk.kernels import (
     NonFiniteError,
     SpectrumError,
+    closed_form_kernel,
+    kernel_factor,
+    kernel_spectrum,
     spectrum_of_factor,
     spectrum_of_gram,
     triangular_factor,

@@ -5,14 +5,21 @@ spectra from the Jacobian.
 import pytest
 import torch
 from cases import FEW, network_of, points, problem_of
+from modules import module_of
 from torch import Tensor, nn
 
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_spectrum, solution_kernel
-from pinn_ntk.kernels.memory import MemoryShortageError
-from pinn_ntk.kernels.tangent import solution_tangent, tangent_factor, tangent_kernel, tangent_spectrum
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.kernels import (
+    MemoryShortageError,
+    available_bytes,
+    closed_form_kernel,
+    kernel_spectrum,
+    solution_kernel,
+    solution_tangent,
+    tangent_factor,
+    tangent_kernel,
+    tangent_spectrum,
+)
+from pinn_ntk.networks import MLP, AnyModule, TwoLayer
 
 
 def deep(activation: str, d: int, width: int = 5, depth: int = 3) -> AnyModule:
@@ -105,7 +112,7 @@ def test_a_module_has_no_part_a() -> None:
 
 
 def test_row_27_a_jacobian_that_cannot_fit_is_refused_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinn_ntk.kernels.memory.available_bytes", lambda _: 1000)
+    monkeypatch.setattr(module_of(available_bytes), "available_bytes", lambda _: 1000)
     with pytest.raises(MemoryShortageError, match="the Jacobian of 9 rows by 80 parameters"):
         tangent_factor(deep("tanh", 2), problem_of("identity", 2))
 

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.networks.bessel import FAMILIES, bessel_numbers
-from pinn_ntk.networks.extra import ExtraFunction, extra_function
+from pinn_ntk.geometry import Box
+from pinn_ntk.networks import FAMILIES, ExtraFunction, bessel_numbers, extra_function
 
 T = torch.tensor([[3.0, 0.4], [0.4, 2.0]], dtype=torch.float64)
 

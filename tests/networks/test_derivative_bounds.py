@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pinn_ntk.activations import ACTIVATIONS, Activation
-from pinn_ntk.networks.derivative_bounds import CELL, derivative, derivative_sup, reachable_sup, unbounded
+from pinn_ntk.networks import CELL, derivative, derivative_sup, reachable_sup, unbounded
 
 CASES = [(name, k) for name, a in ACTIVATIONS.items() for k in range(6) if a.degree is None or k <= a.degree]
 

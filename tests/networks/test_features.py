@@ -7,8 +7,8 @@ import torch
 from cases import CASES, FEW, OPERATORS, network_of, points, problem_of
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.networks.features import System, feature_gradients, features, jacobian_columns, neuron_terms
-from pinn_ntk.operators.library import identity, laplacian
+from pinn_ntk.networks import System, feature_gradients, features, jacobian_columns, neuron_terms
+from pinn_ntk.operators import identity, laplacian
 
 
 @pytest.mark.parametrize(("name", "activation", "d"), CASES)

@@ -11,20 +11,26 @@ from dataclasses import replace
 
 import pytest
 import torch
+from modules import module_of
 from torch import Tensor
 
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.networks import fused
-from pinn_ntk.networks.features import System
-from pinn_ntk.networks.fused import accelerated, compiling, pays
-from pinn_ntk.networks.sums import pullback, residual, residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights
-from pinn_ntk.operators.library import heat, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet, initial_value, periodic, robin_condition
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Problem
-from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.geometry import Box
+from pinn_ntk.networks import (
+    System,
+    TwoLayer,
+    Weights,
+    accelerated,
+    compiling,
+    pays,
+    pullback,
+    residual,
+    residual_and_gradient,
+)
+from pinn_ntk.operators import SecondOrderOperator, heat, laplacian
+from pinn_ntk.problem import Problem, dirichlet, initial_value, periodic, pose, robin_condition
+from pinn_ntk.training import gradient_descent
+
+fused = module_of(accelerated)
 
 SQUARE, CPU = Box([0.0, 0.0], [1.0, 1.0]), torch.device("cpu")
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
@@ -185,12 +191,12 @@ def test_another_preference_is_refused() -> None:
 def test_a_forked_child_of_a_process_that_compiled_does_without() -> None:
     code = """
 import os, torch
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.networks.fused import compiling
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import laplacian
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.geometry import Box
+from pinn_ntk.networks import compiling
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import laplacian
+from pinn_ntk.problem import pose
+from pinn_ntk.training import gradient_descent
 torch.set_num_threads(1)
 problem = pose(laplacian(1), Box([0.0], [1.0]), exact="x*x")
 def last(activation, used):

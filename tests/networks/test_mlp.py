@@ -9,8 +9,7 @@ import torch
 from cases import points
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.networks.mlp import MLP, second_moment
-from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.networks import MLP, TwoLayer, second_moment
 
 MOMENTS = {
     "relu": 1 / 2,

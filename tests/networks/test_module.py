@@ -7,17 +7,24 @@ from collections.abc import Callable
 import pytest
 import torch
 from cases import CASES, points, problem_of
+from modules import module_of
 from torch import Tensor, nn
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.networks import module_system
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule, model_of
-from pinn_ntk.networks.sums import residual, residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.operators.second_order import hard_constraint
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.networks import (
+    MLP,
+    AnyModule,
+    ModuleSystem,
+    TwoLayer,
+    model_of,
+    require_two_layer,
+    residual,
+    residual_and_gradient,
+)
+from pinn_ntk.operators import hard_constraint, identity, laplacian
+from pinn_ntk.problem import Block, Problem
+
+module_system = module_of(ModuleSystem)
 
 
 def small(*layers: nn.Module, width: int = 6) -> nn.Sequential:

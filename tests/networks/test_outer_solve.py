@@ -8,7 +8,7 @@ import pytest
 import torch
 from cases import points
 
-from pinn_ntk.networks.least_squares import TIKHONOV, OuterFactor, solve_outer
+from pinn_ntk.networks import TIKHONOV, OuterFactor, solve_outer
 
 SHAPES = [(40, 12), (12, 40), (20, 20)]
 

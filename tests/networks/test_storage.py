@@ -13,11 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pinn_ntk.activations import ACTIVATIONS, Activation
-from pinn_ntk.networks.extra import extra_function
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule, model_of
-from pinn_ntk.networks.storage import FORMAT, load_network, save_network
-from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.networks import FORMAT, MLP, AnyModule, TwoLayer, extra_function, load_network, model_of, save_network
 
 PLANE = (0.0, 0.0, 1.0, 0.0, 0.0, 1.0)
 EXTRA = [

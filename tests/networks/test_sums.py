@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from cases import CASES, network_of, problem_of
+from modules import module_of
 
-from pinn_ntk.networks import sums
-from pinn_ntk.networks.features import neuron_chunks
-from pinn_ntk.networks.sums import residual, residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights
-from pinn_ntk.problem.residual import Problem
+from pinn_ntk.networks import TwoLayer, Weights, neuron_chunks, pullback, residual, residual_and_gradient
+from pinn_ntk.problem import Problem
+
+sums = module_of(residual)
 
 EXTRA = (lambda x: torch.ones_like(x[:, 0]), lambda x: torch.cos(x.sum(1)))
 
@@ -118,5 +118,5 @@ def test_the_gradient_is_the_pullback_of_the_residual() -> None:
     problem, net = problem_of("robin", 2), moved(network_of("tanh", 2, extra=EXTRA))
     system = problem.system(net)
     e, gradient = residual_and_gradient(system, net.weights)
-    for mine, theirs in zip(sums.pullback(system, net.weights, e), gradient, strict=True):
+    for mine, theirs in zip(pullback(system, net.weights, e), gradient, strict=True):
         torch.testing.assert_close(mine, theirs)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from cases import points
 
-from pinn_ntk.networks.two_layer import TwoLayer, draw, gamma_value
+from pinn_ntk.networks import TwoLayer, draw, gamma_value
 
 
 def test_the_lecture_draws_a_with_gamma_and_w_with_one() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pinn_ntk.operators.gradients import gradient, twice, value_and_gradient
+from pinn_ntk.operators import gradient, twice, value_and_gradient
 
 X = torch.rand(7, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 

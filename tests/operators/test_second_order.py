@@ -5,8 +5,15 @@ import torch
 from cases import CASES, OPERATORS, bubble, full_matrix, points
 from torch import Tensor
 
-from pinn_ntk.operators.library import elliptic, identity, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator, check_operator, hard_constraint, lift_bias
+from pinn_ntk.operators import (
+    SecondOrderOperator,
+    check_operator,
+    elliptic,
+    hard_constraint,
+    identity,
+    laplacian,
+    lift_bias,
+)
 
 NAMED = sorted({(c.values[0], c.values[2]) for c in CASES})
 

@@ -5,10 +5,9 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.geometry.box import box
-from pinn_ntk.operators.library import laplacian, wave
-from pinn_ntk.operators.second_order import hard_constraint
-from pinn_ntk.problem.ansatz import MAX_BLENDED, dirichlet_box, evolution_box
+from pinn_ntk.geometry import box
+from pinn_ntk.operators import hard_constraint, laplacian, wave
+from pinn_ntk.problem import MAX_BLENDED, dirichlet_box, evolution_box
 
 BOXES = {
     1: box(-1.0, 2.0),

@@ -7,19 +7,18 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.geometry.algebra import difference, intersection, union
-from pinn_ntk.geometry.annulus import annulus
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.ellipse import ellipse
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape, polygon
-from pinn_ntk.operators.library import heat, laplacian, wave
-from pinn_ntk.operators.second_order import hard_constraint
-from pinn_ntk.problem.ansatz_shapes import dirichlet_shape, evolution_shape
-from pinn_ntk.problem.conditions import dirichlet, initial_value, initial_velocity, neumann
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.geometry import annulus, ball, box, difference, ellipse, intersection, l_shape, over_time, polygon, union
+from pinn_ntk.operators import hard_constraint, heat, laplacian, wave
+from pinn_ntk.problem import (
+    check_problem,
+    dirichlet,
+    dirichlet_shape,
+    evolution_shape,
+    initial_value,
+    initial_velocity,
+    neumann,
+    pose,
+)
 
 SHAPES = {
     "ball": ball([0.3, -1.0, 2.0], 1.7),

@@ -8,17 +8,15 @@ import numpy as np
 import pytest
 import torch
 from cases import full, points
+from modules import module_of
 from torch import Tensor
 
-from pinn_ntk.geometry.box import box
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
-from pinn_ntk.problem import answer as module
-from pinn_ntk.problem.answer import Answer
-from pinn_ntk.problem.posed import Condition, Region
-from pinn_ntk.problem.residual import Ansatz, Block, Problem
+from pinn_ntk.geometry import box
+from pinn_ntk.networks import MLP, TwoLayer
+from pinn_ntk.operators import SecondOrderOperator, hard_constraint, identity, laplacian
+from pinn_ntk.problem import Ansatz, Answer, Block, Condition, Problem, Region
+
+module = module_of(Answer)
 
 ANSATZ = Ansatz(lambda x: (x * (1.0 - x)).prod(1), lambda x: torch.exp(x[:, 0]) * torch.cos(x.sum(1)))
 

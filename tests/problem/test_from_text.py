@@ -6,10 +6,8 @@ import pickle
 import pytest
 import torch
 
-from pinn_ntk.operators.library import heat, identity, laplacian
-from pinn_ntk.problem.from_text import SpecError, problem_from_text
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.operators import heat, identity, laplacian
+from pinn_ntk.problem import PROBLEMS, SpecError, check_problem, problem_from_text
 
 LAPLACIAN = {"kind": "laplacian"}
 

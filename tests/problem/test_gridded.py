@@ -7,10 +7,9 @@ import pytest
 import torch
 import xarray as xr
 
-from pinn_ntk.geometry.box import box
-from pinn_ntk.operators.library import laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.gridded import read_gridded
+from pinn_ntk.geometry import box
+from pinn_ntk.operators import SecondOrderOperator, laplacian
+from pinn_ntk.problem import read_gridded
 
 X = box([0.0, -1.0], [2.0, 1.0]).interior(50)
 

@@ -7,24 +7,22 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape
-from pinn_ntk.operators.library import OPERATORS
-from pinn_ntk.problem.conditions import (
+from pinn_ntk.geometry import ball, box, l_shape, over_time
+from pinn_ntk.operators import OPERATORS
+from pinn_ntk.problem import (
     dirichlet,
+    drawn,
+    inconsistencies,
     initial_value,
     initial_velocity,
     measured,
     neumann,
     periodic,
+    pose,
+    problem_from_text,
     robin_condition,
+    second_order_in_time,
 )
-from pinn_ntk.problem.from_text import problem_from_text
-from pinn_ntk.problem.pose import pose, second_order_in_time
-from pinn_ntk.problem.residual import drawn
-from pinn_ntk.problem.validation import inconsistencies
 
 ROUNDING = 1e-11
 SIZES = {"points": 12, "boundary_points": 24, "test_points": 8}

@@ -7,18 +7,21 @@ import torch
 from cases import OPERATORS, full, network_of, points, problem_of
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.geometry.box import box
-from pinn_ntk.networks.features import feature_gradients, neuron_terms
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.operators.rows import unpaired
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.ansatz import evolution_box
-from pinn_ntk.problem.posed import Condition, Partner, Region
-from pinn_ntk.problem.residual import Block, Problem, constrained, drawn
-from pinn_ntk.problem.validation import check_problem
-from pinn_ntk.theory.shared import shared_prediction
+from pinn_ntk.geometry import box
+from pinn_ntk.networks import MLP, AnyModule, feature_gradients, neuron_terms
+from pinn_ntk.operators import SecondOrderOperator, identity, laplacian, unpaired
+from pinn_ntk.problem import (
+    Block,
+    Condition,
+    Partner,
+    Problem,
+    Region,
+    check_problem,
+    constrained,
+    drawn,
+    evolution_box,
+)
+from pinn_ntk.theory import shared_prediction
 
 SQUARE = box([0.0, 0.0], [1.0, 1.0])
 X = points(7, 2)

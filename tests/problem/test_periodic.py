@@ -5,19 +5,23 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import heat, identity, laplacian
-from pinn_ntk.problem.conditions import dirichlet, initial_value, periodic
-from pinn_ntk.problem.from_text import SpecError, problem_from_text
-from pinn_ntk.problem.periodic import periodic_conditions
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Block, Problem, drawn
-from pinn_ntk.problem.validation import check_problem
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.gauss_newton import levenberg_marquardt
+from pinn_ntk.geometry import ball, box, over_time
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import heat, identity, laplacian
+from pinn_ntk.problem import (
+    Block,
+    Problem,
+    SpecError,
+    check_problem,
+    dirichlet,
+    drawn,
+    initial_value,
+    periodic,
+    periodic_conditions,
+    pose,
+    problem_from_text,
+)
+from pinn_ntk.training import gradient_descent, levenberg_marquardt
 
 DOMAINS = {
     "interval": (box(-1.0, 1.0), 0),

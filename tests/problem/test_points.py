@@ -5,10 +5,8 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.operators.library import laplacian
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.points import given_points
-from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.operators import laplacian
+from pinn_ntk.problem import PROBLEMS, check_problem, given_points
 
 
 def test_the_default_is_regression_on_unit_vectors_with_mean_square_one_half() -> None:

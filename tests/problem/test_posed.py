@@ -3,9 +3,7 @@
 import pytest
 import torch
 
-from pinn_ntk.problem.from_text import problem_from_text
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import drawn
+from pinn_ntk.problem import PROBLEMS, drawn, problem_from_text
 
 READY = [name for name in PROBLEMS if name not in ("regression", "points")]
 

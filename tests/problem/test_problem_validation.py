@@ -3,13 +3,9 @@
 import pytest
 import torch
 
-from pinn_ntk.geometry.box import box
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
-from pinn_ntk.problem.ansatz import dirichlet_box, evolution_box
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Ansatz, Block, Problem
-from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.geometry import box
+from pinn_ntk.operators import SecondOrderOperator, hard_constraint, identity, laplacian
+from pinn_ntk.problem import PROBLEMS, Ansatz, Block, Problem, check_problem, dirichlet_box, evolution_box
 
 SQUARE = box([0.0, 0.0], [1.0, 1.0])
 X = SQUARE.interior(24)

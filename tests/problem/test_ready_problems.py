@@ -6,8 +6,7 @@ import pytest
 import sympy
 import torch
 
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.problem import PROBLEMS, check_problem
 
 BOUNDARY_VALUE = [name for name in PROBLEMS if name not in ("regression", "points")]
 EVOLUTION = ("heat_1d", "wave_1d", "black_scholes", "transport_1d", "klein_gordon_1d", "fokker_planck_1d")

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from pinn_ntk.problem.data import read_points
-from pinn_ntk.problem.regression import regression
+from pinn_ntk.problem import read_points, regression
 
 
 def test_the_default_target_is_a_sine():

@@ -5,12 +5,10 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.geometry.box import box
-from pinn_ntk.networks.features import features
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian, normal_derivative
-from pinn_ntk.problem.ansatz import dirichlet_box
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.geometry import box
+from pinn_ntk.networks import TwoLayer, features
+from pinn_ntk.operators import identity, laplacian, normal_derivative
+from pinn_ntk.problem import Block, Problem, dirichlet_box
 
 SQUARE = box([0.0, 0.0], [1.0, 1.0])
 X, EDGE, WALL = SQUARE.interior(12), SQUARE.boundary(8), SQUARE.face(0, "high", 5)

@@ -8,9 +8,7 @@ import pytest
 import torch
 import yaml
 
-from pinn_ntk.problem.from_text import SpecError, problem_from_text
-from pinn_ntk.problem.residual import drawn
-from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.problem import SpecError, check_problem, drawn, problem_from_text
 
 FLAT = {"dim": 2, "operator": {"kind": "laplacian"}, "exact": "x"}
 DISC = {"kind": "ball", "center": [0, 0], "radius": 1}

@@ -4,10 +4,7 @@ or built in where there is a map.
 
 import pytest
 
-from pinn_ntk.problem.domains import KINDS
-from pinn_ntk.problem.from_text import SpecError, problem_from_text
-from pinn_ntk.problem.residual import drawn
-from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.problem import KINDS, SpecError, check_problem, drawn, problem_from_text
 
 BOX = {"kind": "box", "low": [0, 0], "high": [1, 1]}
 DOMAINS = {

@@ -5,29 +5,32 @@ and no alarm about good problems.
 import pytest
 import torch
 
-from pinn_ntk.geometry.algebra import difference, union
-from pinn_ntk.geometry.annulus import annulus
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape, polygon
-from pinn_ntk.operators.library import advection_diffusion, heat, identity, laplacian, normal_derivative, wave
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import (
+from pinn_ntk.geometry import annulus, ball, box, difference, l_shape, over_time, polygon, union
+from pinn_ntk.operators import (
+    SecondOrderOperator,
+    advection_diffusion,
+    heat,
+    identity,
+    laplacian,
+    normal_derivative,
+    wave,
+)
+from pinn_ntk.problem import (
+    PROBLEMS,
+    Block,
+    Problem,
+    check_problem,
     dirichlet,
     initial_value,
     initial_velocity,
     measured,
     neumann,
     periodic,
+    pose,
+    posedness,
+    problem_from_text,
     robin_condition,
 )
-from pinn_ntk.problem.from_text import problem_from_text
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.problem.validation import check_problem
-from pinn_ntk.problem.wellposed import posedness
 
 LINE, SQUARE, DISC = box(0.0, 1.0), box([0.0, 0.0], [1.0, 1.0]), ball([0.0, 0.0], 1.0)
 PLATE = union(SQUARE, box([0.5, 0.5], [2.0, 0.8]))

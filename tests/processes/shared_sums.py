@@ -12,20 +12,12 @@ from torch import Tensor
 
 import pinn_ntk as pn
 from pinn_ntk import parallel
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.kernels.batched import batched_kernel
-from pinn_ntk.kernels.closed_form import closed_form_kernel, solution_kernel
-from pinn_ntk.kernels.matrix_free import largest_eigenvalue
-from pinn_ntk.networks.features import System
-from pinn_ntk.networks.sums import pullback, pushforward, residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights
-from pinn_ntk.operators.library import heat, identity, laplacian
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import initial_value, periodic
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Block, Problem
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.geometry import Box
+from pinn_ntk.kernels import batched_kernel, closed_form_kernel, largest_eigenvalue, solution_kernel
+from pinn_ntk.networks import System, TwoLayer, Weights, pullback, pushforward, residual_and_gradient
+from pinn_ntk.operators import SecondOrderOperator, heat, identity, laplacian
+from pinn_ntk.problem import Block, Problem, initial_value, periodic, pose
 
 SQUARE = Box([0.0, 0.0], [1.0, 1.0])
 Results = dict[str, Tensor]

@@ -13,7 +13,7 @@ from processes import shared_sums
 from safetensors.torch import load_file
 
 from pinn_ntk import devices, parallel
-from pinn_ntk.app.cli import main
+from pinn_ntk.app import main
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {

@@ -10,19 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape, polygon
-from pinn_ntk.operators.library import black_scholes, heat, helmholtz, laplacian, wave
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet, initial_value, initial_velocity, measured, neumann, robin_condition
-from pinn_ntk.problem.gridded import Gridded
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.periodic import periodic_conditions
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.reference.fem import check_fem_reference, fem_reference
+from pinn_ntk.geometry import ball, box, l_shape, over_time, polygon
+from pinn_ntk.operators import SecondOrderOperator, black_scholes, heat, helmholtz, laplacian, wave
+from pinn_ntk.problem import (
+    PROBLEMS,
+    Block,
+    Gridded,
+    Problem,
+    dirichlet,
+    initial_value,
+    initial_velocity,
+    measured,
+    neumann,
+    periodic_conditions,
+    pose,
+    robin_condition,
+)
+from pinn_ntk.reference import check_fem_reference, fem_reference
 
 SQUARE, LINE = box([0.0, 0.0], [1.0, 1.0]), box(0.0, 1.0)
 

@@ -7,15 +7,12 @@ from functools import cache
 import pytest
 import torch
 
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.geometry.box import box
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.library import heat_1d, poisson_1d, poisson_3d
-from pinn_ntk.problem.regression import regression
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.reporting.record import Record
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.geometry import box
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem, heat_1d, poisson_1d, poisson_3d, regression
+from pinn_ntk.reporting import Record
 
 EVIL = '<script>alert(1)</script> $x_1$ 100% & "q" \\frac _{ 漢字'
 

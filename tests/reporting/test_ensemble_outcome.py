@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from cases import network_of, problem_of
 
-from pinn_ntk.reporting.ensemble_files import quantiles_over_seeds
-from pinn_ntk.reporting.ensemble_outcome import aligned, losses_at, median_of
-from pinn_ntk.training.ensemble import train_ensemble
-from pinn_ntk.training.states import StopRule
-from pinn_ntk.training.trackers import History
+from pinn_ntk.reporting import aligned, losses_at, median_of, quantiles_over_seeds
+from pinn_ntk.training import History, StopRule, train_ensemble
 
 
 def histories(tolerance: float = 0.0, steps: int = 40) -> list[History]:

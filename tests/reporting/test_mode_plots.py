@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.comparison.lazy_statements import linearised_mode_losses
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.library import poisson_1d
-from pinn_ntk.reporting.mode_plots import fall_times, mode_rates, mode_section
-from pinn_ntk.reporting.record import Record
+from pinn_ntk.comparison import linearised_mode_losses
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.problem import poisson_1d
+from pinn_ntk.reporting import Record, fall_times, mode_rates, mode_section
 
 NAMES = [
     "1d",

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pinn_ntk.reporting.particle_plots import cloud_picture, marginals_picture, moving_cloud, plane_of, side_by_side
+from pinn_ntk.reporting import cloud_picture, marginals_picture, moving_cloud, plane_of, side_by_side
 
 RNG = np.random.default_rng(0)
 START = RNG.standard_normal((30, 3))

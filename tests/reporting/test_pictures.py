@@ -10,24 +10,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from modules import module_of
 
-from pinn_ntk.comparison.kernel_statements import exit_time
-from pinn_ntk.reporting import field_plots, kernel_plots, solution_plots, training_plots
-from pinn_ntk.reporting.grid import axis_names
-from pinn_ntk.reporting.record import Record
-from pinn_ntk.reporting.style import (
+from pinn_ntk.comparison import exit_time
+from pinn_ntk.reporting import (
     ENVELOPE,
     MEASURED,
+    Record,
+    axis_names,
     curve,
+    draw_field,
+    drift_section,
     legend,
     log_y,
+    loss_section,
     number,
     panel,
     plain,
     positive,
     progress_x,
     render,
+    solution_section,
 )
+
+field_plots = module_of(draw_field)
+kernel_plots = module_of(drift_section)
+solution_plots = module_of(solution_section)
+training_plots = module_of(loss_section)
 
 RecordOf = Callable[[str], Record]
 Drawn = dict[str, Figure]

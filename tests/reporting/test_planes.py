@@ -7,23 +7,26 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from modules import module_of
 from torch import Tensor
 
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.geometry.algebra import difference, union
-from pinn_ntk.geometry.annulus import annulus
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import box
-from pinn_ntk.geometry.domain import Domain
-from pinn_ntk.geometry.ellipse import ellipse
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.reporting import field_plots, solution_plots
-from pinn_ntk.reporting.planes import FRAMES, Plane, center_of, plane, planes_of, telling, values_on
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.geometry import Domain, annulus, ball, box, difference, ellipse, l_shape, over_time, union
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.reporting import (
+    FRAMES,
+    Plane,
+    Scale,
+    center_of,
+    draw_field,
+    plane,
+    planes_of,
+    solution_section,
+    telling,
+    values_on,
+)
 
 PLANAR: dict[str, Domain] = {
     "box": box([-1.0, 0.0], [2.0, 1.0]),
@@ -91,7 +94,7 @@ def test_a_function_is_not_asked_outside() -> None:
 def test_pixels_outside_are_white_and_those_inside_are_not(name: str) -> None:
     where, figure = whole_plane(name), Figure(figsize=(4, 2), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
-    field_plots.draw_field(axes, where, np.where(where.inside, 0.5, np.nan), field_plots.Scale("viridis", 0.0, 1.0))
+    draw_field(axes, where, np.where(where.inside, 0.5, np.nan), Scale("viridis", 0.0, 1.0))
     axes.set_axis_off()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="rgba")
@@ -108,7 +111,7 @@ def test_pixels_outside_are_white_and_those_inside_are_not(name: str) -> None:
 def test_colours_are_carried_to_the_outline_and_not_changed_inside() -> None:
     field = np.full((7, 7), np.nan)
     field[2:5, 2:5] = np.arange(9.0).reshape(3, 3)
-    carried = field_plots._carried(field)
+    carried = module_of(draw_field)._carried(field)
     np.testing.assert_array_equal(carried[2:5, 2:5], field[2:5, 2:5])
     assert carried[1, 1] == field[2, 2]
     assert np.nanmin(carried) >= 0.0
@@ -145,11 +148,11 @@ def test_the_centre_lies_in_the_domain_where_the_middle_does_not() -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Figure]]:
     def draw(problem: Problem, steps: int = 2) -> dict[str, Figure]:
         caught: list[Figure] = []
-        for module in (field_plots, solution_plots):
-            monkeypatch.setattr(module, "render", lambda figure: caught.append(figure) or b"")
+        for drawing in (draw_field, solution_section):
+            monkeypatch.setattr(module_of(drawing), "render", lambda figure: caught.append(figure) or b"")
         settings = Settings(steps=steps, tracked=2, theory=False, kernel=False)
         record = run(problem, TwoLayer(problem.dim, 16, "tanh"), settings)
-        pictures = solution_plots.solution_section(record).pictures
+        pictures = solution_section(record).pictures
         return dict(zip((p.name for p in pictures), caught, strict=True))
 
     return draw
@@ -191,12 +194,13 @@ def test_a_curve_stops_where_the_domain_does(drawn) -> None:
 
 
 def test_a_peak_of_the_error_does_not_make_the_rest_white() -> None:
+    size_of = module_of(solution_section)._size
     error = np.full(1000, 1e-3)
     error[7] = -1.0
-    assert solution_plots._size(error) == (1e-3, 1.0)
-    assert solution_plots._size(np.linspace(-1.0, 1.0, 1000)) == (1.0, 1.0)
-    assert solution_plots._size(np.zeros(4)) == (1e-300, 1e-300)
-    assert solution_plots._size(np.full(3, np.nan))[1] == 1e-300
+    assert size_of(error) == (1e-3, 1.0)
+    assert size_of(np.linspace(-1.0, 1.0, 1000)) == (1.0, 1.0)
+    assert size_of(np.zeros(4)) == (1e-300, 1e-300)
+    assert size_of(np.full(3, np.nan))[1] == 1e-300
 
 
 def test_axes_of_space_are_to_scale(drawn) -> None:

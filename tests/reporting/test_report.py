@@ -12,11 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pinn_ntk.reporting.page import BADGES, mathematics
-from pinn_ntk.reporting.record import Record
-from pinn_ntk.reporting.report import write_report
-from pinn_ntk.reporting.style import number
-from pinn_ntk.training.states import Status
+from pinn_ntk.reporting import BADGES, Record, mathematics, number, write_report
+from pinn_ntk.training import Status
 
 RecordOf = Callable[[str], Record]
 VOID = {"meta", "img", "br", "hr"}

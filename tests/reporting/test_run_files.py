@@ -10,17 +10,14 @@ import numpy as np
 import pytest
 import torch
 import xarray
+from modules import module_of
 
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.networks.storage import NETWORK, load_network
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.answer import Answer
-from pinn_ntk.problem.library import poisson_1d
-from pinn_ntk.reporting import record as module
-from pinn_ntk.reporting.files import replacing, write_arrays, write_history, write_summary, write_text
-from pinn_ntk.reporting.outcome import Outcome
-from pinn_ntk.reporting.record import Record
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.networks import NETWORK, TwoLayer, load_network
+from pinn_ntk.problem import Answer, poisson_1d
+from pinn_ntk.reporting import Outcome, Record, replacing, write_arrays, write_history, write_summary, write_text
+
+module = module_of(Record)
 
 RecordOf = Callable[[str], Record]
 

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from pinn_ntk.comparison.finding import Finding, slope_finding
-from pinn_ntk.comparison.slopes import fit_slope
-from pinn_ntk.reporting.scaling_plots import Series, scaling_picture
-from pinn_ntk.reporting.study_page import findings_table, study_html
-from pinn_ntk.reporting.sweep_page import groups, slope_of, slopes_table, sweep_sections, varied
-from pinn_ntk.reporting.tables import table_html, write_table
+from pinn_ntk.comparison import Finding, fit_slope, slope_finding
+from pinn_ntk.reporting import (
+    Series,
+    findings_table,
+    groups,
+    scaling_picture,
+    slope_of,
+    slopes_table,
+    study_html,
+    sweep_sections,
+    table_html,
+    varied,
+    write_table,
+)
 
 WIDTHS = [16, 64, 256, 1024]
 ROWS = [

@@ -10,20 +10,11 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from pinn_ntk.geometry.algebra import difference
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.geometry.domain import Domain
-from pinn_ntk.geometry.polygon import l_shape
-from pinn_ntk.networks.extra import extra_rows
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Problem
-from pinn_ntk.solving.extras import called_for
-from pinn_ntk.solving.own_functions import own_functions
-from pinn_ntk.solving.solve import solve
-from pinn_ntk.solving.task import Task
+from pinn_ntk.geometry import Box, Domain, ball, difference, l_shape
+from pinn_ntk.networks import extra_rows
+from pinn_ntk.operators import SecondOrderOperator
+from pinn_ntk.problem import Problem, dirichlet, pose
+from pinn_ntk.solving import Task, called_for, own_functions, solve
 
 CENTER, RADIUS = (0.2, 0.1), 0.05
 HOLED = difference(Box([-1, -1], [1, 1]), ball(CENTER, RADIUS))

@@ -6,18 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.geometry.algebra import difference
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.geometry.polygon import l_shape
-from pinn_ntk.networks.extra import extra_rows
-from pinn_ntk.operators.library import laplacian
-from pinn_ntk.problem.conditions import dirichlet
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.solving.corners import wedges
-from pinn_ntk.solving.extras import called_for, corners_besides
-from pinn_ntk.solving.recipe import Focus, Frame, Recipe
-from pinn_ntk.solving.task import Task
+from pinn_ntk.geometry import Box, ball, difference, l_shape
+from pinn_ntk.networks import extra_rows
+from pinn_ntk.operators import laplacian
+from pinn_ntk.problem import dirichlet, pose
+from pinn_ntk.solving import Focus, Frame, Recipe, Task, called_for, corners_besides, wedges
 
 FRAME = Frame((0.0, -1.0, 2.0), (1.0, 3.0, 2.5))
 

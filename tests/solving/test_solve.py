@@ -6,29 +6,22 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from pinn_ntk.geometry.algebra import difference
-from pinn_ntk.geometry.annulus import annulus
-from pinn_ntk.geometry.ball import ball
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.geometry.over_time import over_time
-from pinn_ntk.geometry.polygon import l_shape
-from pinn_ntk.operators.library import heat, helmholtz, identity, laplacian, wave
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import (
+from pinn_ntk.geometry import Box, annulus, ball, difference, l_shape, over_time
+from pinn_ntk.operators import SecondOrderOperator, heat, helmholtz, identity, laplacian, wave
+from pinn_ntk.problem import (
+    PROBLEMS,
+    Block,
+    Problem,
     dirichlet,
     initial_value,
     initial_velocity,
     measured,
     neumann,
     periodic,
+    pose,
     robin_condition,
 )
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.solving.growth import Reason
-from pinn_ntk.solving.solution import Solution
-from pinn_ntk.solving.solve import solve
+from pinn_ntk.solving import Reason, Solution, solve
 
 SQUARE = Box([0.0, 0.0], [1.0, 1.0])
 

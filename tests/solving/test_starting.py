@@ -9,17 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from pinn_ntk.geometry.box import Box
-from pinn_ntk.networks.extra import ExtraFunction, extra_rows
-from pinn_ntk.operators.library import heat, laplacian, wave
-from pinn_ntk.operators.second_order import SecondOrderOperator
-from pinn_ntk.problem.conditions import dirichlet, initial_value, initial_velocity, periodic
-from pinn_ntk.problem.pose import pose
-from pinn_ntk.problem.residual import Problem
-from pinn_ntk.solving.extras import corners_besides
-from pinn_ntk.solving.solve import solve
-from pinn_ntk.solving.starting import starting_layers
-from pinn_ntk.solving.task import Task
+from pinn_ntk.geometry import Box
+from pinn_ntk.networks import ExtraFunction, extra_rows
+from pinn_ntk.operators import SecondOrderOperator, heat, laplacian, wave
+from pinn_ntk.problem import Problem, dirichlet, initial_value, initial_velocity, periodic, pose
+from pinn_ntk.solving import Task, corners_besides, solve, starting_layers
 
 STRIP, PRISM = Box([0.0, 0.0], [1.0, 0.5]), Box([0.0, 0.0, 1.0], [1.0, 2.0, 1.5])
 pytestmark = pytest.mark.filterwarnings("ignore:.*contradict")

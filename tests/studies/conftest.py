@@ -4,12 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from pinn_ntk.app.cli import Recomposer
-from pinn_ntk.app.command_line import read, rewrite
-from pinn_ntk.app.compose import group_options, resolved
-from pinn_ntk.app.plugins import load
-from pinn_ntk.app.study import ConfiguredFactory
-from pinn_ntk.studies.study import Factory
+from pinn_ntk.app import ConfiguredFactory, Recomposer, group_options, load, read, resolved, rewrite
+from pinn_ntk.studies import Factory
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ the theorem's width beside it.
 
 import pytest
 
-from pinn_ntk.studies.certificate import certificate
-from pinn_ntk.studies.runner import run_study
+from pinn_ntk.studies import certificate, run_study
 
 
 def test_certified_from_some_width_on(factory, tmp_path):

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.comparison.decay import fit_exponential, fit_power_law
-from pinn_ntk.studies.eigenvalue_decay import eigenvalue_decay, first_crossing, line_problem
-from pinn_ntk.studies.runner import run_study
+from pinn_ntk.comparison import fit_exponential, fit_power_law
+from pinn_ntk.studies import eigenvalue_decay, first_crossing, line_problem, run_study
 
 
 def spectra(factory, **options):

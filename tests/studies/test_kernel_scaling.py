@@ -3,12 +3,9 @@
 import pytest
 import torch
 
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.studies.kernel_scaling import ELEVEN, kernel_scaling, limit_kernel, of_size
-from pinn_ntk.studies.runner import run_study
-from pinn_ntk.studies.study import Results
-from pinn_ntk.studies.width_statistics import medians, slope_of
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.problem import PROBLEMS
+from pinn_ntk.studies import ELEVEN, Results, kernel_scaling, limit_kernel, medians, of_size, run_study, slope_of
 
 SMALL = {
     "problems": ["transport_1d"],

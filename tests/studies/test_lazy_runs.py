@@ -6,13 +6,12 @@ import pytest
 import torch
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.studies.lazy_runs import Training, lazy_runs, member_seeds
-from pinn_ntk.theory.linearised import Linearisation
-from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.kernels import closed_form_kernel
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.problem import PROBLEMS, Block, Problem
+from pinn_ntk.studies import Training, lazy_runs, member_seeds
+from pinn_ntk.theory import Linearisation
+from pinn_ntk.training import gradient_descent
 
 PROBLEM = PROBLEMS["heat_1d"](points=6, test_points=5)
 HOW = Training(steps=12, step_size=0.4, tracked=100)

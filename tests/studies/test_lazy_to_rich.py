@@ -8,10 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pinn_ntk.studies.lazy_to_rich import expected_slope, lazy_to_rich
-from pinn_ntk.studies.runner import run_study
-from pinn_ntk.studies.study import Cell, Factory
-from pinn_ntk.studies.table import STUDIES
+from pinn_ntk.studies import STUDIES, Cell, Factory, expected_slope, lazy_to_rich, run_study
 
 SMALL = ("problem=regression", "problem.points=8", "problem.dim=2", "problem.test_points=64", "network.init=centred")
 

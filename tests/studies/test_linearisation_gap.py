@@ -4,8 +4,7 @@ kinks only where they are allowed.
 
 import pytest
 
-from pinn_ntk.studies.linearisation_gap import SCALINGS, linearisation_gap
-from pinn_ntk.studies.runner import run_study
+from pinn_ntk.studies import SCALINGS, linearisation_gap, run_study
 
 
 def test_the_gap_closes_faster_with_small_outer_weights(factory, tmp_path):

@@ -6,17 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.points import given_points
-from pinn_ntk.studies.looseness import CASES, looseness
-from pinn_ntk.studies.looseness_runs import FINEST, Judge, Trial, judged, kinked
-from pinn_ntk.studies.runner import run_study
-from pinn_ntk.studies.study import Factory
-from pinn_ntk.studies.table import STUDIES
-from pinn_ntk.theory.sufficient import promise
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.ensemble import step_limits
-from pinn_ntk.training.ensemble_states import stacked
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.problem import given_points
+from pinn_ntk.studies import CASES, FINEST, STUDIES, Factory, Judge, Trial, judged, kinked, looseness, run_study
+from pinn_ntk.theory import promise
+from pinn_ntk.training import gradient_descent, stacked, step_limits
 
 
 @pytest.fixture

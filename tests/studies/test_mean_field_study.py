@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pinn_ntk.studies.mean_field import euler_step, mean_field
-from pinn_ntk.studies.runner import run_study
-from pinn_ntk.studies.study import Factory, Study
-from pinn_ntk.studies.table import STUDIES
-from pinn_ntk.training.descent import step_limit
+from pinn_ntk.studies import STUDIES, Factory, Study, euler_step, mean_field, run_study
+from pinn_ntk.training import step_limit
 
 TINY = {
     "widths": [8, 16, 32],

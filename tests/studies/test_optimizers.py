@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.studies.optimizers import measure, optimizers, timed
-from pinn_ntk.studies.optimizers_document import CLASSES, COLOURS, NAMES
-from pinn_ntk.studies.runner import run_study
-from pinn_ntk.studies.study import Factory
-from pinn_ntk.studies.table import STUDIES
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.gauss_newton import levenberg_marquardt
-from pinn_ntk.training.methods import METHODS
+from pinn_ntk.kernels import closed_form_kernel
+from pinn_ntk.studies import CLASSES, COLOURS, NAMES, STUDIES, Factory, measure, optimizers, run_study, timed
+from pinn_ntk.training import METHODS, gradient_descent, levenberg_marquardt
 
 RACERS = ("gradient_descent", "nesterov", "lbfgs", "levenberg_marquardt")
 SMALL = ("problem=poisson_1d", "problem.points=12", "problem.test_points=64", "network.width=24")

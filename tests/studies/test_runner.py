@@ -9,12 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pinn_ntk.comparison.finding import slope_finding
-from pinn_ntk.comparison.slopes import fit_slope
-from pinn_ntk.reporting.scaling_plots import Series, scaling_picture
-from pinn_ntk.reporting.style import Section
-from pinn_ntk.studies.runner import Progress, run_study
-from pinn_ntk.studies.study import Cell, Document, Measured, Results, Study
+from pinn_ntk.comparison import fit_slope, slope_finding
+from pinn_ntk.reporting import Section, Series, scaling_picture
+from pinn_ntk.studies import Cell, Document, Measured, Progress, Results, Study, run_study
 
 
 def powers(exponent: float, asked: list[int], widths: tuple[int, ...] = (2, 4, 8), broken: int | None = None) -> Study:

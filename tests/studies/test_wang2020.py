@@ -8,10 +8,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from pinn_ntk.studies.runner import run_study
-from pinn_ntk.studies.wang2020 import wang2020_fig1, wang2020_fig2, wang2020_fig4
-from pinn_ntk.studies.wang_setup import POINTS, READINGS, descending, limit_ratio, model, network, their_kernel
-from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.studies import (
+    POINTS,
+    READINGS,
+    descending,
+    limit_ratio,
+    run_study,
+    their_kernel,
+    wang2020_fig1,
+    wang2020_fig2,
+    wang2020_fig4,
+    wang_model,
+    wang_network,
+)
+from pinn_ntk.training import gradient_descent
 
 X = torch.linspace(0.0, 1.0, POINTS, dtype=torch.float64)[:, None]
 ENDS = torch.tensor([[0.0]] * 50 + [[1.0]] * 50, dtype=torch.float64)
@@ -21,7 +31,7 @@ class Independent:
     """u(x) with parameters of its own, in the coordinates of the paper, differentiated by torch alone."""
 
     def __init__(self, name: str, width: int, seed: int) -> None:
-        start = network(READINGS[name], width, seed)
+        start = wang_network(READINGS[name], width, seed)
         parts = (start.a.detach(), start.w[:, 0].detach(), start.w[:, 1].detach(), start.extra_weights.detach())
         self.theta = [part.clone().requires_grad_() for part in parts]
         self.factor = width**-0.5 if name == "paper" else 1.0
@@ -60,8 +70,8 @@ def test_the_published_loss_takes_the_same_steps(name, weight, sums):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    made = model(reading, 4, weight, sums)
-    *_, last = gradient_descent(network(reading, 6, 3), made.problem, reading.step, 4, absolute=True)
+    made = wang_model(reading, 4, weight, sums)
+    *_, last = gradient_descent(wang_network(reading, 6, 3), made.problem, reading.step, 4, absolute=True)
     u = last.network((X - twin.mean) / twin.deviation)
     assert torch.allclose(u, twin.u(X), rtol=1e-10, atol=1e-12)
 
@@ -70,7 +80,7 @@ def test_the_published_loss_takes_the_same_steps(name, weight, sums):
 def test_their_kernel_is_the_jacobian_of_the_unweighted_rows(name):
     twin = Independent(name, 5, 1)
     jacobian = twin.jacobian(torch.cat([twin.u(ENDS), twin.second_derivative()]))
-    kernels = their_kernel(network(READINGS[name], 5, 1), model(READINGS[name], 1, 100.0, True).copied)
+    kernels = their_kernel(wang_network(READINGS[name], 5, 1), wang_model(READINGS[name], 1, 100.0, True).copied)
     assert torch.allclose(
         kernels["all"], jacobian @ jacobian.T, rtol=1e-9, atol=1e-9 * float(kernels["all"].abs().max())
     )
@@ -78,7 +88,7 @@ def test_their_kernel_is_the_jacobian_of_the_unweighted_rows(name):
 
 
 def test_copies_of_the_ends_change_the_kernel_not_the_loss():
-    made, net = model(READINGS["code"], 2, 7.0, False), network(READINGS["code"], 9, 0)
+    made, net = wang_model(READINGS["code"], 2, 7.0, False), wang_network(READINGS["code"], 9, 0)
     assert made.copied.loss(net) == pytest.approx(made.problem.loss(net), rel=1e-12)
     copied, distinct = (descending(their_kernel(net, p)["uu"]) for p in (made.copied, made.problem))
     assert torch.allclose(copied[:2], 50.0 * distinct, rtol=1e-10)
@@ -87,7 +97,7 @@ def test_copies_of_the_ends_change_the_kernel_not_the_loss():
 
 def test_blocks_are_far_apart_only_with_a_standardised_input():
     printed, coded = (
-        limit_ratio(network(READINGS[name], 500, 0), model(READINGS[name], 1, 1.0, True).problem)
+        limit_ratio(wang_network(READINGS[name], 500, 0), wang_model(READINGS[name], 1, 1.0, True).problem)
         for name in ("paper", "code")
     )
     assert 1.0 < printed < 3.0
@@ -96,7 +106,7 @@ def test_blocks_are_far_apart_only_with_a_standardised_input():
 
 def test_the_solution_solves_the_problem():
     for name in READINGS:
-        problem = model(READINGS[name], 4, 1.0, False).problem
+        problem = wang_model(READINGS[name], 4, 1.0, False).problem
         block = problem.blocks[0]
         assert torch.allclose(block.operator.apply(problem.exact, block.x), block.target, atol=1e-9)
         assert float(problem.exact(problem.blocks[1].x).abs().max()) < 1e-14

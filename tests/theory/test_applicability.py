@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from pinn_ntk.theory.applicability import Setting, applicability
-from pinn_ntk.theory.constants import PDE, REGRESSION
+from pinn_ntk.theory import PDE, REGRESSION, Setting, applicability
 
 POINTS = torch.tensor([[0.0, 1.0], [0.5, 1.0], [1.0, 1.0]], dtype=torch.float64)
 LECTURE = Setting("relu", 0, POINTS, "sum", "lecture", 0.1, 0, 300, 5.6e-3, 1e-15)

@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from pinn_ntk.theory.bounds import (
+from pinn_ntk.theory import (
+    PDE,
+    REGRESSION,
     Premises,
+    Theorem,
     convergence_rate,
     cut_time,
     drift_lemma,
@@ -24,7 +27,6 @@ from pinn_ntk.theory.bounds import (
     stopping_radius,
     third_term,
 )
-from pinn_ntk.theory.constants import PDE, REGRESSION, Theorem
 
 E_I = Premises(REGRESSION, n=2, d=2, lambda_s=0.5 - 1 / (2 * math.pi), delta=0.1)
 E_I_PDE = Premises(PDE, n=2, d=2, lambda_s=12 - 12 / math.pi, delta=0.1, M=1.5)

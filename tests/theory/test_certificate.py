@@ -7,21 +7,25 @@ import math
 import pytest
 import torch
 from cases import OPERATORS, network_of, points, problem_of
+from modules import module_of
 
-import pinn_ntk.theory.whitened as module
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor
-from pinn_ntk.networks.features import jacobian_columns
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.ball_certificate import ball_certificate
-from pinn_ntk.theory.certificate import certify, scaling_powers
-from pinn_ntk.theory.linearised import Linearisation
-from pinn_ntk.theory.mode_certificate import mode_rate, spectral_radius
-from pinn_ntk.theory.whitened import Whitened
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.flow import gradient_flow
+from pinn_ntk.kernels import closed_form_kernel, kernel_factor
+from pinn_ntk.networks import TwoLayer, jacobian_columns
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.theory import (
+    Linearisation,
+    Whitened,
+    ball_certificate,
+    certify,
+    mode_rate,
+    scaling_powers,
+    spectral_radius,
+)
+from pinn_ntk.training import gradient_descent, gradient_flow
+
+module = module_of(Whitened)
 
 FLOW = Dynamics("flow")
 

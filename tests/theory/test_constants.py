@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pinn_ntk.theory.constants import absolute_moment, eta, l1_moment
-from pinn_ntk.theory.widths import whitened_term
+from pinn_ntk.theory import absolute_moment, eta, l1_moment, whitened_term
 
 
 @pytest.mark.parametrize(

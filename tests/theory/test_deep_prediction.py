@@ -6,14 +6,11 @@ import pytest
 import torch
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.kernels.tangent import tangent_kernel
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Problem
-from pinn_ntk.theory.prediction import Prediction, predict
-from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.kernels import tangent_kernel
+from pinn_ntk.networks import MLP, AnyModule, TwoLayer
+from pinn_ntk.problem import PROBLEMS, Problem
+from pinn_ntk.theory import Prediction, predict
+from pinn_ntk.training import gradient_descent
 
 
 @pytest.fixture(scope="module")

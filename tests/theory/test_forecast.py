@@ -9,8 +9,7 @@ from scipy.stats import ncx2
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.theory.forecast import Forecast
-from pinn_ntk.theory.linearised import FLOW
+from pinn_ntk.theory import FLOW, Forecast
 
 GAMMA, SCALE = 0.4, 30.0
 

@@ -13,18 +13,13 @@ from scipy.linalg import expm
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.geometry.box import box
-from pinn_ntk.kernels.autograd import row_jacobian
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel
-from pinn_ntk.kernels.limit import NotAvailableError
-from pinn_ntk.networks.module import model_of
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.library import poisson_1d, wave_1d
-from pinn_ntk.problem.regression import regression
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.linear_model import LinearModel, linearise
-from pinn_ntk.training.descent import gradient_descent
+from pinn_ntk.geometry import box
+from pinn_ntk.kernels import NotAvailableError, infinite_width_kernel
+from pinn_ntk.networks import TwoLayer, model_of, row_jacobian
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem, poisson_1d, regression, wave_1d
+from pinn_ntk.theory import LinearModel, linearise
+from pinn_ntk.training import gradient_descent
 
 PROBLEMS: dict[str, Callable[[int], Problem]] = {
     "regression": lambda n: regression(target="sin(3*x1)", points=n, test_points=9),

@@ -9,8 +9,7 @@ from scipy.linalg import expm
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.theory.linearised import FLOW, Linearisation, clamped
-from pinn_ntk.theory.modes import descent_decay, descent_response, flow_decay, flow_response
+from pinn_ntk.theory import FLOW, Linearisation, clamped, descent_decay, descent_response, flow_decay, flow_response
 
 SHAPES = [(5, 12), (12, 5), (6, 6)]  # (n, P): under- and overdetermined
 

@@ -5,19 +5,14 @@ and not far above it where the ball is small.
 import pytest
 import torch
 from cases import CASES, OPERATORS, network_of, problem_of
+from modules import module_of
 
-import pinn_ntk.theory.lipschitz as module
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.kernels.closed_form import kernel_factor
-from pinn_ntk.networks.derivative_bounds import unbounded
-from pinn_ntk.networks.features import System, jacobian_columns
-from pinn_ntk.theory.lipschitz import (
-    curvature_bound,
-    curvature_norms,
-    gradient_norms,
-    gradient_parts,
-    jacobian_lipschitz,
-)
+from pinn_ntk.kernels import kernel_factor
+from pinn_ntk.networks import System, jacobian_columns, unbounded
+from pinn_ntk.theory import curvature_bound, curvature_norms, gradient_norms, gradient_parts, jacobian_lipschitz
+
+module = module_of(jacobian_lipschitz)
 
 LIPSCHITZ = [
     case

@@ -9,10 +9,9 @@ from cases import network_of, problem_of
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from pinn_ntk.kernels.infinite_width import infinite_width_kernel
-from pinn_ntk.networks.sums import residual
-from pinn_ntk.networks.two_layer import TwoLayer, Weights, draw
-from pinn_ntk.theory.mean_field import (
+from pinn_ntk.kernels import infinite_width_kernel
+from pinn_ntk.networks import TwoLayer, Weights, draw, residual
+from pinn_ntk.theory import (
     cloud,
     coupled_distance,
     loss_excess,

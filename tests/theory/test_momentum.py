@@ -10,9 +10,18 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.theory.linearised import Linearisation, decay, rate, response
-from pinn_ntk.theory.modes import descent_decay, descent_rate, descent_response
-from pinn_ntk.theory.momentum import momentum_decay, momentum_rate, momentum_response
+from pinn_ntk.theory import (
+    Linearisation,
+    decay,
+    descent_decay,
+    descent_rate,
+    descent_response,
+    momentum_decay,
+    momentum_rate,
+    momentum_response,
+    rate,
+    response,
+)
 
 BETAS = [0.0, 0.1, 0.5, 0.9, 0.99]
 METHODS = pytest.mark.parametrize("nesterov", [False, True], ids=["heavy_ball", "nesterov"])

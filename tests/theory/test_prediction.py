@@ -9,11 +9,11 @@ import torch
 from cases import points
 
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.prediction import Prediction, predict, shared_prediction
+from pinn_ntk.kernels import closed_form_kernel
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.theory import Prediction, predict, shared_prediction
 
 
 def problem() -> Problem:

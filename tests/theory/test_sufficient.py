@@ -4,14 +4,14 @@ and refused where there is none.
 
 import pytest
 import torch
+from modules import module_of
 
-from pinn_ntk.kernels.memory import available_bytes
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.points import given_points
-from pinn_ntk.theory import sufficient
-from pinn_ntk.theory.prediction import predict
-from pinn_ntk.theory.sufficient import promise, sufficient_width
-from pinn_ntk.theory.widths import width_terms
+from pinn_ntk.kernels import available_bytes
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.problem import given_points
+from pinn_ntk.theory import predict, promise, sufficient_width, width_terms
+
+sufficient = module_of(sufficient_width)
 
 
 def unit(n: int) -> list[list[float]]:

@@ -7,9 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from pinn_ntk.theory.bounds import Premises, expected_initial_loss
-from pinn_ntk.theory.constants import PDE, REGRESSION, Theorem
-from pinn_ntk.theory.widths import Gamma, LeastWidth, gamma_at, least_width, width_terms
+from pinn_ntk.theory import (
+    PDE,
+    REGRESSION,
+    Gamma,
+    LeastWidth,
+    Premises,
+    Theorem,
+    expected_initial_loss,
+    gamma_at,
+    least_width,
+    width_terms,
+)
 
 
 def arc_cosine(x: Tensor) -> Tensor:

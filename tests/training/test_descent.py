@@ -12,18 +12,23 @@ from cases import network_of, points, problem_of
 
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.dynamics import Dynamics
-from pinn_ntk.kernels.autograd import row_jacobian
-from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, solution_kernel
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.library import regression
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.linearised import FLOW, Linearisation
-from pinn_ntk.training.descent import gradient_descent, heavy_ball, nesterov, step_limit
-from pinn_ntk.training.flow import flow_times, gradient_flow
-from pinn_ntk.training.methods import law
-from pinn_ntk.training.states import State, Status, StopRule
+from pinn_ntk.kernels import closed_form_kernel, kernel_factor, solution_kernel
+from pinn_ntk.networks import TwoLayer, residual_and_gradient, row_jacobian
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem, regression
+from pinn_ntk.theory import FLOW, Linearisation
+from pinn_ntk.training import (
+    State,
+    Status,
+    StopRule,
+    flow_times,
+    gradient_descent,
+    gradient_flow,
+    heavy_ball,
+    law,
+    nesterov,
+    step_limit,
+)
 
 
 def last(states) -> State:

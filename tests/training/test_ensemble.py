@@ -7,27 +7,27 @@ import pytest
 import torch
 from cases import network_of, points, problem_of
 
-from pinn_ntk.networks.two_layer import TwoLayer, draw
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.descent import gradient_descent, step_limit
-from pinn_ntk.training.ensemble import (
+from pinn_ntk.networks import TwoLayer, draw
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.training import (
     EnsembleState,
-    batch_size,
-    residual_tracker,
-    step_limits,
-    train_ensemble,
-)
-from pinn_ntk.training.ensemble_states import stacked
-from pinn_ntk.training.states import Status, StopRule
-from pinn_ntk.training.trackers import (
     History,
     KernelTracker,
+    Status,
+    StopRule,
+    batch_size,
     displacement_tracker,
     error_tracker,
+    gradient_descent,
     loss_tracker,
+    residual_tracker,
+    stacked,
+    step_limit,
+    step_limits,
     track,
     tracked_steps,
+    train_ensemble,
 )
 
 STEPS = 60

@@ -7,13 +7,10 @@ import math
 import pytest
 import torch
 
-from pinn_ntk.kernels.batched import batched_kernel
-from pinn_ntk.networks.sums import residual
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.points import given_points
-from pinn_ntk.training.ensemble_states import stacked
-from pinn_ntk.training.exponential import FlowState, Modes, exponential_flow, exponential_step
-from pinn_ntk.training.flow import gradient_flow
+from pinn_ntk.kernels import batched_kernel
+from pinn_ntk.networks import TwoLayer, residual
+from pinn_ntk.problem import given_points
+from pinn_ntk.training import FlowState, Modes, exponential_flow, exponential_step, gradient_flow, stacked
 
 POINTS = ["1/4", "1/2", "3/4"]
 

@@ -10,13 +10,10 @@ import pytest
 import torch
 from cases import network_of, points, problem_of
 
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.first_order import adam, batches, sgd
-from pinn_ntk.training.states import State, Status, StopRule
+from pinn_ntk.networks import TwoLayer, residual_and_gradient
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.training import State, Status, StopRule, adam, batches, gradient_descent, sgd
 
 
 def last(states: Iterable[State]) -> State:

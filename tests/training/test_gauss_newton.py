@@ -10,21 +10,16 @@ import numpy as np
 import pytest
 import torch
 from cases import FEW, network_of, points, problem_of
+from modules import module_of
 from torch import nn
 
-from pinn_ntk.kernels import memory
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.kernels.memory import MemoryShortageError
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity, laplacian
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.damping import DampedSteps
-from pinn_ntk.training.gauss_newton import jacobian, levenberg_marquardt
-from pinn_ntk.training.quasi_newton import lbfgs
-from pinn_ntk.training.states import State, Status, StopRule
+from pinn_ntk.kernels import MemoryShortageError, available_bytes, closed_form_kernel
+from pinn_ntk.networks import AnyModule, TwoLayer, residual_and_gradient
+from pinn_ntk.operators import identity, laplacian
+from pinn_ntk.problem import PROBLEMS, Block, Problem
+from pinn_ntk.training import DampedSteps, State, Status, StopRule, jacobian, lbfgs, levenberg_marquardt
+
+memory = module_of(available_bytes)
 
 
 def last(states: Iterable[State]) -> State:

@@ -8,22 +8,17 @@ from collections.abc import Iterable
 import pytest
 import torch
 from cases import FEW, network_of, points, problem_of
+from modules import module_of
 from torch import nn
 
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.kernels import memory
-from pinn_ntk.kernels.memory import MemoryShortageError
-from pinn_ntk.networks.features import features
-from pinn_ntk.networks.least_squares import outer_matrix
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.sums import residual, residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.least_squares import least_squares
-from pinn_ntk.training.states import State, Status, StopRule
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.kernels import MemoryShortageError, available_bytes
+from pinn_ntk.networks import AnyModule, TwoLayer, features, outer_matrix, residual, residual_and_gradient
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import PROBLEMS, Block, Problem
+from pinn_ntk.training import State, Status, StopRule, least_squares
+
+memory = module_of(available_bytes)
 
 
 def last(states: Iterable[State]) -> State:

@@ -6,13 +6,8 @@ import pytest
 import torch
 from cases import network_of, problem_of
 
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.model import Model
-from pinn_ntk.networks.module import model_of
-from pinn_ntk.training.memory import Memory, copied
-from pinn_ntk.training.methods import METHODS
-from pinn_ntk.training.states import State
-from pinn_ntk.training.trackers import track
+from pinn_ntk.networks import MLP, Model, model_of
+from pinn_ntk.training import METHODS, Memory, State, copied, track
 
 STEPS, STOPPED = 9, 4
 OPTIONS: dict[str, dict[str, object]] = {

@@ -9,13 +9,11 @@ import pytest
 import torch
 from cases import network_of, points, problem_of
 
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.methods import METHODS
-from pinn_ntk.training.states import State, Status, StopRule
-from pinn_ntk.training.trackers import KernelTracker, track
+from pinn_ntk.kernels import closed_form_kernel
+from pinn_ntk.networks import residual_and_gradient
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.training import METHODS, KernelTracker, State, Status, StopRule, track
 
 DEAD = Problem([Block(0.0 * identity(1), points(3, 1), 1.0)])
 HUGE = Problem([Block(1e200 * identity(1), points(3, 1), 1.0)])

@@ -7,13 +7,16 @@ import torch
 from cases import problem_of
 from torch import nn
 
-from pinn_ntk.networks.mlp import MLP
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.training.descent import gradient_descent, step_limit
-from pinn_ntk.training.flow import gradient_flow
-from pinn_ntk.training.methods import METHODS
-from pinn_ntk.training.trackers import KernelTracker, displacement_tracker, track
+from pinn_ntk.networks import MLP, AnyModule, TwoLayer
+from pinn_ntk.training import (
+    METHODS,
+    KernelTracker,
+    displacement_tracker,
+    gradient_descent,
+    gradient_flow,
+    step_limit,
+    track,
+)
 
 
 def pair(activation: str = "tanh") -> tuple[AnyModule, TwoLayer]:

@@ -11,18 +11,12 @@ import pytest
 import torch
 from cases import network_of, points, problem_of
 
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.networks.features import features
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.theory.mean_field import cloud
-from pinn_ntk.training.descent import gradient_descent, step_limit
-from pinn_ntk.training.flow import gradient_flow
-from pinn_ntk.training.particles import particle_flow
-from pinn_ntk.training.states import State, Status, StopRule
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.networks import TwoLayer, features, residual_and_gradient
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Block, Problem
+from pinn_ntk.theory import cloud
+from pinn_ntk.training import State, Status, StopRule, gradient_descent, gradient_flow, particle_flow, step_limit
 
 EQUIVALENT = [
     ("relu", "identity", 1),

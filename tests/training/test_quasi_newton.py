@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 import torch
 from cases import network_of, points, problem_of
+from modules import module_of
 
 from pinn_ntk.activations import Activation
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training import quasi_newton
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.quasi_newton import lbfgs
-from pinn_ntk.training.states import State, Status, StopRule
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import PROBLEMS, Block, Problem
+from pinn_ntk.training import State, Status, StopRule, gradient_descent, lbfgs
+
+quasi_newton = module_of(lbfgs)
 
 
 def last(states: Iterable[State]) -> State:

@@ -7,17 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 from cases import network_of, points, problem_of
+from modules import module_of
 
-from pinn_ntk.kernels import memory
-from pinn_ntk.kernels.memory import MemoryShortageError
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.damping import DampedSteps
-from pinn_ntk.training.gauss_newton import jacobian
-from pinn_ntk.training.spring import remembered, spring
-from pinn_ntk.training.states import State, Status
+from pinn_ntk.kernels import MemoryShortageError, available_bytes
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import PROBLEMS, Block, Problem
+from pinn_ntk.training import DampedSteps, State, Status, jacobian, remembered, spring
+
+memory = module_of(available_bytes)
 
 
 def last(states: Iterable[State]) -> State:

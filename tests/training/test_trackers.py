@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 import torch
 from cases import network_of, points, problem_of
+from modules import module_of
 
-from pinn_ntk.kernels import spectrum
-from pinn_ntk.kernels.closed_form import closed_form_kernel
-from pinn_ntk.kernels.spectrum import SpectrumError
-from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.residual import Ansatz, Block, Problem
-from pinn_ntk.training.descent import gradient_descent
-from pinn_ntk.training.states import Status
-from pinn_ntk.training.trackers import (
+from pinn_ntk.kernels import SpectrumError, closed_form_kernel, spectrum_of_gram
+from pinn_ntk.networks import TwoLayer
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import Ansatz, Block, Problem
+from pinn_ntk.training import (
     KernelTracker,
+    Status,
     displacement_tracker,
     error_tracker,
+    gradient_descent,
     loss_tracker,
     spectrum_steps,
     track,
     tracked_steps,
 )
+
+spectrum = module_of(spectrum_of_gram)
 
 
 def test_tracked_steps_are_log_spaced_with_both_ends() -> None:

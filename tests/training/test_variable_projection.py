@@ -9,22 +9,25 @@ from dataclasses import replace
 import pytest
 import torch
 from cases import network_of, points, problem_of
+from modules import module_of
 from torch import Tensor, nn
 
-from pinn_ntk.experiment.run import run
-from pinn_ntk.experiment.settings import Settings
-from pinn_ntk.kernels import memory
-from pinn_ntk.kernels.memory import MemoryShortageError
-from pinn_ntk.networks.module import AnyModule
-from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.networks.two_layer import TwoLayer, Weights
-from pinn_ntk.operators.library import identity
-from pinn_ntk.problem.library import PROBLEMS
-from pinn_ntk.problem.residual import Block, Problem
-from pinn_ntk.training.gauss_newton import levenberg_marquardt
-from pinn_ntk.training.least_squares import least_squares
-from pinn_ntk.training.states import State, Status, StopRule
-from pinn_ntk.training.variable_projection import Eliminated, variable_projection
+from pinn_ntk.experiment import Settings, run
+from pinn_ntk.kernels import MemoryShortageError, available_bytes
+from pinn_ntk.networks import AnyModule, TwoLayer, Weights, residual_and_gradient
+from pinn_ntk.operators import identity
+from pinn_ntk.problem import PROBLEMS, Block, Problem
+from pinn_ntk.training import (
+    Eliminated,
+    State,
+    Status,
+    StopRule,
+    least_squares,
+    levenberg_marquardt,
+    variable_projection,
+)
+
+memory = module_of(available_bytes)
 
 
 def last(states: Iterable[State]) -> State:
