@@ -259,8 +259,8 @@ def record(name: str) -> str:
 
 
 def _without_noise(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_noise(inner) for key, inner in value.items() if key not in _NOISE}
+    if isinstance(value, dict):  # a configuration stays as it is: optimizer.seconds is one of its keys
+        return {k: v if k == "config" else _without_noise(v) for k, v in value.items() if k not in _NOISE}
     return [_without_noise(inner) for inner in value] if isinstance(value, list) else value
 
 
