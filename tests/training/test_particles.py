@@ -39,7 +39,7 @@ def last(states: Iterable[State]) -> State:
 
 
 def clock(width: int, degree: int) -> float:
-    """t_MF/t = N^{(1−p)/(1+p)}: the lecture's flow of h = Σ a σ(w·x), σ = ReLUᵖ, started at a, w ~ N^{−1/(p+1)} N(0, 1),
+    """t_MF/t = N^{(1−p)/(1+p)}: the lecture's flow of h = Σ a σ(w·x), σ = ReLUᵖ, from a, w ~ N^{−1/(p+1)} N(0, 1)
     is the mean-field flow by that clock.
     """
     return math.pow(width, (1 - degree) / (1 + degree))
