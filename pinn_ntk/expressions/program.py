@@ -4,6 +4,7 @@ Flat rather than nested, so that neither a long sum nor a caller deep in the cal
 sweep) can exhaust the recursion limit when it is evaluated, and plain tuples, so that it can be pickled and compared.
 """
 
+import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -124,6 +125,20 @@ class Expression:
         return isinstance(self.program[-1], Constant)
 
     @property
+    def as_factor(self) -> tuple[int, str]:
+        """f = sign · text, where the text can stand in a product: a sum in parentheses, a minus before it taken out."""
+        text, sign = self.text.strip(), 1
+        while True:
+            if _enclosed(text):
+                text = text[1:-1].strip()
+            elif _is_sum(text):
+                return sign, f"({text})"
+            elif text[0] in "+-":
+                sign, text = -sign if text[0] == "-" else sign, text[1:].lstrip()
+            else:
+                return sign, text
+
+    @property
     def value(self) -> float:
         """The number that a constant formula says.
 
@@ -168,6 +183,21 @@ class Expression:
         if self.is_constant:
             return x.new_full(x.shape[:-1], self.value)
         return evaluate(self.program, x)
+
+
+def _enclosed(text: str) -> bool:
+    """Whether one pair of parentheses holds the whole text."""
+    depth = 0
+    for i, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return i == len(text) - 1 and i > 0
+    return False
+
+
+def _is_sum(text: str) -> bool:
+    node = ast.parse(text, mode="eval").body
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
 
 
 def check_finite(expression: Expression, x: Tensor, what: str) -> None:

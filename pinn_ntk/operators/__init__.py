@@ -22,5 +22,6 @@ if TYPE_CHECKING:
     )
     from pinn_ntk.operators.rows import Rows, unpaired
     from pinn_ntk.operators.second_order import SecondOrderOperator, check_operator, hard_constraint, lift_bias
+    from pinn_ntk.operators.symbols import figure
 
 face(__name__)

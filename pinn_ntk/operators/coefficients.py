@@ -8,13 +8,36 @@ function and bias lifting.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 Field = Callable[[Tensor], Tensor]
 Coefficient = float | int | Tensor | Field | Sequence[Any]
+
+
+@runtime_checkable
+class Symbolic(Protocol):
+    """A function x ↦ f(x), (n, d) → (n,), that can be written down."""
+
+    @property
+    def as_factor(self) -> tuple[int, str]:
+        """f = sign · text, where the text can stand in a product."""
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """f(x)."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """x ↦ a number, (n,)."""
+
+    value: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The number at every point."""
+        return x.new_full((x.shape[0],), self.value)
 
 
 @dataclass(frozen=True)
@@ -52,14 +75,10 @@ def multiply(terms: tuple[Term, ...], factor: float | Field) -> tuple[Term, ...]
     scaled = (
         replace(t, pattern=t.pattern * factor)
         if t.pattern is not None
-        else replace(t, factors=(*t.factors, _number(factor)))
+        else replace(t, factors=(*t.factors, Number(factor)))
         for t in terms
     )
     return constant_part(tuple(scaled)) if factor != 0.0 else ()
-
-
-def _number(value: float) -> Field:
-    return lambda x: x.new_full((x.shape[0],), value)
 
 
 def parse(value: Coefficient, dim: int, rank: int, what: str) -> tuple[Term, ...]:
@@ -208,6 +227,36 @@ def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[t
             unit[i, j] = unit[j, i] = 1.0
             pairs.append((values[:, i, j], unit))
     return pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """The matrix function of entries given one by one, so that symmetry is checked where it can be: at the points."""
+
+    terms: tuple[Term, ...]
+    dim: int
+    what: str
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """A(x), (n, d, d)."""
+        matrix = x.new_zeros(x.shape[0], self.dim, self.dim)
+        for f, pattern in evaluate(self.terms, x, 2, self.what):
+            matrix = matrix + f[:, None, None] * pattern
+        return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class SymmetricPart:
+    """x ↦ (A + Aᵀ)/2."""
+
+    whole: Field
+    dim: int
+    what: str
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Its values, (n, d, d); (n,) of a multiple of I."""
+        matrix = call(self.whole, x, 2, self.dim, self.what)
+        return matrix if matrix.ndim == 1 else (matrix + matrix.mT) / 2
 
 
 def check_finite(values: Tensor, x: Tensor, what: str) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.operators.coefficients import Coefficient, Field, call
-from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.operators.second_order import GENERAL, SecondOrderOperator
 
 
 def identity(dim: int) -> SecondOrderOperator:
@@ -42,7 +42,7 @@ def elliptic(
     c: Coefficient = 0.0,
     *,
     divergence: Field | None = None,
-    name: str = "A:∇²u + b·∇u + cu",
+    name: str = GENERAL,
 ) -> SecondOrderOperator:
     """𝓛u = A:∇²u + b·∇u + cu; with `divergence` = (∇·A)(x), 𝓛u = ∇·(A∇u) + b·∇u + cu.
 

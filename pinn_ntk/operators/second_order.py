@@ -7,9 +7,10 @@ from torch import Tensor
 
 from pinn_ntk.operators.coefficients import (
     Coefficient,
+    Entries,
     Field,
+    SymmetricPart,
     Term,
-    call,
     check_finite,
     constant_part,
     evaluate,
@@ -19,8 +20,11 @@ from pinn_ntk.operators.coefficients import (
 )
 from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.operators.symbols import operator_symbols
 
 Function = Callable[[Tensor], Tensor]
+GENERAL = "A:∇²u + b·∇u + cu"
+"""The name of an operator that has none of its own: it is said by its coefficients."""
 
 
 class SecondOrderOperator:
@@ -35,7 +39,7 @@ class SecondOrderOperator:
             nested list of numbers and functions (n, d) → (n,).
         b: vector: a (d,) tensor, a function (n, d) → (n, d), a list of numbers and functions, or 0.
         c: a number or a function (n, d) → (n,).
-        name: what errors and reports call it.
+        name: what errors and reports call it; an operator without a name is reported by its coefficients.
         symmetrise: replace A by (A + Aᵀ)/2, the same operator, instead of refusing an A that is not symmetric.
 
     Raises:
@@ -87,6 +91,30 @@ class SecondOrderOperator:
         """Whether no coefficient depends on x."""
         return all(t.constant for t in (*self._A, *self._b, *self._c))
 
+    @property
+    def named(self) -> bool:
+        """Whether its name says what it is."""
+        return self.name not in ("operator", GENERAL)
+
+    def equation(self, right: str, time: bool = False) -> str:
+        """𝓛u = right in symbols: by the operator's name, or without one by its coefficients as they were given.
+
+        Args:
+            right: the right-hand side in words.
+            time: whether the last coordinate is t.
+
+        Examples:
+            >>> from pinn_ntk import SecondOrderOperator, heat
+            >>> def kappa(p):
+            ...     return 1 + p[:, 0] ** 2
+            >>> SecondOrderOperator(2, A=[[kappa, 0.0], [0.0, -2.0]], c=1.0).equation("f")
+            'kappa(x, y) u_xx − 2 u_yy + u = f'
+            >>> heat(1).equation("0", time=True)
+            'u_t − κΔu = 0'
+        """
+        said = [self.name] if self.named else operator_symbols(self._A, self._b, self._c, self.dim, time)
+        return ", ".join([f"{said[0]} = {right}", *said[1:]])
+
     def __repr__(self) -> str:
         return f"SecondOrderOperator({self.name!r}, dim={self.dim}, order={self.order})"
 
@@ -99,12 +127,14 @@ class SecondOrderOperator:
                 "the same number"
             )
         terms = (self._A + other._A, self._b + other._b, self._c + other._c)
-        return self._from_terms(self.dim, *terms, f"{self.name} + {other.name}")
+        name = f"{self.name} + {other.name}" if self.named and other.named else GENERAL
+        return self._from_terms(self.dim, *terms, name)
 
     def __mul__(self, factor: float | Field) -> "SecondOrderOperator":
         if not callable(factor) and not isinstance(factor, (int, float)):
             return NotImplemented
-        name = f"f·({self.name})" if callable(factor) else self.name if factor == 1 else f"{factor:g}·({self.name})"
+        same = not self.named or (not callable(factor) and factor == 1)
+        name = self.name if same else f"f·({self.name})" if callable(factor) else f"{factor:g}·({self.name})"
         return self._from_terms(
             self.dim, multiply(self._A, factor), multiply(self._b, factor), multiply(self._c, factor), name
         )
@@ -113,7 +143,8 @@ class SecondOrderOperator:
 
     def __neg__(self) -> "SecondOrderOperator":
         negative = self * -1.0
-        negative.name = f"−{self.name}" if " " not in self.name else f"−({self.name})"
+        if self.named:
+            negative.name = f"−{self.name}" if " " not in self.name else f"−({self.name})"
         return negative
 
     def __sub__(self, other: "SecondOrderOperator") -> "SecondOrderOperator":
@@ -176,7 +207,7 @@ def _symmetric(terms: tuple[Term, ...], dim: int, name: str, symmetrise: bool) -
     """
     if symmetrise:
         return tuple(
-            Term(None, _symmetrised(t.whole, dim, f"A of {name!r}"), t.factors)
+            Term(None, SymmetricPart(t.whole, dim, f"A of {name!r}"), t.factors)
             if t.whole is not None
             else Term((t.pattern + t.pattern.mT) / 2, None, t.factors)  # type: ignore[operator, union-attr]
             for t in terms
@@ -191,27 +222,7 @@ def _symmetric(terms: tuple[Term, ...], dim: int, name: str, symmetrise: bool) -
     moving = tuple(t for t in terms if t.pattern is None)
     entries = tuple(t for t in terms if t.pattern is not None and not t.constant)
     kept = tuple(Term(p) for p in fixed) + moving
-    return (*kept, Term(None, _assembled(entries, dim, name))) if entries else kept
-
-
-def _symmetrised(whole: Field, dim: int, what: str) -> Field:
-    def values(x: Tensor) -> Tensor:
-        matrix = call(whole, x, 2, dim, what)
-        return matrix if matrix.ndim == 1 else (matrix + matrix.mT) / 2
-
-    return values
-
-
-def _assembled(entries: tuple[Term, ...], dim: int, name: str) -> Field:
-    """The matrix function of entries given one by one, so that symmetry is checked where it can be: at the points."""
-
-    def values(x: Tensor) -> Tensor:
-        matrix = x.new_zeros(x.shape[0], dim, dim)
-        for f, pattern in evaluate(entries, x, 2, f"A of {name!r}"):
-            matrix = matrix + f[:, None, None] * pattern
-        return matrix
-
-    return values
+    return (*kept, Term(None, Entries(entries, dim, f"A of {name!r}"))) if entries else kept
 
 
 def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:

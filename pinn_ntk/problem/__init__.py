@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pinn_ntk.problem.data import read_points
     from pinn_ntk.problem.domains import KINDS
     from pinn_ntk.problem.evolution import heat_1d, wave_1d
-    from pinn_ntk.problem.formulas import SpecError
+    from pinn_ntk.problem.formulas import Faults, Formulas, SpecError
     from pinn_ntk.problem.from_text import problem_from_text
     from pinn_ntk.problem.gridded import Gridded, read_gridded
     from pinn_ntk.problem.library import PROBLEMS, poisson_1d, poisson_3d

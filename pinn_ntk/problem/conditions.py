@@ -13,6 +13,7 @@ from pinn_ntk.expressions import Expression, parse
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.operators.library import identity, normal_derivative, robin, time_derivative
 from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.operators.symbols import combination
 from pinn_ntk.problem.periodic import SLOPE, periodic_conditions
 from pinn_ntk.problem.posed import Condition, Region
 from pinn_ntk.problem.regions import at_points, at_start, contained, named_pieces, on_pieces
@@ -239,13 +240,19 @@ def _valued(given: Given, name: str, domain: Domain, time: bool, exact: Function
         raise ValueError(f"value: missing for {name!r}; give one, or the exact solution of the whole problem")
     value, alpha, beta = (_read(v, domain.dim, time) for v in (given.value, given.alpha, given.beta))
     region, operator = _region(given, domain, time), _operator(given.kind, domain, alpha, beta)
-    words = f"{_LEFT[given.kind]} = {_said(given.value)} {region.words}"
+    left = _LEFT.get(given.kind) or combination([(_factor(alpha), "u"), (_factor(beta), "∂u/∂ν")], domain.dim, time)
+    words = f"{left} = {_said(given.value)} {region.words}"
     if value is None and exact is not None:
         value = _from_exact(given.kind, operator, exact)
     return Condition(name, given.kind, operator, 0.0 if value is None else value, region, given.weight or 1.0, words)
 
 
-_LEFT = {"dirichlet": "u", "neumann": "∂u/∂ν", "robin": "αu + β∂u/∂ν", "initial": "u", "velocity": "u_t"}
+_LEFT = {"dirichlet": "u", "neumann": "∂u/∂ν", "initial": "u", "velocity": "u_t"}
+
+
+def _factor(value: Function | float | None) -> Function | float:
+    """α or β of Robin, 1 where it is left out."""
+    return 1.0 if value is None else value
 
 
 def _read(value: Value, dim: int, time: bool) -> Function | float | None:
@@ -299,7 +306,7 @@ def _operator(
         return time_derivative(domain.dim - 1)
     if kind != "robin":
         return identity(domain.dim)
-    return robin(domain.dim, domain.normal, 1.0 if alpha is None else alpha, 1.0 if beta is None else beta)
+    return robin(domain.dim, domain.normal, _factor(alpha), _factor(beta))
 
 
 def _from_exact(kind: str, operator: SecondOrderOperator, exact: Function) -> Function:

@@ -15,7 +15,7 @@ from pinn_ntk.arguments import choose, nearest, number
 from pinn_ntk.expressions import Expression, check_finite, parse
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.geometry.domain import Domain
-from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.operators.second_order import GENERAL, SecondOrderOperator
 from pinn_ntk.problem.gridded import KEYS, Gridded, read_gridded
 
 T = TypeVar("T")
@@ -178,6 +178,8 @@ class Formulas:
         made = self._by_kind(key, rest, table) if "kind" in rest else self._by_coefficients(key, rest)
         if made is None or factor is None or factor == 1.0:
             return made
+        if not made.named:
+            return made * factor
         scaled, name = made * factor, made.name if " " not in made.name else f"({made.name})"
         scaled.name = f"{'−' if factor < 0 else ''}{'' if abs(factor) == 1.0 else f'{abs(factor):g} '}{name}"
         return scaled
@@ -196,7 +198,7 @@ class Formulas:
         if len(self.faults.found) > before:
             return None
         make = SecondOrderOperator
-        return self.faults.attempt(key, lambda: make(d, A, b, c, "A:∇²u + b·∇u + cu", symmetrise=symmetrise))
+        return self.faults.attempt(key, lambda: make(d, A, b, c, GENERAL, symmetrise=symmetrise))
 
     def _by_kind(self, key: str, value: Mapping[str, Any], table: OperatorTable) -> SecondOrderOperator | None:
         before = len(self.faults.found)

@@ -199,7 +199,7 @@ def _build(
         exact=exact,
         given=conditions,
         time=time,
-        equation=", ".join([f"{operator.name} = {said}", *(grid.text for grid in reader.grids)]),
+        equation=", ".join([operator.equation(str(said), time), *(grid.text for grid in reader.grids)]),
         conditions=words if own else _words(exact, texts, time, second) + words,
     )
     how = replace(how, counts=counts)

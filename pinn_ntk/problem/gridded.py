@@ -33,6 +33,7 @@ class Gridded:
         axes: the grid's points along each of them, increasing.
         values: a on the grid.
         method: linear or cubic.
+        symbol: the field in a formula, such as kappa(x).
     """
 
     text: str
@@ -41,6 +42,12 @@ class Gridded:
     values: np.ndarray
     method: str = "linear"
     is_constant: bool = False
+    symbol: str = "a(x)"
+
+    @property
+    def as_factor(self) -> tuple[int, str]:
+        """The field as a factor of a product."""
+        return 1, self.symbol
 
     def __call__(self, x: Tensor) -> Tensor:
         """a(x), (n,) in x's dtype and device.
@@ -132,6 +139,7 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
         axes,
         values,
         method,
+        symbol=f"{name}({', '.join(found)})",
     )
 
 

@@ -82,7 +82,7 @@ def given_points(
         name="points",
         exact=u,
         domain=domain,
-        equation=f"{made.name} = f at {len(x)} given points, f = {words}",
+        equation=made.equation(f"f at {len(x)} given points, f = {words}", time),
         time=time,
         test_points=None if u is None else domain.test_points(test_points),
     )

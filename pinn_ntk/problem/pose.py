@@ -80,7 +80,7 @@ def pose(
     how = Collocation(points, boundary or own, beside, weights, seed, test_points, sampling, counts)
     f = _function(source, domain.dim, timed)
     right = f if f is not None else manufactured(operator, u)
-    equation = f"{operator.name} = {_words(source, exact)}"
+    equation = operator.equation(_words(source, exact), timed)
     return collocate(Equation(name, operator, domain, right, u, conditions, timed, equation), how)
 
 

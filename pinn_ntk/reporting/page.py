@@ -17,7 +17,7 @@ BADGES: Mapping[Verdict, tuple[str, str]] = {
     "not_applicable": ("flat", "– not applicable"),
 }
 _BELOW = re.compile(
-    r"((?<![A-Za-z0-9])(?:max|min|[a-z])|[A-ZΑ-Ωα-ω𝓛‖Σ∂]\u0302?|\u0302)_(min|max|[A-Za-z0-9∞]{1,2}|γ)(?![A-Za-z0-9])"
+    r"((?<![A-Za-z0-9])(?:max|min|[a-z])|[A-ZΑ-Ωα-ω𝓛‖Σ∂]\u0302?|\u0302)_(min|max|(?:x[0-9]{1,2}){1,2}t?|[A-Za-z0-9∞]{1,2}|γ)(?![A-Za-z0-9])"
 )
 _ABOVE = re.compile(r"\^(?:\{([^{}]*)\}|(\([aw]\)|[∞*]|[0-9]+|[a-z](?![A-Za-z0-9])))")
 

@@ -204,6 +204,7 @@ def test_one_record_gives_one_report_to_the_byte(
         ),
         ("λ_min(K̂^(a)(θ⁰)) ≥ ¾ λ_S", "λ<sub>min</sub>(K̂<sup>(a)</sup>(θ⁰)) ≥ ¾ λ<sub>S</sub>"),
         ("u_tt − v²u_xx = 0", "u<sub>tt</sub> − v²u<sub>xx</sub> = 0"),
+        ("u_x1x12 + (1 + x1) u_x3", "u<sub>x1x12</sub> + (1 + x1) u<sub>x3</sub>"),
         ("my_problem, test_points, a < b & c", "my_problem, test_points, a &lt; b &amp; c"),
         ("w_kᵀx, ‖w‖_∞", "w<sub>k</sub>ᵀx, ‖w‖<sub>∞</sub>"),
     ],
