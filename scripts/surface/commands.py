@@ -5,6 +5,7 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
 from unittest.mock import patch
 
 from values import written
@@ -24,7 +25,7 @@ WORDS = {
         ["nowhere", "--grid", "3", "--plugin", "nowhere.py"],
     ),
     "pinn-ntk-compare": ([], ["--zzz"], ["nowhere"], ["nowhere", "elsewhere"], ["nowhere", "elsewhere", "--require", "zzz"]),
-    "pinn-ntk": (["--zzz"], ["seed=x"], ["resume=nowhere"], ["-m", "name=a b"], ["--cfg", "job", "--package", "zzz"]),
+    "pinn-ntk": (["seed=x"], ["resume=nowhere"], ["-m", "name=a b"], ["--cfg", "job", "--package", "zzz"]),
 }  # fmt: skip
 ERRORS: tuple[BaseException, ...] = (
     BadInputError(Fault("key", "message")), BadInputError(Fault("a", "one"), Fault("", "two")), ValueError("text"), MemoryShortageError("text"),
@@ -40,17 +41,23 @@ class _Parsed(BaseException):
 def commands() -> Iterator[str]:
     """Lines `help`, `flag`, `words` and `exit`."""
     yield from (f"exit {code.name}: {code.value}" for code in Exit)
-    for error in ERRORS:
-        code, text = _outcome(lambda error=error: guarded(_raiser(error)))  # type: ignore[misc]
-        yield f"exit on {type(error).__name__}{'' if str(error) else ' without words'} {str(error)!r}: {code}, {text}"
+    with tempfile.TemporaryDirectory() as empty:
+        for error in ERRORS:
+            code, text = _outcome(lambda error=error: guarded(_raiser(error), Path(empty) / "run.log"))  # type: ignore[misc]
+            yield f"exit on {type(error).__name__} ({written(error)}): {code}, {text}"
     for name, main in MAINS.items():
         yield from (f"help {name}: {line}" for line in _joined(_said(lambda main=main: main(["--help"]))[1]))  # type: ignore[misc]
         yield from (f"flag {name} {text}" for text in _flags(main))
-        with tempfile.TemporaryDirectory() as empty, chdir(empty):
+        with tempfile.TemporaryDirectory() as parent, chdir(_made(Path(parent) / "here")):
             for words in WORDS[name]:
                 code, text = _outcome(lambda main=main, words=words: main(words))  # type: ignore[misc]
                 said = text.split(";")[0] if not words else text
                 yield f"words {name} {' '.join(words) or '(none)'}: exit {code}, {said}"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def _raiser(error: BaseException) -> Callable[[], int]:

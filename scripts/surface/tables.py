@@ -1,5 +1,6 @@
 """The tables a person chooses from, and the words that a run ends with: problems, operators, activations, domains, optimisers, statuses."""
 
+import re
 import typing
 from collections.abc import Iterator
 
@@ -18,6 +19,7 @@ from pinn_ntk.reporting.difference import Verdict as Likeness
 from pinn_ntk.solving.growth import REASONS
 from pinn_ntk.training.methods import METHODS
 
+_NUMBER = re.compile(r"\d[\d.]*e[+-]\d+")
 EVERY = Settings(steps=2, tracked=2, forecast_draws=2, device="cpu", compile="never")
 
 
@@ -87,7 +89,7 @@ def statements() -> Iterator[str]:
     for case, (problem, network, settings) in runs.items():
         for one in run(problem, network, settings).statements:
             yield f"statement {one.name}: {one.claim}"
-            yield f"statement {one.name}, {case}: " + (one.reason if one.verdict == "not_applicable" else "judged")
+            yield f"statement {one.name}, {case}: " + (_NUMBER.sub("#", one.reason) if one.verdict == "not_applicable" else "judged")
 
 
 def _beside(settings: Settings) -> dict[str, typing.Any]:

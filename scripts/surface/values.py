@@ -14,7 +14,7 @@ _MACHINE = (
     (re.compile(r"[\d.e+]+ GiB are available"), "# GiB are available"),
     (re.compile(r"0x[0-9a-f]+"), "0x#"),
     (re.compile(r" \(\[Errno .*\)(?=;)"), ""),
-    (re.compile(r"(/[\w.-]+){2,}/"), "/…/"),
+    (re.compile(r"(?<![\w.])(/[\w.+-]+)+/(?=[\w.])"), "/…/"),
     (re.compile(r"\(choose from ([^)]*)\)"), lambda m: f"(choose from {m[1].replace(chr(39), '')})"),
 )
 
