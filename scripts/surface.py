@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "tests" / "surface.txt"
 REMEDY = "run scripts/surface.py --write and explain each line in CHANGELOG.md"
 os.environ |= {"CUDA_VISIBLE_DEVICES": "", "COLUMNS": "80"}  # before torch looks: a GPU would be another surface
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts" / "surface")]  # of this checkout, wherever the package is installed from
+sys.path[:0] = [
+    str(ROOT),
+    str(ROOT / "scripts" / "surface"),
+]  # of this checkout, wherever the package is installed from
 
 
 def lines() -> Iterator[str]:
@@ -53,13 +56,19 @@ def surface() -> str:
 
 def difference(before: str, after: str) -> str:
     """The unified difference of two texts, empty where there is none."""
-    return "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), "tests/surface.txt", "now", n=0, lineterm=""))
+    return "\n".join(
+        difflib.unified_diff(before.splitlines(), after.splitlines(), "tests/surface.txt", "now", n=0, lineterm="")
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write tests/surface.txt")
-    parser.add_argument("--check", action="store_true", help="print the difference from tests/surface.txt, exit code 1 where there is one")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="print the difference from tests/surface.txt, exit code 1 where there is one",
+    )
     given = parser.parse_args()
     text = surface()
     if given.write:

@@ -41,7 +41,9 @@ def answers_of(
     together = [key for key in reversed(names) if key not in singles]  # entries of a list go from its end
     answers: Answers = {key: [] for key in names}
     for value in (*bad, MISSING):
-        said = _to_all(whole, together, value, say) | {k: about(k, say(with_values(whole, [k], value))) for k in singles}
+        said = _to_all(whole, together, value, say) | {
+            k: about(k, say(with_values(whole, [k], value))) for k in singles
+        }
         for key in names:
             answers[key].append((value if value is MISSING else plain(value), without_value(said[key], value, shown)))
     return answers
@@ -52,7 +54,9 @@ def _to_all(whole: Any, keys: list[str], value: Any, say: Say) -> dict[str, str]
     while rest := [key for key in keys if key not in answers]:
         said = say(with_values(whole, rest, value))
         named = {key: about(key, said) for key in rest if any(concerns(key, name) for name, _ in said)}
-        one_by_one = {} if named or not said else {key: about(key, say(with_values(whole, [key], value))) for key in rest}
+        one_by_one = (
+            {} if named or not said else {key: about(key, say(with_values(whole, [key], value))) for key in rest}
+        )
         answers |= named or one_by_one or dict.fromkeys(rest, ACCEPTED)
     return answers
 
@@ -92,7 +96,9 @@ def _with(node: Any, path: Sequence[str | int], value: Any) -> Any:
     mapping = node if isinstance(node, Mapping) else {}
     if rest:
         return {**mapping, first: _with(mapping.get(first), rest, value)}
-    return {name: item for name, item in mapping.items() if name != first} | ({} if value is MISSING else {first: value})
+    return {name: item for name, item in mapping.items() if name != first} | (
+        {} if value is MISSING else {first: value}
+    )
 
 
 def leaves(node: Any, path: str = "") -> Iterator[str]:

@@ -97,12 +97,19 @@ def _flags(main: Main) -> Iterator[str]:
     def stop(parser: argparse.ArgumentParser, *_: object) -> None:
         raise _Parsed(parser._actions)
 
-    with patch.object(argparse.ArgumentParser, "parse_args", stop), patch.object(argparse.ArgumentParser, "parse_intermixed_args", stop):
+    with (
+        patch.object(argparse.ArgumentParser, "parse_args", stop),
+        patch.object(argparse.ArgumentParser, "parse_intermixed_args", stop),
+    ):
         try:
             main(["x"])
         except _Parsed as parsed:
             for action in parsed.args[0]:
                 names = ", ".join(action.option_strings) or action.metavar or action.dest
-                facts = [type(action).__name__.strip("_").removesuffix("Action"), f"nargs {action.nargs}", f"default {action.default}"]
+                facts = [
+                    type(action).__name__.strip("_").removesuffix("Action"),
+                    f"nargs {action.nargs}",
+                    f"default {action.default}",
+                ]
                 facts += [f"one of {', '.join(action.choices)}"] if action.choices else []
                 yield f"{names}: {', '.join(facts)}"

@@ -10,7 +10,14 @@ from values import ACCEPTED, BAD, of_options, written
 
 SWITCHES = ("kind", "name")
 """Last parts of keys that decide which other keys there are: each is changed alone."""
-USUAL = {"activation": "tanh", "device": "cpu", "logger": "none", "report": "terminal", "theory": "predict", "tracker": "kernel"}
+USUAL = {
+    "activation": "tanh",
+    "device": "cpu",
+    "logger": "none",
+    "report": "terminal",
+    "theory": "predict",
+    "tracker": "kernel",
+}
 """The options that stand for those of a group whose options all have the same keys."""
 WORDS: tuple[tuple[str, ...], ...] = (
     ("--zzz",), ("zzz",), ("=1",), ("seed",), ("seed=",), ("seed=1,2",), ("seed=range(3)",), ("seed=1)",), ("seed=[1",), ("zzz=1",),
@@ -26,7 +33,9 @@ WORDS: tuple[tuple[str, ...], ...] = (
 def inputs(options: Options) -> Iterator[str]:
     """Lines `input KEY (options) = values: message`."""
     for group, nodes in options.nodes.items():
-        names = [name for name in nodes if name != "text"] if group in KINDS else [USUAL[group]]  # for texts see `texts`
+        names = (
+            [name for name in nodes if name != "text"] if group in KINDS else [USUAL[group]]
+        )  # for texts see `texts`
         asked = ((option, of_group(options.small(group, option), f"{group}.")) for option in names)
         for key, bad, message, chosen in merged(asked):
             yield f"input {key}{f' ({of_options(chosen, group, names)})' if group in KINDS else ''} = {bad}: {message}"
@@ -56,6 +65,8 @@ def answers(config: Config, keys: Any) -> Answers:
 
 def words(options: Options) -> Iterator[str]:
     """Lines `words`: command lines with a mistake, and unknown options of each group."""
-    unknown = [(f"{group}={word}",) for group, names in options.command.options().items() for word in ("zzz", f"{names[0]}x")]
+    unknown = [
+        (f"{group}={word}",) for group, names in options.command.options().items() for word in ("zzz", f"{names[0]}x")
+    ]
     for line in dict.fromkeys((*WORDS, *unknown)):
         yield f"words pinn-ntk {' '.join(line)}: {written(refusal(options.command, line)) or ACCEPTED}"

@@ -16,7 +16,10 @@ SMALL = {
     "theory": {"forecast_draws": 1},
 }
 """So that what is accepted is made in no time."""
-COMPANIONS = {("optimizer", "particle_flow"): ("network", "mean_field"), ("reference", "fem"): ("problem", "poisson_1d")}
+COMPANIONS = {
+    ("optimizer", "particle_flow"): ("network", "mean_field"),
+    ("reference", "fem"): ("problem", "poisson_1d"),
+}
 """What else has to be chosen, so that an option has no fault of its own."""
 BASE = {"problem": "points", "device": "cpu"}
 """The cheapest problem to make."""
@@ -92,7 +95,10 @@ def configuration(options: Options) -> Iterator[str]:
     yield from _keys(options)
     yield from _defaults(options)
     for name, config in options.experiments.items():
-        yield from (f"default {EXPERIMENT}={name} {key} = {value}" for key, value in _changes(values(options.shipped), values(config)))
+        yield from (
+            f"default {EXPERIMENT}={name} {key} = {value}"
+            for key, value in _changes(values(options.shipped), values(config))
+        )
 
 
 def _keys(options: Options) -> Iterator[str]:
@@ -114,14 +120,22 @@ def _keys(options: Options) -> Iterator[str]:
     for config in studies.values():
         own = rules(config)
         kind = config["study"]["kind"]
-        yield from (f"key {key} (study {kind}): {_rule_text(own, key)}" for key in own if key.startswith("study.") and key not in common)
+        yield from (
+            f"key {key} (study {kind}): {_rule_text(own, key)}"
+            for key in own
+            if key.startswith("study.") and key not in common
+        )
 
 
 def _rule_text(ruled: Mapping[str, Any], key: str) -> str:
     rule = ruled.get(key)
     if rule is None:
         return "what the problem's own reader accepts"
-    words = [rule.expected or "any value", *([rule.doc] if rule.doc else []), *([] if rule.required else ["may be left out"])]
+    words = [
+        rule.expected or "any value",
+        *([rule.doc] if rule.doc else []),
+        *([] if rule.required else ["may be left out"]),
+    ]
     return "; ".join(words)
 
 
@@ -130,9 +144,13 @@ def _defaults(options: Options) -> Iterator[str]:
     for group, nodes in options.nodes.items():
         for option in nodes:
             given = values(options.config(group, option))
-            yield from (f"default {group}={option} {k} = {plain(v)}" for k, v in given.items() if k.startswith(f"{group}."))
+            yield from (
+                f"default {group}={option} {k} = {plain(v)}" for k, v in given.items() if k.startswith(f"{group}.")
+            )
     shipped = values(options.shipped)
-    yield from (f"default {key} = {plain(value)}" for key, value in shipped.items() if key.split(".")[0] not in options.nodes)
+    yield from (
+        f"default {key} = {plain(value)}" for key, value in shipped.items() if key.split(".")[0] not in options.nodes
+    )
     for group in options.nodes:
         kinds = {name: node for name, node in options.nodes[group].items() if node == options.shipped[group]}
         yield f"default {group} = {', '.join(kinds)}"

@@ -46,7 +46,10 @@ def _ready() -> dict[str, Good]:
 def _methods() -> dict[str, Good]:
     """Optimisers: what is asked of the first state."""
     particles = {"network": TwoLayer(1, 4, scaling="mean_field"), "problem": PROBLEM}
-    return {f"optimizer {n}": particles if n == "particle_flow" else {"network": NETWORK, "problem": PROBLEM, "steps": 1} for n in METHODS}
+    return {
+        f"optimizer {n}": particles if n == "particle_flow" else {"network": NETWORK, "problem": PROBLEM, "steps": 1}
+        for n in METHODS
+    }
 
 
 def _domains() -> dict[str, Good]:
@@ -103,8 +106,18 @@ def _problems() -> dict[str, Good]:
         "neumann": {"value": 0},
         "periodic": {"axis": 0},
         "robin_condition": {"value": 0},
-        "pose": {"operator": laplacian(1), "domain": LINE, "source": 1.0, "exact": 1.0, "points": 4, "boundary_points": 2, "test_points": 4},
-        "problem_from_text": {"spec": {"operator": {"kind": "laplacian"}, "source": 1, "points": 2, "boundary_points": 2}},
+        "pose": {
+            "operator": laplacian(1),
+            "domain": LINE,
+            "source": 1.0,
+            "exact": 1.0,
+            "points": 4,
+            "boundary_points": 2,
+            "test_points": 4,
+        },
+        "problem_from_text": {
+            "spec": {"operator": {"kind": "laplacian"}, "source": 1, "points": 2, "boundary_points": 2}
+        },
         "fem_reference": {"problem": POSED, "degrees": 5},
         "Reference": {},
     }
@@ -193,7 +206,11 @@ def _function(name: str) -> Callable[..., object]:
 
 
 def _parameters(name: str) -> Mapping[str, inspect.Parameter]:
-    function = METHODS[name.split()[1]].states if name.startswith("optimizer ") else getattr(pinn_ntk, name, None) or _function(name)
+    function = (
+        METHODS[name.split()[1]].states
+        if name.startswith("optimizer ")
+        else getattr(pinn_ntk, name, None) or _function(name)
+    )
     return inspect.signature(function).parameters
 
 

@@ -110,7 +110,9 @@ def public_names() -> Iterator[str]:
         if inspect.isclass(thing):
             shape = "" if issubclass(thing, enum.Enum) else signature_text(thing)
             yield f"name {name}: {'enumeration' if issubclass(thing, enum.Enum) else f'class {shape}'}"
-            yield from (f"name {name}{member}{text if text[0] in ':(' else f' {text}'}" for member, text in members(thing))
+            yield from (
+                f"name {name}{member}{text if text[0] in ':(' else f' {text}'}" for member, text in members(thing)
+            )
         elif callable(thing):
             yield f"name {name}: function {signature_text(thing)}"
         else:

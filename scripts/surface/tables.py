@@ -9,7 +9,20 @@ from library import PROBLEM, cases
 from signatures import signature_text
 from texts import BASE, DOMAINS
 
-from pinn_ntk import OPERATORS, PROBLEMS, MLP, AnyModule, Problem, Settings, Status, TwoLayer, identity, laplacian, problem_from_text, run
+from pinn_ntk import (
+    OPERATORS,
+    PROBLEMS,
+    MLP,
+    AnyModule,
+    Problem,
+    Settings,
+    Status,
+    TwoLayer,
+    identity,
+    laplacian,
+    problem_from_text,
+    run,
+)
 from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.comparison.statements import Verdict
 from pinn_ntk.geometry.sampling import SAMPLINGS
@@ -26,7 +39,11 @@ EVERY = Settings(steps=2, tracked=2, forecast_draws=2, device="cpu", compile="ne
 def problems(options: Options) -> Iterator[str]:
     """Lines `problem NAME …`: what conf/ makes of each, as a report prints it."""
     for name, config in options.nodes["problem"].items():
-        spec = {("weights" if key == "weight" else key): value for key, value in smaller("problem", config).items() if key != "kind"}
+        spec = {
+            ("weights" if key == "weight" else key): value
+            for key, value in smaller("problem", config).items()
+            if key != "kind"
+        }
         spec |= {"seed": 0} if "seed" in spec else {}
         yield f"problem {name} arguments: {signature_text(PROBLEMS[name]) if name in PROBLEMS else 'a text'}"
         for boundary in ("hard", "soft") if "boundary" in spec else ("",):
@@ -58,7 +75,10 @@ def tables() -> Iterator[str]:
     good = cases()
     for name, make in OPERATORS.items():
         yield f"operator {name}: {make(**good[name]).name}, of order {make(**good[name]).order}, {signature_text(make)}"
-    yield from (f"optimizer {name}: {m.words}, options {', '.join(m.options)}{', every state tracked' * m.every}" for name, m in METHODS.items())
+    yield from (
+        f"optimizer {name}: {m.words}, options {', '.join(m.options)}{', every state tracked' * m.every}"
+        for name, m in METHODS.items()
+    )
     yield from (f"sampling {name}" for name in SAMPLINGS)
 
 
@@ -75,7 +95,11 @@ def statements() -> Iterator[str]:
     points = PROBLEM.x[:1] * 4
     regression = Problem([Block(identity(1), points, 0.5)], name="regression")
     equation = Problem([Block(laplacian(1), points, 0.5)], name="equation")
-    relu, cubic, smooth = TwoLayer(1, 4, "relu", bias=False), TwoLayer(1, 4, "relu3", bias=False), TwoLayer(1, 4, "tanh")
+    relu, cubic, smooth = (
+        TwoLayer(1, 4, "relu", bias=False),
+        TwoLayer(1, 4, "relu3", bias=False),
+        TwoLayer(1, 4, "tanh"),
+    )
     runs = {
         "a theorem for regression": (regression, relu, EVERY),
         "a theorem for equations": (equation, cubic, EVERY),
@@ -89,7 +113,9 @@ def statements() -> Iterator[str]:
     for case, (problem, network, settings) in runs.items():
         for one in run(problem, network, settings).statements:
             yield f"statement {one.name}: {one.claim}"
-            yield f"statement {one.name}, {case}: " + (_NUMBER.sub("#", one.reason) if one.verdict == "not_applicable" else "judged")
+            yield f"statement {one.name}, {case}: " + (
+                _NUMBER.sub("#", one.reason) if one.verdict == "not_applicable" else "judged"
+            )
 
 
 def _beside(settings: Settings) -> dict[str, typing.Any]:

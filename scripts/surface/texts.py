@@ -66,7 +66,9 @@ def texts() -> Iterator[str]:
     """Lines `input problem.KEY (text, …) = values: message` and `formula TEXT: message`."""
     for table, cases in ((KINDS, DOMAINS), (TYPES, CONDITIONS)):
         if set(table) != set(cases):
-            raise SystemExit(f"surface: scripts/surface/texts.py has cases for {sorted(cases)}, the package has {sorted(table)}")
+            raise SystemExit(
+                f"surface: scripts/surface/texts.py has cases for {sorted(cases)}, the package has {sorted(table)}"
+            )
     for sort, cases in _cases().items():
         for key, bad, message, places in merged(cases.items()):
             where = sort if len(cases) == 1 else of_options(places, sort, cases)
@@ -79,7 +81,15 @@ def texts() -> Iterator[str]:
 
 def _cases() -> dict[str, dict[str, Answers]]:
     """Sort → case → what is said to bad values of that part of a specification."""
-    full = {"name": "mine", "boundary": "hard", "weights": {}, "seed": 0, "sampling": "sobol", "source": "1", "exact": "x"}
+    full = {
+        "name": "mine",
+        "boundary": "hard",
+        "weights": {},
+        "seed": 0,
+        "sampling": "sobol",
+        "source": "1",
+        "exact": "x",
+    }
     timed = TIMED | {"dim": 2, "time_span": [0, 1], "domain": {"low": 0, "high": 1}, "boundary_value": "x"}
     grid = {"grid": "nowhere.nc", "variable": "a", "interpolation": "cubic"}
     terms = [{"A": [[1, 0], [0, "1 + x"]], "b": [1, 0], "c": 1, "symmetrise": True}]
@@ -87,7 +97,9 @@ def _cases() -> dict[str, dict[str, Answers]]:
     def of_operator(kind: str) -> Answers:
         spec = TIMED | {"exact": "x"} if kind in NEED_TIME else BASE
         own = PARAMETERS.get(kind, {"factor": 2})
-        return _of(_without_start(spec) | {"operator": {"kind": kind, **own}}, *(f"operator.{key}" for key in ("kind", *own)))
+        return _of(
+            _without_start(spec) | {"operator": {"kind": kind, **own}}, *(f"operator.{key}" for key in ("kind", *own))
+        )
 
     def of_condition(kind: str) -> Answers:
         spec = _without_start(TIMED) if kind.startswith("initial") else BASE
@@ -121,5 +133,12 @@ def objections(spec: Mapping[str, Any]) -> list[tuple[str, str]]:
     except SpecError as error:
         return list(error.problems)
     except Exception as error:
-        return [("", f"{type(error).__name__}: {error}" if isinstance(error, ValueError) else f"a bug: {type(error).__name__}")]
+        return [
+            (
+                "",
+                f"{type(error).__name__}: {error}"
+                if isinstance(error, ValueError)
+                else f"a bug: {type(error).__name__}",
+            )
+        ]
     return []

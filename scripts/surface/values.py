@@ -47,7 +47,9 @@ def without_value(message: str, value: Any, shown: Callable[[Any], str]) -> str:
 
 def yaml_form(value: Any) -> str:
     """How the command shows a value: null, true and false as in YAML, the rest as Python does."""
-    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+    )
 
 
 def alike(answers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
