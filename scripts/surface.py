@@ -1,13 +1,21 @@
 """The whole public surface of pinn_ntk as one sorted text, one fact a line: `python scripts/surface.py [--write]`.
 
-Names with their signatures, configuration keys with type, range and default, commands and their words, statements, studies, ready problems,
-exit codes, and what is said to every bad value of every key and argument. The text is committed as tests/surface.txt, and
-tests/test_surface.py compares: who changes the surface writes the file anew and explains each line of the difference in CHANGELOG.md.
-Nothing is trained for longer than two steps; the machine, its memory and its GPUs leave no trace.
+Names with their signatures, configuration keys with type, range and default, commands and their words, statements,
+studies, ready problems, exit codes, and what is said to every bad value of every key and argument. The text is
+committed as tests/surface.txt, and tests/test_surface.py compares: who changes the surface writes the file anew and
+explains each line of the difference in CHANGELOG.md. Nothing is trained for longer than two steps; the machine, its
+memory and its GPUs leave no trace.
+
+The first word of a line says its sort: name (of the package), option, key, default, input (a value of a key and what
+is said to it; "(missing)" is the key left out), words (of a command line), formula, error (of a function and its
+argument), problem, statement, study, table entries (activation, domain, network, operator, optimizer, sampling),
+status, reason, verdict, help, flag, exit. Values that are answered alike share a line, and "got …" stands for the
+value as it was given.
 """
 
 import argparse
 import difflib
+import gc
 import logging
 import os
 import sys
@@ -49,6 +57,7 @@ def lines() -> Iterator[str]:
 def surface() -> str:
     """The text."""
     logging.disable(logging.CRITICAL)
+    gc.disable()  # the heap of torch is looked through again and again otherwise: a sixth of the time
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return "\n".join(sorted(set(lines()))) + "\n"

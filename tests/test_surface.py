@@ -1,4 +1,4 @@
-"""The public surface is what tests/surface.txt says: whoever changes it writes the text anew, and its lines show in the difference."""
+"""The public surface is what tests/surface.txt says: who changes it writes the text anew."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every bad value of every key in turn, as few questions as that takes: all keys at once first, then those that nothing was said about."""
+"""Every bad value of every key, in few questions: all keys at once, then those that nothing was said about."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,7 +82,7 @@ def merged(answered: Iterable[tuple[str, Answers]]) -> Iterator[tuple[str, str, 
 
 
 def with_values(whole: Any, keys: Iterable[str], value: Any) -> Any:
-    """The whole with one value under several keys, or without these where the value is MISSING; the given one stays as it is."""
+    """The whole with one value under several keys, or without these keys for MISSING; the given one stays as it is."""
     for key in keys:
         whole = _with(whole, [name or int(place) for name, place in _PART.findall(key)], value)
     return whole

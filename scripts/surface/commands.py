@@ -20,17 +20,21 @@ Main = Callable[[Sequence[str]], int]
 MAINS: dict[str, Main] = {"pinn-ntk": cli.main, "pinn-ntk-eval": evaluate.main, "pinn-ntk-compare": compare_runs.main}
 WORDS = {
     "pinn-ntk-eval": (
-        [], ["--zzz"], ["nowhere"], ["nowhere", "p.csv"], ["nowhere", "p.csv", "--grid", "3"], ["nowhere", "--grid", "x"],
-        ["nowhere", "--grid", "3", "--out", "x.zzz"], ["nowhere", "--grid", "3", "--out", "nowhere/x.csv"], ["nowhere", "--grid", "3"],
+        [], ["--zzz"], ["nowhere"], ["nowhere", "p.csv"], ["nowhere", "p.csv", "--grid", "3"],
+        ["nowhere", "--grid", "x"], ["nowhere", "--grid", "3", "--out", "x.zzz"],
+        ["nowhere", "--grid", "3", "--out", "nowhere/x.csv"], ["nowhere", "--grid", "3"],
         ["nowhere", "--grid", "3", "--plugin", "nowhere.py"],
     ),
-    "pinn-ntk-compare": ([], ["--zzz"], ["nowhere"], ["nowhere", "elsewhere"], ["nowhere", "elsewhere", "--require", "zzz"]),
+    "pinn-ntk-compare": (
+        [], ["--zzz"], ["nowhere"], ["nowhere", "elsewhere"], ["nowhere", "elsewhere", "--require", "zzz"],
+    ),
     "pinn-ntk": (["seed=x"], ["resume=nowhere"], ["-m", "name=a b"], ["--cfg", "job", "--package", "zzz"]),
 }  # fmt: skip
 ERRORS: tuple[BaseException, ...] = (
-    BadInputError(Fault("key", "message")), BadInputError(Fault("a", "one"), Fault("", "two")), ValueError("text"), MemoryShortageError("text"),
-    ZeroDivisionError("text"), parallel.RankError("text"), OSError(28, "No space left on device"), KeyboardInterrupt(),
-    MemoryError("text"), RuntimeError("text"), TypeError("text"),
+    BadInputError(Fault("key", "message")), BadInputError(Fault("a", "one"), Fault("", "two")), ValueError("text"),
+    MemoryShortageError("text"), ZeroDivisionError("text"), parallel.RankError("text"),
+    OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError("text"), RuntimeError("text"),
+    TypeError("text"),
 )  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def values(config: Mapping[str, Any]) -> Config:
 
 
 def objections(config: Mapping[str, Any]) -> list[Objection]:
-    """All that the command says against a configuration, by key; the objects are made where the schema has nothing to say."""
+    """All that the command says against a configuration, by key. The objects are made where the schema is content."""
     own = str(config["problem"].get("kind")) if isinstance(config.get("problem"), Mapping) else ""
     said = check(config, _table(config), free=("problem.",) if own == "text" else ())
     if not said:

@@ -1,4 +1,4 @@
-"""What the command says to every bad value of every key, to keys that are missing, to unknown keys, and to words it cannot read."""
+"""What the command says to bad values of every key, to missing and unknown keys, and to words that it cannot read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,12 +20,14 @@ USUAL = {
 }
 """The options that stand for those of a group whose options all have the same keys."""
 WORDS: tuple[tuple[str, ...], ...] = (
-    ("--zzz",), ("zzz",), ("=1",), ("seed",), ("seed=",), ("seed=1,2",), ("seed=range(3)",), ("seed=1)",), ("seed=[1",), ("zzz=1",),
-    ("~seed",), ("~zzz",), ("+seed=1",), ("network={width: 3}",), ("network=3",), ("network=",), ("optimizer.kind=admm",),
-    ("problem.target=sin(x)",), ("plugins=",), ("plugins=[]",), ("-m", "resume=here"), ("--config-dir", "nowhere"), ("--config-dir",),
-    ("--cfg", "zzz"), ("hydra.searchpath=[pkg://os]",), ("hydra.mode=zzz",), ("seed=${zzz}",), ("seed=${seed}",), ("seed=???",),
-    ("zzz.a=1",), ("steps=3",), ("widht=3",), ("network.widht=3",), ("network.width.x=3",), ("output.x=3",), ("optimizer=zzz",),
-    ("+network._target_=os.system",), ("problem@x=text",), ("+zzz/a=1",), ("optimizer=[adam,sgd]",),
+    ("--zzz",), ("zzz",), ("=1",), ("seed",), ("seed=",), ("seed=1,2",), ("seed=range(3)",), ("seed=1)",),
+    ("seed=[1",), ("zzz=1",), ("~seed",), ("~zzz",), ("+seed=1",), ("network={width: 3}",), ("network=3",),
+    ("network=",), ("optimizer.kind=admm",), ("problem.target=sin(x)",), ("plugins=",), ("plugins=[]",),
+    ("-m", "resume=here"), ("--config-dir", "nowhere"), ("--config-dir",), ("--cfg", "zzz"),
+    ("hydra.searchpath=[pkg://os]",), ("hydra.mode=zzz",), ("seed=${zzz}",), ("seed=${seed}",), ("seed=???",),
+    ("zzz.a=1",), ("steps=3",), ("widht=3",), ("network.widht=3",), ("network.width.x=3",), ("output.x=3",),
+    ("optimizer=zzz",), ("+network._target_=os.system",), ("problem@x=text",), ("+zzz/a=1",),
+    ("optimizer=[adam,sgd]",),
 )  # fmt: skip
 """Command lines with one mistake each."""
 

@@ -47,7 +47,7 @@ class Options:
 
     @cached_property
     def nodes(self) -> dict[str, dict[str, Any]]:
-        """Group → option → the node that it composes to. The k-th options of all groups are composed together: that is fewer times."""
+        """Group → option → its node. The k-th options of all groups are composed together, which takes fewer times."""
         groups = {group: names for group, names in self.command.options().items() if group != EXPERIMENT}
         nodes: dict[str, dict[str, Any]] = {group: {} for group in groups}
         for k in range(max(map(len, groups.values()))):
@@ -172,4 +172,5 @@ def studies(options: Options) -> Iterator[str]:
         if asked is not None:
             yield f"study {asked.name} title: {asked.title}"
             yield f"study {asked.name} question: {' '.join(asked.question.split())}"
-            yield f"study {asked.name} of experiment={experiment}: {len(asked.cells)} cells{', timed' if asked.timed else ''}"
+            timed = ", timed" if asked.timed else ""
+            yield f"study {asked.name} of experiment={experiment}: {len(asked.cells)} cells{timed}"

@@ -1,4 +1,4 @@
-"""What the functions and classes of `pinn_ntk` say to every bad value of every plain argument, the other arguments being good."""
+"""What the functions and classes of `pinn_ntk` say to bad values of every plain argument, the others being good."""
 
 import inspect
 import re
@@ -20,6 +20,8 @@ Good = dict[str, Any]
 LINE = box(0, 1)
 X = torch.tensor([[0.25], [0.5], [0.75]], dtype=torch.float64)
 PROBLEM = pinn_ntk.Problem([Block(laplacian(1), X, 1.0)], domain=LINE)
+DEEP = pinn_ntk.MLP(1, 2, 2)
+QUICK = Settings(steps=1, theory=False)
 ONE = pinn_ntk.Problem([Block(pinn_ntk.identity(1), X[:1] * 4, 0.5)])
 NETWORK = TwoLayer(1, 4)
 POSED = pose(laplacian(1), LINE, 2.0, [dirichlet(0)], points=4, boundary_points=2, test_points=4)
@@ -167,8 +169,8 @@ def _runs() -> dict[str, Good]:
 LATER = ("solve", "solved_run", "compare")
 """They compute before they are done; what they refuse is told by `Solver.check` and by the command."""
 RESULTS = (
-    "Ansatz", "InfiniteWidthSolution", "Kernel", "LinearModel", "LinearState", "OuterSolution", "Prediction", "Record", "Solution", "Spectrum",
-    "State", "Statement", "Status",
+    "Ansatz", "InfiniteWidthSolution", "Kernel", "LinearModel", "LinearState", "OuterSolution", "Prediction",
+    "Record", "Solution", "Spectrum", "State", "Statement", "Status",
 )  # fmt: skip
 """Records that a person is given and does not make."""
 
@@ -240,13 +242,13 @@ def _answers(
 
 
 def _plain(parameter: inspect.Parameter) -> bool:
-    """Whether numbers, texts or what is made of these may be passed: functions, tensors and things of the package are not replaced."""
+    """Whether it takes numbers, texts or what is made of these: functions, tensors and things of the package stay."""
     words = set(re.findall(r"\w+", type_name(parameter.annotation)))
     return parameter.kind is not parameter.VAR_POSITIONAL and bool(words & {"int", "float", "str", "bool", "object"})
 
 
 def answer(function: Callable[..., object], parameters: Mapping[str, inspect.Parameter], good: Good) -> str:
-    """What is said to a call: the text of a ValueError; of other errors only their kind, as their texts are Python's and torch's."""
+    """What is said to a call: the text of a ValueError, else the error's kind, its text being Python's or torch's."""
     spread = [name for name, parameter in parameters.items() if parameter.kind is parameter.VAR_POSITIONAL]
     first = [good[name] for name in parameters if name in good and (name == "self" or (spread and name not in spread))]
     named = {} if spread else {name: value for name, value in good.items() if name != "self"}
@@ -266,7 +268,9 @@ def answer(function: Callable[..., object], parameters: Mapping[str, inspect.Par
 MISTAKES: dict[str, Callable[[], object]] = {
     "Problem, no blocks": lambda: pinn_ntk.Problem([]),
     "Problem, two blocks of one name": lambda: pinn_ntk.Problem([*PROBLEM.blocks, *PROBLEM.blocks]),
-    "Problem, blocks of different dimension": lambda: pinn_ntk.Problem([*PROBLEM.blocks, Block(laplacian(2), torch.rand(2, 2), 0.0, "b")]),
+    "Problem, blocks of different dimension": lambda: pinn_ntk.Problem(
+        [*PROBLEM.blocks, Block(laplacian(2), torch.rand(2, 2), 0.0, "b")]
+    ),
     "Block, points of another dimension": lambda: Block(laplacian(2), X, 1.0),
     "Block, target of another length": lambda: Block(laplacian(1), X, torch.ones(2)),
     "Block, points that are not finite": lambda: Block(laplacian(1), X / 0, 1.0),
@@ -285,36 +289,53 @@ MISTAKES: dict[str, Callable[[], object]] = {
     "Box.interior, unknown method": lambda: LINE.interior(2, method="soboll"),
     "pose, no conditions and no exact solution": lambda: pose(laplacian(1), LINE, 1.0, []),
     "pose, unknown piece": lambda: pose(laplacian(1), LINE, 1.0, [dirichlet(0, "z=0")]),
-    "pose, weight of no block": lambda: pose(laplacian(1), LINE, 1.0, [dirichlet(0)], weights={"boundry": 2.0}, points=4),
+    "pose, weight of no block": lambda: pose(
+        laplacian(1), LINE, 1.0, [dirichlet(0)], weights={"boundry": 2.0}, points=4
+    ),
     "pose, operator of another dimension": lambda: pose(laplacian(2), LINE, 1.0),
     "pose, periodic on a ball": lambda: pose(laplacian(2), pinn_ntk.ball([0, 0], 1), 1.0, [periodic("x")], points=4),
     "pose, hard and Neumann": lambda: pose(laplacian(1), LINE, 1.0, [pinn_ntk.neumann(0)], boundary="hard", points=4),
     "pose, initial value without time": lambda: pose(laplacian(1), LINE, 1.0, [pinn_ntk.initial_value(0)], points=4),
     "pose, start that contradicts the walls": lambda: pose(
-        pinn_ntk.heat(1), over_time(LINE, 0, 1), 0.0, [dirichlet(1), pinn_ntk.initial_value(0)], boundary="hard", points=4
+        pinn_ntk.heat(1),
+        over_time(LINE, 0, 1),
+        0.0,
+        [dirichlet(1), pinn_ntk.initial_value(0)],
+        boundary="hard",
+        points=4,
     ),
     "measured, other lengths": lambda: pinn_ntk.measured(X, X[:2, 0]),
     "Settings, unknown option": lambda: Settings(options={"zzz": 1}),
     "Settings, option of another method": lambda: Settings(optimizer="adam", options={"damping": 1.0}),
-    "run, network of another dimension": lambda: pinn_ntk.run(PROBLEM, TwoLayer(2, 4), Settings(steps=1, theory=False)),
-    "run, activation without two derivatives": lambda: pinn_ntk.run(PROBLEM, TwoLayer(1, 4, "relu"), Settings(steps=1, theory=False)),
-    "run, least_squares of a module": lambda: pinn_ntk.run(PROBLEM, pinn_ntk.MLP(1, 2, 2), Settings("least_squares", theory=False)),
-    "run, particle_flow of ntk scaling": lambda: pinn_ntk.run(PROBLEM, TwoLayer(1, 4, scaling="ntk"), Settings("particle_flow", theory=False)),
+    "run, network of another dimension": lambda: pinn_ntk.run(PROBLEM, TwoLayer(2, 4), QUICK),
+    "run, activation without two derivatives": lambda: pinn_ntk.run(PROBLEM, TwoLayer(1, 4, "relu"), QUICK),
+    "run, least_squares of a module": lambda: pinn_ntk.run(
+        PROBLEM, pinn_ntk.MLP(1, 2, 2), Settings("least_squares", theory=False)
+    ),
+    "run, particle_flow of another scaling": lambda: pinn_ntk.run(
+        PROBLEM, TwoLayer(1, 4, scaling="ntk"), Settings("particle_flow", theory=False)
+    ),
     "run, strict": lambda: pinn_ntk.run(PROBLEM, TwoLayer(1, 4, "relu3"), Settings(steps=1, strict=True)),
-    "run_ensemble, one seed twice": lambda: pinn_ntk.run_ensemble(PROBLEM, NETWORK, [0, 0], Settings(steps=1, theory=False)),
-    "run_ensemble, a method without ensembles": lambda: pinn_ntk.run_ensemble(PROBLEM, NETWORK, [0, 1], Settings("lbfgs", theory=False)),
-    "run_ensemble, a module": lambda: pinn_ntk.run_ensemble(PROBLEM, pinn_ntk.MLP(1, 2, 2), [0, 1], Settings(theory=False)),
+    "run_ensemble, one seed twice": lambda: pinn_ntk.run_ensemble(PROBLEM, NETWORK, [0, 0], QUICK),
+    "run_ensemble, a method without ensembles": lambda: pinn_ntk.run_ensemble(
+        PROBLEM, NETWORK, [0, 1], Settings("lbfgs", theory=False)
+    ),
+    "run_ensemble, a module": lambda: pinn_ntk.run_ensemble(
+        PROBLEM, pinn_ntk.MLP(1, 2, 2), [0, 1], Settings(theory=False)
+    ),
     "gradient_flow, times that fall": lambda: list(pinn_ntk.gradient_flow(NETWORK, PROBLEM, [1.0, 0.0])),
     "gradient_flow, no times": lambda: list(pinn_ntk.gradient_flow(NETWORK, PROBLEM, [])),
     "solve, unknown activation": lambda: pinn_ntk.solve(POSED, activations=["tnah"]),
     "solve, an activation that is not smooth": lambda: pinn_ntk.solve(POSED, activations=["relu"]),
     "solve, seconds below 0": lambda: pinn_ntk.solve(POSED, seconds=-1.0),
     "solve, tolerance 0": lambda: pinn_ntk.solve(POSED, tolerance=0.0),
-    "sufficient_width, an activation without theorem": lambda: pinn_ntk.sufficient_width(PROBLEM, TwoLayer(1, 4, "tanh"), 0.1),
+    "sufficient_width, an activation without theorem": lambda: pinn_ntk.sufficient_width(
+        PROBLEM, TwoLayer(1, 4, "tanh"), 0.1
+    ),
     "fem_reference, a problem of points": lambda: pinn_ntk.fem_reference(PROBLEM),
-    "Activation, one that has no jet": lambda: TwoLayer(1, 2, "zzz"),
+    "TwoLayer, unknown activation": lambda: TwoLayer(1, 2, "zzz"),
     "Answer, points outside": lambda: pinn_ntk.Answer(POSED, NETWORK).u([[2.0]]),
     "Answer, points of another dimension": lambda: pinn_ntk.Answer(POSED, NETWORK).u([[0.5, 0.5]]),
     "Answer, no equation": lambda: pinn_ntk.Answer(PROBLEM, NETWORK).residual([[0.5]]),
-}  # fmt: skip
+}
 """Mistakes of two arguments, or of what only a person can know."""

@@ -1,4 +1,4 @@
-"""Signatures as a person reads them: names of types without the modules they live in, without what `Annotated` adds, without addresses."""
+"""Signatures as a person reads them: types by name, without modules, addresses and what `Annotated` adds."""
 
 import enum
 import inspect
@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Union
 
 _PATH = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
 _OPERATORS = (
-    "__call__", "__add__", "__radd__", "__sub__", "__rsub__", "__neg__", "__mul__", "__rmul__", "__truediv__", "__matmul__", "__len__",
-    "__getitem__", "__iter__", "__contains__", "__str__",
+    "__call__", "__add__", "__radd__", "__sub__", "__rsub__", "__neg__", "__mul__", "__rmul__", "__truediv__",
+    "__matmul__", "__len__", "__getitem__", "__iter__", "__contains__", "__str__",
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def members(cls: type) -> Iterator[tuple[str, str]]:
     for base in reversed(cls.__mro__):
         if base.__module__.split(".")[0] != "pinn_ntk":
             continue
-        for name, annotation in base.__dict__.get("__annotations__", {}).items():
+        for name, annotation in inspect.get_annotations(base).items():
             names[name] = f": {type_name(annotation)}"
         for name, member in vars(base).items():
             if (text := _member(member)) is not None:

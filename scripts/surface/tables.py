@@ -1,4 +1,4 @@
-"""The tables a person chooses from, and the words that a run ends with: problems, operators, activations, domains, optimisers, statuses."""
+"""The tables that a person chooses from, the words that a run ends with, and the statements that it comes to."""
 
 import re
 import typing
@@ -10,9 +10,9 @@ from signatures import signature_text
 from texts import BASE, DOMAINS
 
 from pinn_ntk import (
+    MLP,
     OPERATORS,
     PROBLEMS,
-    MLP,
     AnyModule,
     Problem,
     Settings,
@@ -59,7 +59,8 @@ def _problem(name: str, made: Problem) -> Iterator[str]:
     yield f"{name} equation: {made.equation}"
     yield f"{name} exact solution: {'known' if made.exact else 'not known'}"
     yield f"{name} imposed by: {made.ansatz.text if made.ansatz else 'blocks'}"
-    yield f"{name} posed: {', '.join(f'{c.name} ({c.kind}) {c.words}'.strip() for c in made.posed) or 'of points alone'}"
+    posed = [f"{c.name} ({c.kind}) {c.words}".strip() for c in made.posed]
+    yield f"{name} posed: {', '.join(posed) or 'of points alone'}"
 
 
 def tables() -> Iterator[str]:

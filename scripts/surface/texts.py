@@ -1,4 +1,4 @@
-"""What is said to a problem written as text: every bad value of every key, for each kind of domain, operator and condition."""
+"""What is said to a problem written as text: bad values of every key, by kind of domain, operator and condition."""
 
 import math
 import re
@@ -52,9 +52,10 @@ CONDITIONS: dict[str, Spec] = {
     "data": {"type": "data", "csv": "nowhere.csv"},  # refused as it is
 }
 FORMULAS = (
-    "", "sin(", "w", "sin", "sin(x", "sin(x, y)", "2x", "x y", "x**", "x^2", "x.y", "x[0]", "lambda: 1", "x if y else 1", "x < y", "x and y",
-    "f(x)", "sine(x)", "exp(x=1)", "'x'", "True", "None", "1j", "x == y", "x // 2", "x % 2", "x @ y", "__import__('os')", "x**1001", "1e999", "z",
-    "t", "x1", "x3", "1/0", "1/x", "log(x - 1)", "sqrt(x - 2)", "exp(1000)", "(" * 60 + "x" + ")" * 60, "x" + " + x" * 2000, "π*x", "x\ny", "x; y",
+    "", "sin(", "w", "sin", "sin(x", "sin(x, y)", "2x", "x y", "x**", "x^2", "x.y", "x[0]", "lambda: 1",
+    "x if y else 1", "x < y", "x and y", "f(x)", "sine(x)", "exp(x=1)", "'x'", "True", "None", "1j", "x == y",
+    "x // 2", "x % 2", "x @ y", "__import__('os')", "x**1001", "1e999", "z", "t", "x1", "x3", "1/0", "1/x",
+    "log(x - 1)", "sqrt(x - 2)", "exp(1000)", "(" * 60 + "x" + ")" * 60, "x" + " + x" * 2000, "π*x", "x\ny", "x; y",
 )  # fmt: skip
 VALUES = ("text", "two\nlines", math.nan, -1, 2**70, True, None, [], {"a": 1})
 _NAMES = re.compile(r"names: [^;]*; functions: [^;]*")  # told in full by `formula`
@@ -76,7 +77,8 @@ def texts() -> Iterator[str]:
     yield f"input problem.zzz (text) = 1: {written(objections(BASE | {'zzz': 1})[0][1])}"
     for formula in FORMULAS:
         said = [message for key, message in objections(BASE | {"domain": SQUARE, "source": formula}) if key == "source"]
-        yield f"formula {formula if len(formula) < 80 else f'{formula[:20]}…'!r}: {written('; '.join(said)) or ACCEPTED}"
+        short = formula if len(formula) < 80 else f"{formula[:20]}…"
+        yield f"formula {short!r}: {written('; '.join(said)) or ACCEPTED}"
 
 
 def _cases() -> dict[str, dict[str, Answers]]:

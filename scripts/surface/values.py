@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 BAD: tuple[Any, ...] = ("text", "two\nlines", math.nan, math.inf, -1, 0, 1.5, 2**70, True, None, [], {"a": 1})
-"""Wrong type, not finite, out of range on both sides, unknown name, null, two lines, list, mapping: what every key is given in turn."""
+"""Wrong type, not finite, out of range on both sides, unknown name, null, two lines, list, mapping: for every key."""
 ACCEPTED = "accepted"
 MISSING = "(missing)"
 _TOO_LARGE = 2**70
