@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from pinn_ntk._face import face
 
 if TYPE_CHECKING:
-    from pinn_ntk.app.build import build
+    from pinn_ntk.app.build import build, table
     from pinn_ntk.app.cli import Recomposer, main
     from pinn_ntk.app.command_line import read, rewrite
     from pinn_ntk.app.compare_runs import HELP as COMPARE_HELP
     from pinn_ntk.app.compare_runs import main as compare
-    from pinn_ntk.app.compose import compose, conf_dir, group_options, resolved, session
+    from pinn_ntk.app.compose import compose, conf_dir, group_options, loader, resolved, session
     from pinn_ntk.app.evaluate import HELP as EVALUATE_HELP
     from pinn_ntk.app.evaluate import main as evaluate
     from pinn_ntk.app.evaluate import stored_answer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pinn_ntk.app.run_folder import LOCK, FolderError, default_folder, run_folder
     from pinn_ntk.app.schema import DRAWN, KEYS, SETTINGS, check, flatten, keys_of
     from pinn_ntk.app.signals import Interrupt
-    from pinn_ntk.app.study import ConfiguredFactory
+    from pinn_ntk.app.study import ConfiguredFactory, build_study
     from pinn_ntk.app.terminal import closing_table, progress
 
 face(__name__)

@@ -131,12 +131,10 @@ def defaults(config: Config) -> dict[str, dict[str, Any]]:
         usual.setdefault(group, {})[leaf] = fields[name]
     if optimizer == AUTO:
         usual["optimizer"] = {k: v for k, v in defaults_of(Solver).items() if k != "seed"}
-    elif optimizer in METHODS:
-        method = METHODS[optimizer]
+    else:
+        method = METHODS.get(optimizer, METHODS[fields["optimizer"]])  # of a kind that is none, only that is told
         own = {k: v for k, v in defaults_of(method.states).items() if k == "steps" or k not in SUPPLIED}
         usual["optimizer"] |= {k: v for k, v in own.items() if k not in method.aside}
-    else:
-        del usual["optimizer"]
     if problem in PROBLEMS:
         usual["problem"] = {_key(k, "problem."): v for k, v in defaults_of(PROBLEMS[problem]).items()}
         usual["problem"] |= {k: v for k, v in _UNSAID.items() if k in usual["problem"]}

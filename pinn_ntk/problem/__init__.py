@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pinn_ntk.problem.posed import Condition, Partner, Region
     from pinn_ntk.problem.regression import regression
     from pinn_ntk.problem.residual import Ansatz, Block, Problem, constrained, drawn
+    from pinn_ntk.problem.text_conditions import TYPES
     from pinn_ntk.problem.validation import check_problem, inconsistencies
     from pinn_ntk.problem.wellposed import posedness
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.arguments import MAX_SEED
+from pinn_ntk.arguments import MAX_POINTS, MAX_SEED
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
@@ -27,7 +27,7 @@ ErrorTolerance = Annotated[float, positive("on the estimated relative L² error"
 Seconds = Annotated[float, positive("wall time in which to stop; the last fit may take a little longer")]
 Activations = Annotated[Sequence[str], several("activations to choose from", one_of("", ACTIVATIONS))]
 Extra = Annotated[bool, flag("add singular functions where holes and corners call for them")]
-Widest = Annotated[int | None, whole("N at most; null for what memory allows", 1)]
+Widest = Annotated[int | None, whole("N at most; null for what memory allows", 1, MAX_POINTS)]
 DrawSeed = Annotated[int, whole("of points and neurons", high=MAX_SEED)]
 
 

@@ -11,13 +11,12 @@ from unittest.mock import patch
 from values import written
 
 from pinn_ntk import parallel
-from pinn_ntk.app import cli, compare_runs, evaluate
-from pinn_ntk.app.faults import BadInputError, Exit, Fault
-from pinn_ntk.app.guarded import guarded
-from pinn_ntk.kernels.memory import MemoryShortageError
+from pinn_ntk.app import BadInputError, Exit, Fault, compare, evaluate, guarded
+from pinn_ntk.app import main as run
+from pinn_ntk.kernels import MemoryShortageError
 
 Main = Callable[[Sequence[str]], int]
-MAINS: dict[str, Main] = {"pinn-ntk": cli.main, "pinn-ntk-eval": evaluate.main, "pinn-ntk-compare": compare_runs.main}
+MAINS: dict[str, Main] = {"pinn-ntk": run, "pinn-ntk-eval": evaluate, "pinn-ntk-compare": compare}
 WORDS = {
     "pinn-ntk-eval": (
         [], ["--zzz"], ["nowhere"], ["nowhere", "p.csv"], ["nowhere", "p.csv", "--grid", "3"],

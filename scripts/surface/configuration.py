@@ -12,14 +12,23 @@ from typing import Any
 from hydra._internal.hydra import Hydra
 from omegaconf import OmegaConf
 
-from pinn_ntk.app.build import build, table
-from pinn_ntk.app.command_line import read, rewrite
-from pinn_ntk.app.compose import compose, group_options, loader, resolved, session
-from pinn_ntk.app.faults import BadInputError
-from pinn_ntk.app.plugins import load
-from pinn_ntk.app.schema import check, flatten
-from pinn_ntk.app.study import build_study
-from pinn_ntk.studies.study import Study
+from pinn_ntk.app import (
+    BadInputError,
+    build,
+    build_study,
+    check,
+    compose,
+    flatten,
+    group_options,
+    load,
+    loader,
+    read,
+    resolved,
+    rewrite,
+    session,
+    table,
+)
+from pinn_ntk.studies import Study
 
 Config = dict[str, Any]
 Objection = tuple[str, str]

@@ -13,8 +13,8 @@ from values import ACCEPTED, BAD, alike, plain, without_value, written
 import pinn_ntk
 from pinn_ntk import Block, Settings, TwoLayer, box, dirichlet, laplacian, over_time, periodic, pose
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.experiment.referenced import Reference
-from pinn_ntk.training.methods import METHODS
+from pinn_ntk.experiment import Reference
+from pinn_ntk.training import METHODS
 
 Good = dict[str, Any]
 LINE = box(0, 1)

@@ -24,13 +24,13 @@ from pinn_ntk import (
     run,
 )
 from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.comparison.statements import Verdict
-from pinn_ntk.geometry.sampling import SAMPLINGS
-from pinn_ntk.networks.library import NETWORKS
-from pinn_ntk.problem.residual import Block
-from pinn_ntk.reporting.difference import Verdict as Likeness
-from pinn_ntk.solving.growth import REASONS
-from pinn_ntk.training.methods import METHODS
+from pinn_ntk.comparison import Verdict
+from pinn_ntk.geometry import SAMPLINGS
+from pinn_ntk.networks import NETWORKS
+from pinn_ntk.problem import Block
+from pinn_ntk.reporting import Verdict as Likeness
+from pinn_ntk.solving import REASONS
+from pinn_ntk.training import METHODS
 
 _NUMBER = re.compile(r"\d[\d.]*e[+-]\d+")
 EVERY = Settings(steps=2, tracked=2, forecast_draws=2, device="cpu", compile="never")

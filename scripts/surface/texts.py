@@ -8,10 +8,8 @@ from typing import Any
 from asking import Answers, answers_of, leaves, merged
 from values import ACCEPTED, of_options, written
 
-from pinn_ntk.operators.library import OPERATORS
-from pinn_ntk.problem.domains import KINDS
-from pinn_ntk.problem.from_text import SpecError, problem_from_text
-from pinn_ntk.problem.text_conditions import TYPES
+from pinn_ntk.operators import OPERATORS
+from pinn_ntk.problem import KINDS, TYPES, SpecError, problem_from_text
 
 Spec = dict[str, Any]
 SQUARE: Spec = {"kind": "box", "low": [0, 0], "high": [1, 1]}
