@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -99,6 +99,10 @@ def complete(cfg: DictConfig) -> None:
         cfg: composed; a group that is no mapping, or of a kind that is not known here, is left as it is.
     """
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+    for group, node in plain.items():
+        if isinstance(node, dict) and "${" in str(node.get("kind")):
+            with suppress(OmegaConfBaseException):  # a reference that leads nowhere is told with all others
+                node["kind"] = OmegaConf.select(cfg, f"{group}.kind")
     with open_dict(cfg):
         for group, values in defaults(plain).items():
             node = OmegaConf.select(cfg, group) if group else cfg

@@ -128,13 +128,15 @@ def defaults(config: Config) -> dict[str, dict[str, Any]]:
     fields, usual = defaults_of(Settings), dict[str, dict[str, Any]]()
     for key, name in SETTINGS.items():
         group, _, leaf = key.rpartition(".")
-        usual.setdefault(group, {})[leaf] = fields[name]
+        usual.setdefault(group, {}).update({leaf: fields[name]} if leaf != "kind" else {})  # a kind is chosen
     if optimizer == AUTO:
         usual["optimizer"] = {k: v for k, v in defaults_of(Solver).items() if k != "seed"}
-    else:
-        method = METHODS.get(optimizer, METHODS[fields["optimizer"]])  # of a kind that is none, only that is told
+    elif optimizer in METHODS:
+        method = METHODS[optimizer]
         own = {k: v for k, v in defaults_of(method.states).items() if k == "steps" or k not in SUPPLIED}
         usual["optimizer"] |= {k: v for k, v in own.items() if k not in method.aside}
+    else:
+        usual["optimizer"]["steps"] = 0  # of a kind that is none: that alone is to be told
     if problem in PROBLEMS:
         usual["problem"] = {_key(k, "problem."): v for k, v in defaults_of(PROBLEMS[problem]).items()}
         usual["problem"] |= {k: v for k, v in _UNSAID.items() if k in usual["problem"]}

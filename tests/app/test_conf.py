@@ -7,7 +7,19 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from pinn_ntk.app import build, compose, conf_dir, group_options, help_text, load, read, resolved, rewrite, session
+from pinn_ntk.app import (
+    BadInputError,
+    build,
+    compose,
+    conf_dir,
+    group_options,
+    help_text,
+    load,
+    read,
+    resolved,
+    rewrite,
+    session,
+)
 from pinn_ntk.experiment import Settings
 from pinn_ntk.networks import NETWORKS
 from pinn_ntk.problem import PROBLEMS
@@ -124,3 +136,14 @@ def test_help_shows_examples_groups_and_options_in_80_columns() -> None:
     for group, options in GROUPS.items():
         assert group in text
         assert all(option in text for option in options)
+
+
+def test_a_kind_by_reference_brings_its_own_defaults() -> None:
+    config, experiment = built("name=adam", "optimizer.kind=${name}")
+    assert config["optimizer"]["kind"] == "adam"
+    assert experiment.settings == replace(Settings(optimizer="adam"), options=experiment.settings.options)
+
+
+def test_a_group_without_its_kind_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"optimizer.kind: missing"):
+        built("experiment=quick", "~optimizer")
