@@ -145,7 +145,8 @@ def source_faults(path: Path) -> list[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         silent = _moves(node) and not nature and not _raised(node, parents) and not _explained(path, node.lineno)
-        if silent or (_makes(node) and not _named(node, parents) and not _explained(path, node.lineno)):
+        array = nature and node.func.attr == "from_numpy"
+        if silent or (_makes(node) and not array and not _named(node, parents) and not _explained(path, node.lineno)):
             faults.append(f"{path.name}:{node.lineno} {'moved' if silent else 'made'}: {ast.unparse(node)[:90]}")
     return faults
 
@@ -163,7 +164,9 @@ def _moves(node: ast.Call) -> bool:
     assert isinstance(node.func, ast.Attribute)
     return node.func.attr in MOVES or (
         node.func.attr == "to"
-        and any(isinstance(v, ast.Constant) and v.value == "cpu" for v in (*node.args, *(k.value for k in node.keywords)))
+        and any(
+            isinstance(v, ast.Constant) and v.value == "cpu" for v in (*node.args, *(k.value for k in node.keywords))
+        )
     )
 
 

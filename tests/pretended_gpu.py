@@ -24,6 +24,8 @@ DEVICE = torch.device("cuda:0")
 READ, MOVED, DRAWN = "read back", "moved to the CPU", "drawn on the device"
 READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
 """What answers with a number of Python: the device is waited for."""
+SHAPES = ("nonzero", "masked_select", "unique", "_unique2", "bincount")
+"""What makes tensors of a size that only the device knows: it is waited for, too."""
 DRAWS = ("rand", "normal", "bernoulli", "multinomial", "uniform", "exponential", "dropout", "poisson")
 LENIENT = {torch.ops.aten.copy_.default, torch.ops.aten.index.Tensor}
 """What takes tensors of two devices: a copy, and places kept on the CPU."""
@@ -113,6 +115,8 @@ def _computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if any(isinstance(v, torch.Generator) for v in flat):
             raise RuntimeError(f"Expected a 'cuda' device type for generator but found 'cpu' in {name}")
         _tell(DRAWN, name)
+    if name in SHAPES or (name == "index" and any(v.dtype is torch.bool for v in flat[1:] if isinstance(v, Tensor))):
+        _tell(READ, name)
     return result if not isinstance(result, (Tensor, tuple, list)) else _wrapped(result, given)
 
 

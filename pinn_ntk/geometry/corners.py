@@ -41,7 +41,7 @@ def corners_of(domain: Shape, convex: bool = False) -> tuple[Corner, ...]:
     meetings += [p for a, b in combinations(sides, 2) if (p := crossing(a.start, a.end, b.start, b.end))]
     found: list[Corner] = []
     for vertex in meetings:
-        x = torch.tensor([vertex], dtype=torch.float64)
+        x = torch.tensor([vertex], dtype=torch.float64, device="cpu")
         known = any(math.dist(vertex, corner.vertex) <= together for corner in found)
         if known or any(bool(piece.contains(x).any()) for piece in curved):
             continue

@@ -77,7 +77,7 @@ def change_of(a: Tensor, w: Tensor | None, a_other: Tensor, w_other: Tensor | No
 
 def has_parity(activation: Activation) -> bool:
     """Whether σ is even or odd (to rounding): every integrand is then even in w, and half of the nodes suffice."""
-    z = torch.linspace(0.05, 6.0, 29, dtype=torch.float64)
+    z = torch.linspace(0.05, 6.0, 29, dtype=torch.float64, device="cpu")
     right, left = activation(z), activation(-z)
     tolerance = 1e-14 * float(right.abs().max())
     return min(float((right - left).abs().max()), float((right + left).abs().max())) <= tolerance
@@ -92,8 +92,8 @@ def system_of(rows: tuple[Rows, ...], activation: Activation) -> System:
 def spread(values: Tensor, count: int) -> Tensor:
     """Indices of at most `count` entries, from the smallest to the largest and evenly between in rank."""
     order = values.argsort()
-    picks = torch.linspace(0, len(values) - 1, min(count, len(values)), device=values.device).round().long()
-    return order[picks]
+    picks = torch.linspace(0, len(values) - 1, min(count, len(values)), dtype=torch.float32, device=values.device)
+    return order[picks.round().long()]
 
 
 def sampled(rows: tuple[Rows, ...], count: int) -> tuple[Rows, ...]:

@@ -138,7 +138,9 @@ class _Bessel:
         out = z / r[:, None]
         both = out[:, :, None] * out[:, None, :]
         slope = (b1 * angle)[:, None] * out
-        curvature = (b2 * angle)[:, None, None] * both + (b1 / r * angle)[:, None, None] * (torch.eye(m).to(z) - both)
+        curvature = (b2 * angle)[:, None, None] * both + (b1 / r * angle)[:, None, None] * (
+            torch.eye(m, dtype=z.dtype, device=z.device) - both
+        )
         if m == 2:
             around = torch.stack([-out[:, 1], out[:, 0]], 1)
             cross = out[:, :, None] * around[:, None, :]

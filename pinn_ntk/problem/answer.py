@@ -76,7 +76,10 @@ class Answer:
 
     def gradient(self, x: Points, *, outside: bool = False) -> Tensor:
         """∇u(x) as (n, d), column j from the rows of ∂/∂x_j; arguments and errors as in `u`."""
-        along = [SecondOrderOperator(self.dim, b=row, name="∂u") for row in torch.eye(self.dim, dtype=torch.float64)]
+        along = [
+            SecondOrderOperator(self.dim, b=row, name="∂u")
+            for row in torch.eye(self.dim, dtype=torch.float64, device="cpu")
+        ]
         return self._evaluated(
             lambda points: torch.stack([self._of_u(operator, points) for operator in along], 1), x, outside
         )
@@ -168,7 +171,7 @@ def as_points(x: Points, dim: int) -> Tensor:
         ValueError: no numbers, another shape, or a coordinate that is not finite.
     """
     try:
-        points = x.detach() if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64)
+        points = x.detach() if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"points: got {type(x).__name__} ({error}), expected (n, {dim}) numbers") from error
     if points.is_complex() or points.dtype == torch.bool:

@@ -176,8 +176,8 @@ def _sizes(block: Block) -> Tensor:
     A functional less itself has 0.
     """
     d, found = block.operator.dim, []
-    for index in torch.arange(len(block)).split(max(1, _WRITTEN // d**2)):
-        own, *others = _written_out(block.select(index.to(block.x.device))).split((d + 1) ** 2, 1)
+    for index in torch.arange(len(block), device=block.x.device).split(max(1, _WRITTEN // d**2)):
+        own, *others = _written_out(block.select(index)).split((d + 1) ** 2, 1)
         size = own[:, d:].abs().amax(1)
         for other in others:
             size = torch.maximum(size, other[:, d:].abs().amax(1)).masked_fill((own == other).all(1), 0.0)

@@ -71,8 +71,8 @@ class Forecast:
         if centred or gamma == 0:
             return cls(values, mean.square(), mean.square()[None])
         covariance = scale * gamma**2 * (vectors.T @ part_a @ vectors)
-        generator = torch.Generator().manual_seed(seed)
-        normal = torch.randn(samples, n, generator=generator, dtype=torch.float64).to(mean)
+        generator = torch.Generator(device="cpu").manual_seed(seed)  # on the CPU: the same numbers for every device
+        normal = torch.randn(samples, n, generator=generator, dtype=torch.float64, device="cpu").to(mean)
         random = values > 0  # s²Nγ²K^(a) ≤ nγ²Λ: a mode without a rate is not random
         drawn = (mean + random * (normal @ _factor(covariance).T)).square()
         return cls(values, mean.square() + random * covariance.diagonal().clamp(min=0), drawn)

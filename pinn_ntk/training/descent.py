@@ -29,6 +29,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.memory import Memory
+from pinn_ntk.training.path import loss_and_norm
 from pinn_ntk.training.states import State, Status, StopRule
 
 Gradient = tuple[Tensor, ...]
@@ -123,9 +124,10 @@ def gradient_descent(
     for k in range(held.step, steps + 1):
         held.keep(k, weights, {"velocity": velocity if velocity is None else list(velocity)})
         e, gradient = residual_and_gradient(system, weights)
-        losses.append(float(e @ e) / (2 * problem.points))
+        loss, norm = loss_and_norm(e, gradient, problem.points)
+        losses.append(loss)
         status = rule.status(losses, last=k == steps) if stuck is Status.RUNNING else stuck
-        yield State(k, k * tau, tau, weights, e, losses[-1], _norm(gradient), status, network, dynamics)
+        yield State(k, k * tau, tau, weights, e, loss, norm, status, network, dynamics)
         if status is not Status.RUNNING:
             return
         velocity, move = pushed(velocity, gradient, dynamics)
@@ -200,8 +202,3 @@ def nesterov(
     return gradient_descent(
         network, problem, step_size, steps, absolute, stop, limit, momentum, nesterov=True, memory=memory
     )
-
-
-def _norm(gradient: tuple[Tensor, ...]) -> float:
-    """‖∇R_S‖ over all parameters."""
-    return math.sqrt(sum(float((g * g).sum()) for g in gradient))

@@ -205,7 +205,7 @@ class _Batch:
     def _evaluate(self, k: int, weights: Weights, tau: Tensor, members: tuple[int, ...]) -> EnsembleState:
         e, gradient = residual_and_gradient(self.system, weights)
         loss = (e * e).sum(1) / (2 * self.system.points)
-        self.losses[k, self._places(members)] = loss.cpu().numpy()
+        self.losses[k, self._places(members)] = loss.cpu().numpy()  # read back: who stops is decided in numbers
         networks = (
             tuple(self.networks.values())
             if len(members) == len(self.members)

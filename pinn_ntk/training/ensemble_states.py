@@ -78,7 +78,7 @@ class EnsembleState:
             step=self.step,
             time=self.step * tau,
             step_size=tau,
-            weights=selected(self.weights, torch.tensor(place, device=self.loss.device)),
+            weights=selected(self.weights, torch.tensor(place, dtype=torch.long, device=self.loss.device)),
             residual=self.residual[place].clone(),
             loss=float(self.loss[place]),
             gradient_norm=math.sqrt(sum(float((g[place] * g[place]).sum()) for g in self.gradient)),

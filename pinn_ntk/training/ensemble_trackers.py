@@ -56,9 +56,12 @@ def each_member(tracker: Tracker, dynamics: Dynamics) -> EnsembleTracker:
 
     def track(state: EnsembleState) -> Mapping[str, Tensor]:
         """What it says of each, stacked; NaN of members of which it does not say it."""
-        states = [state.member(i, Status.RUNNING, dynamics) for i in range(len(state.members))]
+        device, states = (
+            state.loss.device,
+            [state.member(i, Status.RUNNING, dynamics) for i in range(len(state.members))],
+        )
         said = [
-            {name: torch.as_tensor(value, dtype=torch.float64) for name, value in tracker(one).items()}
+            {name: torch.as_tensor(value, dtype=torch.float64, device=device) for name, value in tracker(one).items()}
             for one in states
         ]
         first = {name: value for row in reversed(said) for name, value in row.items()}
@@ -136,7 +139,7 @@ class KernelTracker:
         total, part_a = batched_kernel(state.system, state.weights)
         if self.first is None:
             self.first, self.places = (total, part_a), {m: i for i, m in enumerate(state.members)}
-        rows = torch.as_tensor([self.places[m] for m in state.members], device=total.device)
+        rows = torch.tensor([self.places[m] for m in state.members], dtype=torch.long, device=total.device)
         first, first_a = (part[rows] for part in self.first)
         healthy = torch.isfinite(total).flatten(1).all(1)
         self.not_finite = tuple(m for m, good in zip(state.members, healthy.tolist(), strict=True) if not good)

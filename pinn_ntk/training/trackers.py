@@ -178,7 +178,7 @@ class KernelTracker:
             raise
         except SpectrumError as error:
             self.notes.append(f"step {state.step}: no spectrum of part {part}: {error}")
-            empty = torch.full((self.problem.points,), math.nan)
+            empty = factor.new_full((self.problem.points,), math.nan)
             return {
                 **{f"{n}{suffix}": math.nan for n in names},
                 f"eigenvalues{suffix}": empty,
