@@ -4,7 +4,8 @@ Read in the source, by `source_faults`, as no run executes every line:
     a tensor that is made names its device and its precision, or is moved where it is made (`torch.rand(…).to(x)`);
     `.cpu()`, `.numpy()`, `.item()` and `.to("cpu")` stand where a comment says why.
 Seen in a run on the pretended device, by `watched`, as the source does not tell a tensor from a number:
-    every value that crosses to the CPU, float(t), bool(t), t.tolist() and a copy alike, does so where a comment says why;
+    every value that crosses to the CPU, float(t), bool(t), t.tolist() and a copy alike, does so where a comment says
+    why;
     nothing is drawn by the device, whose random numbers are others;
     how often the device is waited for.
 What mixes devices is an error of `pretended_gpu` itself, as on a GPU.
@@ -129,10 +130,9 @@ def _explained(path: Path, line: int) -> bool:
     """Whether the statement around a line, or the comment above it, says why."""
     around = [(first, last) for first, last in _statements(path) if first <= line <= last]
     first, last = min(around, key=lambda extent: extent[1] - extent[0], default=(line, line))
-    above = first - 1
-    while above > 1 and _lines(path)[above - 2].lstrip().startswith("#"):
-        above -= 1
-    return any(REASON.search(text) for text in _lines(path)[above - 1 : last])
+    while first > 1 and _lines(path)[first - 2].lstrip().startswith("#"):
+        first -= 1
+    return any(REASON.search(text) for text in _lines(path)[first - 1 : last])
 
 
 def source_faults(path: Path) -> list[str]:

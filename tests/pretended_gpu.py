@@ -3,9 +3,9 @@ run does on a GPU is done, to the bit, and every mistake of devices is an error 
 
 A tensor of the device wraps one of the CPU. To torch's C++ it is a tensor of the device `meta`, which needs no driver
 and whose automatic differentiation runs; its own numbers are never touched there, as every operation comes to
-`_computed`. That refuses what CUDA refuses: operands on two devices (but for a single number of the CPU), a generator of
-the CPU for a draw on the device, numpy. What crosses to the CPU, and what makes the device wait for Python, is told to
-`listeners`.
+`_computed`. That refuses what CUDA refuses: operands on two devices (but for a single number of the CPU), a generator
+of the CPU for a draw on the device, numpy. What crosses to the CPU, and what makes the device wait for Python, is told
+to `listeners`.
 """
 
 import copy

@@ -176,6 +176,7 @@ def _exit_index(lazy: Lazy, history: History) -> int | None:
 
 
 def _exit_time(lazy: Lazy, history: History) -> float | None:
+    # on the CPU: the history is numpy's
     times, drift = (torch.from_numpy(_column(history, name)) for name in ("time", "drift_a"))
     return theory_exit_time(times, drift, lazy.lambda_s)
 

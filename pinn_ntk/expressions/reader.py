@@ -263,6 +263,7 @@ class _Reader:
         if all(
             part.constant is not None for part in parts
         ):  # folded by the same torch functions that would evaluate it
+            # on the CPU: a constant of a text is a number of Python
             value = evaluate(program, torch.zeros(1, dtype=torch.float64, device="cpu")).item()
             program = (Constant(_finite(value, self.source, position)),)
         return _Part(program, latex, level)

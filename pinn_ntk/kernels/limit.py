@@ -66,12 +66,14 @@ def _differences(K: Tensor, rows: tuple[Rows, ...]) -> Tensor:
 
 def size_of(a: Tensor, w: Tensor | None) -> float:
     """The largest entry: what tolerances are relative to."""
+    # read back: whether the quadrature is fine enough
     return max(float(part.abs().max()) for part in (a, w) if part is not None)
 
 
 def change_of(a: Tensor, w: Tensor | None, a_other: Tensor, w_other: Tensor | None) -> float:
     """Σ over the parts of the largest difference of an entry."""
-    change = float((a - a_other).abs().max())
+    change = float((a - a_other).abs().max())  # read back: whether the quadrature is fine enough
+    # read back: whether the quadrature is fine enough
     return change if w is None or w_other is None else change + float((w - w_other).abs().max())
 
 

@@ -92,7 +92,7 @@ def _contract(coefficients: Coefficients, table: Tensor) -> tuple[Tensor, float]
         terms = polynomial[:, :g, :g] * table[:, k, l]
         total += terms.sum((1, 2))
         size += terms.abs().sum((1, 2))
-    return total, float(size.max()) if len(size) else 0.0
+    return total, float(size.max()) if len(size) else 0.0  # read back: the estimate of the error
 
 
 def homogeneous_moments(activation: Activation) -> Moments:
@@ -193,8 +193,9 @@ def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
     """
 
     def part(plane: Plane, K: int, g: int) -> Tensor:
+        # read back: how many nodes there are
         u1, weight1 = rule.nodes(float(torch.maximum(plane.r, plane.alpha.abs()).max()), rule.half, plane.r)
-        u2, weight2 = rule.nodes(float(plane.beta.max()), False, plane.r)
+        u2, weight2 = rule.nodes(float(plane.beta.max()), False, plane.r)  # read back: how many nodes there are
         columns, rows = (_powers(u2, g) * weight2).mT.contiguous(), (_powers(u1, g) * weight1).mT
         table = plane.r.new_zeros(len(plane.r), (K + 1) * (g + 1), (K + 1) * (g + 1))
         size = max(1, ELEMENTS // (len(u2) * len(plane.r)))
@@ -207,6 +208,7 @@ def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
         return square.transpose(2, 3)
 
     def moments(plane: Plane, K: int, g: int) -> Tensor:
+        # read back: how many pairs fit at a time
         size = max(1, ELEMENTS // rule.cost(float(plane.r.max()), float(plane.beta.max())))
         pieces = [part(_slice(plane, start, start + size), K, g) for start in range(0, len(plane.r), size)]
         return torch.cat(pieces)

@@ -104,11 +104,11 @@ def _face_pairs(
         (phi, slope), (psi, other) = (pair_features(rows, activation, nodes, gradient) for rows in (left, right))
         terms = weight * phi * psi / (2**D * (2 * p + D))
         a = a + terms.sum(1)
-        size += float(terms.abs().sum(1).max())
+        size += float(terms.abs().sum(1).max())  # read back: the estimate of the error
         if slope is not None and other is not None:
             terms = weight * (slope * other).sum(2) / (2**D * (2 * p - 2 + D))
             w = w + terms.sum(1)
-            size += float(terms.abs().sum(1).max())
+            size += float(terms.abs().sum(1).max())  # read back: the estimate of the error
     return a, w if gradient else None, size
 
 

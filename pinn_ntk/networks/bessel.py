@@ -47,6 +47,7 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(r: Tensor, family: str, order: float, k: float) -> Tensor:
         """By scipy.special, in float64, on the CPU."""
+        # on the CPU: scipy's Bessel functions
         return torch.from_numpy(np.asarray(_function(family)(order, k * r.detach().double().cpu().numpy()))).to(r)
 
     @staticmethod

@@ -134,4 +134,5 @@ class MLP(nn.Module):
 
 def _normal(width: int, seed: Sequence[int]) -> Tensor:
     """A square matrix of N(0, 1), float64 on the CPU."""
+    # on the CPU: the same numbers for every device
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((width, width)))

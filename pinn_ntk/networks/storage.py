@@ -50,6 +50,7 @@ def save_network(network: Model | nn.Module, path: str | Path) -> None:
     else:
         raise ValueError(f"network: got a {type(network).__name__}, expected a TwoLayer, an MLP or any torch.nn.Module")
     header = {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about, allow_nan=False)}
+    # on the CPU: to be written
     data = save({name: t.detach().clone().contiguous() for name, t in tensors.items()}, header)
     Path(path).write_bytes(data)  # its own way to a file leaves one that nobody else may read
 

@@ -194,6 +194,7 @@ def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[t
     if values.ndim == 1:
         return [(values, torch.eye(dim, dtype=x.dtype, device=x.device))]
     gap = (values - values.mT).abs().amax((1, 2))
+    # read back: whether a coefficient is symmetric, asked when rows are made
     if bool((gap > 1e-12 * (1.0 + values.abs().amax())).any()):
         i = int(gap.argmax())
         raise ValueError(
@@ -213,7 +214,7 @@ def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[t
 def check_finite(values: Tensor, x: Tensor, what: str) -> None:
     """Raise ValueError with the first point at which a value is not finite."""
     bad = ~torch.isfinite(values)
-    if bool(bad.any()):
+    if bool(bad.any()):  # read back: whether a coefficient is finite, asked when rows are made
         i = int(bad.int().argmax())
         raise ValueError(
             f"{what}: the value at x = {[round(v, 6) for v in x[i].tolist()]} is {float(values[i])}, expected a "

@@ -108,13 +108,13 @@ class Forecast:
 
 def _factor(covariance: Tensor) -> Tensor:
     """F with FFᵀ = C + jI, j at rounding level: Cholesky of a matrix that is positive semi-definite up to rounding."""
-    trace = float(covariance.diagonal().sum())
+    trace = float(covariance.diagonal().sum())  # read back: how much is added to the diagonal
     identity = torch.eye(covariance.shape[0], dtype=covariance.dtype, device=covariance.device)
     rounding = max(torch.finfo(covariance.dtype).eps * trace, torch.finfo(covariance.dtype).tiny)
     for power in range(6):
         factor: Tensor
         factor, info = torch.linalg.cholesky_ex(covariance + 4.0 * rounding * 10.0**power * identity)
-        if int(info) == 0:
+        if int(info) == 0:  # read back: whether the factorisation succeeded
             return factor
     raise ValueError(
         "forecast: got a K^(a) with eigenvalues below −1e-10 of its trace, expected it positive semi-definite."

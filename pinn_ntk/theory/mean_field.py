@@ -119,6 +119,7 @@ def _merged_quantiles(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     starts = np.concatenate([[0], ends[:-1]])
     mass = (ends - starts) / (n * m)
+    # on the CPU: indices by numpy, which move with the clouds
     return torch.from_numpy(starts // m), torch.from_numpy(starts // n), torch.from_numpy(mass)
 
 
@@ -140,6 +141,7 @@ def wasserstein(left: Tensor, right: Tensor) -> float:
         raise ValueError(
             f"right: got {right.shape[0]} particles, expected {left.shape[0]}; sliced_wasserstein takes any two sizes"
         )
+    # on the CPU: scipy's assignment
     cost = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist").square().cpu().numpy()
     rows, columns = linear_sum_assignment(cost)
     return math.sqrt(float(cost[rows, columns].mean()))
@@ -164,7 +166,7 @@ def entropy(particles: Tensor, neighbours: int = 5) -> float:
     count, dim = particles.shape
     if not 1 <= neighbours < count:
         raise ValueError(f"neighbours: got {neighbours}, expected at least 1 and fewer than the {count} particles")
-    points = particles.detach().cpu().double().numpy()
+    points = particles.detach().cpu().double().numpy()  # on the CPU: scipy's tree of neighbours
     radii = cKDTree(points).query(points, k=neighbours + 1)[0][:, -1]
     ball = 0.5 * dim * math.log(math.pi) - float(gammaln(0.5 * dim + 1.0))
     return float(digamma(count) - digamma(neighbours)) + ball + dim * float(np.log(radii).mean())

@@ -64,10 +64,10 @@ def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = Non
         pair = largest_eigenvalue(network, problem)  # of products with the kernel, which need no n² numbers
         scale, largest = network.kernel_scale, pair.value + pair.residual
     else:
-        if not bool(torch.isfinite(kernel.total).all()):
+        if not bool(torch.isfinite(kernel.total).all()):  # read back: the step limit, once
             return math.nan
         # the largest eigenvalue is well conditioned: the Gram matrix gives it to nε
-        scale, largest = kernel.scale, float(torch.linalg.eigvalsh(kernel.total)[-1])
+        scale, largest = kernel.scale, float(torch.linalg.eigvalsh(kernel.total)[-1])  # read back: the step limit, once
     return stability * problem.points / (scale * largest) if largest > 0.0 else math.inf
 
 

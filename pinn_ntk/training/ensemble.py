@@ -180,7 +180,7 @@ class _Batch:
         tau = self.rule.step_size * limits
         words = {
             m: Status.NON_FINITE if math.isnan(value) else Status.STAGNATED
-            for m, value in zip(self.members, tau.tolist(), strict=True)
+            for m, value in zip(self.members, tau.tolist(), strict=True)  # read back: who cannot move, once
             if not math.isfinite(value)
         }
         return torch.where(torch.isfinite(tau), tau, 0.0), words

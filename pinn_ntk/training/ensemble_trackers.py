@@ -142,6 +142,7 @@ class KernelTracker:
         rows = torch.tensor([self.places[m] for m in state.members], dtype=torch.long, device=total.device)
         first, first_a = (part[rows] for part in self.first)
         healthy = torch.isfinite(total).flatten(1).all(1)
+        # read back: who has no spectrum
         self.not_finite = tuple(m for m, good in zip(state.members, healthy.tolist(), strict=True) if not good)
         for m in self.not_finite:
             self._note(
@@ -167,7 +168,7 @@ class KernelTracker:
 
     def _spectrum(self, state: EnsembleState, healthy: Tensor, part: str, suffix: str) -> Mapping[str, Tensor]:
         """Spectra of the members with a finite kernel; the others, and those whose solver failed, are NaN."""
-        good = healthy.nonzero().flatten()
+        good = healthy.nonzero().flatten()  # read back: who has a spectrum
         everyone, n = len(state.members), state.system.points
         values = {
             name: state.residual.new_full((everyone,), math.nan)
@@ -192,6 +193,7 @@ class KernelTracker:
         return {f"{name}{suffix}": value for name, value in (values | arrays).items()}
 
     def _note_failures(self, state: EnsembleState, good: Tensor, spectrum: BatchedSpectrum, part: str) -> None:
+        # read back: whose solver failed
         for place in good[torch.isnan(spectrum.floor)].tolist():
             self._note(
                 state.members[place], f"step {state.step}: no spectrum of part {part}: the eigensolver did not converge"
