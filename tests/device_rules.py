@@ -14,6 +14,7 @@ The comment is `# on the CPU: <why>` or `# read back: <why>`, in the statement o
 """
 
 import ast
+import linecache
 import os
 import re
 import sys
@@ -25,7 +26,6 @@ from functools import cache
 from pathlib import Path
 
 import pretended_gpu
-import torch
 
 import pinn_ntk
 
@@ -112,7 +112,7 @@ def watched() -> Iterator[Watch]:
 
 @cache
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else [""] * 10_000
+    return [line.rstrip() for line in linecache.getlines(str(path))]
 
 
 @cache
@@ -221,6 +221,3 @@ def reads_per_step(states: Iterator[object], watch: Watch, steps: int) -> float:
     before = watch.count
     taken = sum(1 for _, _ in zip(range(steps), states, strict=False))
     return (watch.count - before) / taken
-
-
-DTYPES = {"float64": torch.float64, "float32": torch.float32}

@@ -29,28 +29,33 @@ from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.answer import Answer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.training.ensemble import train_ensemble
 from pinn_ntk.training.ensemble_states import stacked
 from pinn_ntk.training.exponential import exponential_flow
 from pinn_ntk.training.methods import METHODS
 
 OPTIONS = {"sgd": {"batch_size": 3, "momentum": 0.5}, "lbfgs": {"history_size": 5}}
-TWINS = {"particle_flow": [{}, {"temperature": 0.01}, {"method": "adaptive"}], "least_squares": [{}, {"cutoff": 1e-9}]}
+TWINS = {
+    "particle_flow": [{}, {"temperature": 0.01}, {"method": "adaptive", "rtol": 1e-3}],
+    "least_squares": [{}, {"cutoff": 1e-9}],
+}
 READS = {
     "gradient_descent": 1,
-    "gradient_flow": 100,
     "heavy_ball": 1,
     "nesterov": 1,
     "particle_flow": 1,
     "adam": 1,
     "sgd": 1,
-    "lbfgs": 20,
-    "levenberg_marquardt": 10,
+    "gradient_flow": 30,
+    "lbfgs": 30,
+    "levenberg_marquardt": 12,
     "spring": 5,
-    "least_squares": 10,
-    "variable_projection": 10,
+    "least_squares": 5,
+    "variable_projection": 12,
 }
 """How often the device is waited for in a step, at most: a problem of 6 rows, 16 neurons (4 where they have to be
-fewer than rows), in float64.
+fewer than rows), in float64. Those above 1 depend on what is tried in a step: a flow is waited for at each evaluation, a
+line search at each trial.
 """
 
 
@@ -71,6 +76,7 @@ def network(method: str, dtype: torch.dtype, device: torch.device | str, dim: in
     return TwoLayer(dim, width, scaling=scaling).to(dtype=dtype, device=device)
 
 
+KERNELS = [case for case in FEW if case.values[0] in ("identity", "full", "hard", "paired")]
 PAIRS = [(m, "float64") for m in METHODS] + [(m, "float32") for m in METHODS if m != "gradient_flow"]
 """The flow's tolerances are below float32's rounding: there it takes a hundred thousand evaluations."""
 
@@ -93,14 +99,16 @@ def test_a_run_of_every_optimizer_gives_the_bits_of_the_cpu(method: str, dtype: 
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("poisson_2d", {"boundary": "soft"}), ("heat_1d", {}), ("wave_1d", {"boundary": "soft"}), ("elliptic", {})],
+    [("poisson_1d", {"boundary": "soft"}), ("heat_1d", {})],
 )
 def test_a_run_with_theory_is_predicted_and_written_alike(
     name: str, options: dict, watch: Watch, tmp_path: Path
 ) -> None:
+    made = problem(torch.float64, "cpu", name, **options)
+
     def work(device: str) -> Record:
         settings = Settings(steps=6, tracked=3, compile="never", device=device)
-        return run(problem(torch.float64, "cpu", name, **options), TwoLayer(2, 16), settings)
+        return run(made, TwoLayer(made.dim, 16), settings)
 
     here, there = work("cpu"), work("cuda")
     for one, other in zip(here.statements, there.statements, strict=True):
@@ -122,7 +130,8 @@ def test_a_module_is_trained_with_the_bits_of_the_cpu(method: str, watch: Watch)
 @pytest.mark.parametrize("method", ["gradient_descent", "nesterov"])
 def test_an_ensemble_has_the_bits_of_the_cpu(method: str, watch: Watch) -> None:
     def losses(device: str) -> list[float]:
-        settings = Settings(optimizer=method, steps=6, tracked=3, device=device, compile="never")
+        theory = method == "gradient_descent"
+        settings = Settings(optimizer=method, steps=6, tracked=3, device=device, compile="never", theory=theory)
         record = run_ensemble(problem(torch.float64, "cpu"), TwoLayer(1, 16), [0, 1, 2], settings)
         return [member.history.losses[-1] for member in record.members]
 
@@ -138,12 +147,13 @@ def test_options_of_a_method_give_the_bits_of_the_cpu(method: str, options: dict
     assert losses("cpu") == losses("cuda:0")
 
 
-@pytest.mark.parametrize(("operator", "activation", "d"), FEW)
+@pytest.mark.parametrize(("operator", "activation", "d"), KERNELS)
 def test_kernels_have_the_bits_of_the_cpu(operator: str, activation: str, d: int, watch: Watch) -> None:
     def kernels(device: torch.device | str) -> list[torch.Tensor]:
         rows, net = problem_of(operator, d, device=device), network_of(activation, d, device=device)
         made = [closed_form_kernel(net, rows).total, autograd_kernel(net, rows).total]
-        made += [kernel_spectrum(net, rows).eigenvalues, infinite_width_kernel(rows, activation).total]
+        made += [kernel_spectrum(net, rows).eigenvalues]
+        made += [infinite_width_kernel(rows, activation).total] if operator in ("identity", "full") else []
         made += residual_and_gradient(rows.system(net), net.weights)[1]
         return made
 
@@ -196,13 +206,26 @@ def test_an_answer_is_given_where_its_network_is(watch: Watch, tmp_path: Path) -
     assert torch.equal(values("cpu"), values("cuda:0"))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*READS])
 def test_a_step_waits_for_the_device_no_more_often_than_it_has_to(method: str, watch: Watch) -> None:
     net, rows = network(method, torch.float64, "cuda:0"), problem(torch.float64, "cuda:0")
-    states = METHODS[method].states(net, rows, steps=10, **OPTIONS.get(method, {}))
-    reads = reads_per_step(states, watch, 8)
-    print(f"{method}: {reads:.2f} a step")
-    assert reads <= READS[method]
+    reads = reads_per_step(METHODS[method].states(net, rows, steps=10, **OPTIONS.get(method, {})), watch, 8)
+    print(f"{method}: {reads:.2f} a step")  # pytest -rP
+    assert 0 < reads <= READS[method]
+
+
+def test_every_optimizer_has_its_limit() -> None:
+    assert set(READS) == set(METHODS)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_step_of_an_ensemble_waits_for_the_device_once(momentum: float, watch: Watch) -> None:
+    net, rows, counts = network("", torch.float64, "cuda:0"), problem(torch.float64, "cuda:0"), list[int]()
+    train_ensemble(
+        net, rows, [0, 1, 2], steps=6, momentum=momentum, nesterov=momentum > 0.0, kernel=False, errors=False,
+        tracked=[0], on_state=lambda _: counts.append(watch.count),
+    )  # fmt: skip
+    assert {later - before for before, later in zip(counts[1:-2], counts[2:-1], strict=True)} == {1}
 
 
 @pytest.mark.parametrize("path", package_files(), ids=lambda p: p.relative_to(PACKAGE).as_posix())

@@ -86,7 +86,7 @@ def _directions(vertex: Point, sides: tuple[Side, ...], together: float) -> list
 def _about(vertex: Point, angles: list[float], domain: Shape) -> torch.Tensor:
     r = _NEAR * domain.magnitude
     return torch.tensor(
-        [[vertex[0] + r * math.cos(a), vertex[1] + r * math.sin(a)] for a in angles], dtype=torch.float64
+        [[vertex[0] + r * math.cos(a), vertex[1] + r * math.sin(a)] for a in angles], dtype=torch.float64, device="cpu"
     )
 
 

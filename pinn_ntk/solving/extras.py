@@ -198,7 +198,7 @@ def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> l
         start + 0.5 * omega
     )  # the positive axis of z points into Ω, so that the cut along the negative one stays outside
     turn = torch.tensor(
-        [[math.cos(middle), math.sin(middle)], [-math.sin(middle), math.cos(middle)]], dtype=torch.float64
+        [[math.cos(middle), math.sin(middle)], [-math.sin(middle), math.cos(middle)]], dtype=torch.float64, device="cpu"
     )
     size = 2.0 * max(setting.task.frame.half[:2])
     base = (*corner.vertex, *((turn @ T) / size).flatten().tolist())
