@@ -215,7 +215,7 @@ def least(value: float) -> float:
     """The least that any process has."""
     if _group.size == 1:
         return value
-    held = torch.tensor([value], dtype=torch.float64)
+    held = torch.tensor([value], dtype=torch.float64, device="cpu")
     _together(lambda: dist.all_reduce(held, op=dist.ReduceOp.MIN))
     return float(held)
 

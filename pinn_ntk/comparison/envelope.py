@@ -54,6 +54,7 @@ def envelope(prediction: Prediction, history: History) -> Envelope | None:
     if kept.sum() < 2 or not kept[0]:
         return None
     times, logs = times[kept], np.log(losses[kept])
+    # on the CPU: the history is numpy's
     bound = log_envelope(torch.from_numpy(times), float(losses[kept][0]), rate).numpy()
     worst = float(np.max((logs - bound)[1:]))  # at t = 0 it is 0 whatever happens
     return Envelope(worst, rate * float(times[-1]), float((logs[0] - logs[-1]) / times[-1]))

@@ -30,6 +30,7 @@ def linearised_losses(prediction: Prediction, history: History) -> Array | None:
     if not history.dynamics.solvable:
         return None
     at = tracked_at(history, prediction.linear.eigenvalues)
+    # on the CPU: compared with the history, which is numpy's
     return prediction.linear.loss_under(history.dynamics, at).cpu().numpy()
 
 
@@ -40,6 +41,7 @@ def linearised_mode_losses(prediction: Prediction, history: History) -> Array | 
     if not history.dynamics.solvable:
         return None
     at = tracked_at(history, prediction.linear.eigenvalues)
+    # on the CPU: compared with the history, which is numpy's
     return prediction.linear.mode_losses_under(history.dynamics, at).flip(-1).cpu().numpy()
 
 
@@ -99,6 +101,7 @@ def forecast_losses(prediction: Prediction, history: History) -> tuple[Array, Ar
         return None
     forecast, law = prediction.lazy.forecast, history.dynamics
     at = tracked_at(history, forecast.eigenvalues)
+    # on the CPU: compared with the history, which is numpy's
     return forecast.mean_under(law, at).cpu().numpy(), forecast.band_under(law, at).cpu().numpy()
 
 

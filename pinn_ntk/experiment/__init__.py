@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pinn_ntk._face import face
 
 if TYPE_CHECKING:
-    from pinn_ntk.experiment.checkpoint import Held, Keeper
+    from pinn_ntk.experiment.checkpoint import Held, Keeper, read_checkpoint, write_checkpoint
     from pinn_ntk.experiment.ensemble import median_index, run_ensemble
     from pinn_ntk.experiment.provenance import commit_of, machine, versions
     from pinn_ntk.experiment.referenced import Reference

@@ -62,6 +62,7 @@ def write_checkpoint(folder: Path, held: Held, identity: Mapping[str, Any]) -> P
     """
     from safetensors.torch import save
 
+    # on the CPU: to be written
     tensors: dict[str, Tensor] = {"losses": torch.tensor(held.journal.losses[: held.memory.step], dtype=torch.float64)}
     content = {
         "step": held.memory.step,
@@ -70,6 +71,7 @@ def write_checkpoint(folder: Path, held: Held, identity: Mapping[str, Any]) -> P
         "rows": _plain([row for row in held.journal.rows if float(row["step"]) < held.memory.step], tensors),
     }
     header = {"format": FORMAT, "version": str(VERSION), "content": json.dumps(content)}
+    # on the CPU: to be written
     data = save({name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}, header)
     place = folder / CHECKPOINTS
     place.mkdir(exist_ok=True)
@@ -164,7 +166,7 @@ def _held(data: bytes, device: torch.device) -> Held:
 def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:
     """The value as JSON, its tensors put aside; numbers as text that reads back to the same bits."""
     if isinstance(value, np.ndarray):
-        value = torch.from_numpy(value)
+        value = torch.from_numpy(value)  # on the CPU: to be written
     if isinstance(value, Tensor):
         name = f"{len(tensors)}"
         tensors[name] = value

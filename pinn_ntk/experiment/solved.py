@@ -65,7 +65,7 @@ def solved_run(
     notes = preconditions(problem)
     if settings.strict and notes:
         raise StrictError("strict: " + "; ".join(notes))
-    solution = (solver or Solver()).solve(problem.to(torch.float64, "cpu"))
+    solution = (solver or Solver()).solve(problem.to(torch.float64, "cpu"))  # on the CPU: the solver is LAPACK's
     spent, own = time.perf_counter() - begin, solution.problem
     kernel = settings.kernel and own.points <= _KERNEL
     start = solution.network.with_weights(_at_zero(solution.network.weights))

@@ -241,6 +241,7 @@ class _Reader:
     def apply(self, step: Apply | Power, parts: tuple[Program, ...], position: int) -> Program:
         program: Program = (*(inner for part in parts for inner in part), step)
         if all(_constant(part) is not None for part in parts):  # folded by the torch functions that would evaluate it
+            # on the CPU: a constant of a text is a number of Python
             value = evaluate(program, torch.zeros(1, dtype=torch.float64, device="cpu")).item()
             program = (Constant(_finite(value, self.source, position)),)
         return program

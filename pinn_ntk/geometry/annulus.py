@@ -114,7 +114,9 @@ class Annulus(Shape):
         return (self._distance(x) - r).abs() <= self.slack(x)
 
     def _sample(self, k: int, r: float, n: int, seed: int) -> Tensor:
-        return torch.tensor(self.center, dtype=torch.float64) + r * sphere_points(n, self.dim, stream(seed, k))
+        return torch.tensor(self.center, dtype=torch.float64, device="cpu") + r * sphere_points(
+            n, self.dim, stream(seed, k)
+        )
 
     def _radial(self, sign: float, x: Tensor) -> Tensor:
         y = x - x.new_tensor(self.center)

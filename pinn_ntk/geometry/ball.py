@@ -94,7 +94,7 @@ class Ball(Shape):
         return (self._distance(x) - self.radius).abs() <= self.slack(x)
 
     def _sample(self, n: int, seed: int) -> Tensor:
-        return torch.tensor(self.center, dtype=torch.float64) + self.radius * sphere_points(
+        return torch.tensor(self.center, dtype=torch.float64, device="cpu") + self.radius * sphere_points(
             n, self.dim, stream(seed, 1)
         )
 

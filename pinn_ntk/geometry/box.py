@@ -174,7 +174,7 @@ class Box:
         """The m^d points low + (high − low)·i/(m−1), i = 0…m−1, corners included; m ≥ 2."""
         if m < 2:
             raise ValueError(f"lattice: got {m} points per axis, expected at least 2")
-        return self.from_unit(tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64), self.dim))
+        return self.from_unit(tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64, device="cpu"), self.dim))
 
     def normal(self, x: Tensor) -> Tensor:
         """ν(x), the outward unit normal at boundary points.
@@ -211,7 +211,9 @@ class Box:
 
     def from_unit(self, unit: Tensor) -> Tensor:
         """low + (high − low)·u for points u of the unit cube."""
-        return torch.tensor(self.low, dtype=torch.float64) + unit * torch.tensor(self.lengths, dtype=torch.float64)
+        return torch.tensor(self.low, dtype=torch.float64, device="cpu") + unit * torch.tensor(
+            self.lengths, dtype=torch.float64, device="cpu"
+        )
 
     @property
     def most(self) -> int:
@@ -245,9 +247,9 @@ class Box:
     def _on_face(self, axis: int, side: str, n: int, seed: int) -> Tensor:
         end = (self.low if side == "low" else self.high)[axis]
         if self.dim == 1:
-            return torch.tensor([[end]], dtype=torch.float64)
+            return torch.tensor([[end]], dtype=torch.float64, device="cpu")
         rest = [j for j in range(self.dim) if j != axis]
-        x = torch.full((n, self.dim), end, dtype=torch.float64)
+        x = torch.full((n, self.dim), end, dtype=torch.float64, device="cpu")
         side_box = Box(tuple(self.low[j] for j in rest), tuple(self.high[j] for j in rest))
         x[:, rest] = side_box.from_unit(sobol(n, side_box.dim, stream(seed, 2 * axis + (side == "high") + 1)))
         return x
@@ -281,7 +283,9 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
         (2.0, True)
     """
     try:
-        lo, hi = (tuple(torch.as_tensor(v, dtype=torch.float64).reshape(-1).tolist()) for v in (low, high))
+        lo, hi = (
+            tuple(torch.as_tensor(v, dtype=torch.float64, device="cpu").reshape(-1).tolist()) for v in (low, high)
+        )
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"box: got low = {low!r}, high = {high!r}, expected numbers or lists of numbers") from error
     if not lo or len(lo) != len(hi):

@@ -248,7 +248,7 @@ class Combined(Shape):
 
     def _around(self, x: Tensor, member: Callable[[Tensor], Tensor]) -> Tensor:
         """Whether points next to x in many directions are members, (n, directions)."""
-        looks = torch.tensor([[1.0], [-1.0]]) if self.dim == 1 else sphere_points(_LOOKS, self.dim, 0)
+        looks = x.new_tensor([[1.0], [-1.0]]) if self.dim == 1 else sphere_points(_LOOKS, self.dim, 0)
         near = x[:, None] + _STEP * self.slack(x) * looks.to(x)
         return member(near.reshape(-1, self.dim)).reshape(len(x), -1)
 

@@ -18,7 +18,7 @@ def coordinates(what: str, value: object, dim: int | None = None) -> tuple[float
         ValueError: no numbers, none at all, one that is not finite, or another number of them than `dim`.
     """
     try:
-        numbers = tuple(torch.as_tensor(value, dtype=torch.float64).reshape(-1).tolist())
+        numbers = tuple(torch.as_tensor(value, dtype=torch.float64, device="cpu").reshape(-1).tolist())
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{what}: got {value!r}, expected a number or a list of numbers") from error
     if not numbers or not all(math.isfinite(v) for v in numbers):

@@ -41,7 +41,7 @@ def corners_of(domain: Shape, convex: bool = False) -> tuple[Corner, ...]:
     meetings += [p for a, b in combinations(sides, 2) if (p := crossing(a.start, a.end, b.start, b.end))]
     found: list[Corner] = []
     for vertex in meetings:
-        x = torch.tensor([vertex], dtype=torch.float64)
+        x = torch.tensor([vertex], dtype=torch.float64, device="cpu")
         known = any(math.dist(vertex, corner.vertex) <= together for corner in found)
         if known or any(bool(piece.contains(x).any()) for piece in curved):
             continue
@@ -86,7 +86,7 @@ def _directions(vertex: Point, sides: tuple[Side, ...], together: float) -> list
 def _about(vertex: Point, angles: list[float], domain: Shape) -> torch.Tensor:
     r = _NEAR * domain.magnitude
     return torch.tensor(
-        [[vertex[0] + r * math.cos(a), vertex[1] + r * math.sin(a)] for a in angles], dtype=torch.float64
+        [[vertex[0] + r * math.cos(a), vertex[1] + r * math.sin(a)] for a in angles], dtype=torch.float64, device="cpu"
     )
 
 

@@ -96,12 +96,14 @@ class Ellipse(Shape):
 
     def _rotation(self) -> Tensor:
         if len(self.radii) != 2 or self.angle == 0.0:
-            return torch.eye(len(self.radii), dtype=torch.float64)
+            return torch.eye(len(self.radii), dtype=torch.float64, device="cpu")
         c, s = math.cos(self.angle), math.sin(self.angle)
-        return torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
+        return torch.tensor([[c, -s], [s, c]], dtype=torch.float64, device="cpu")
 
     def _half(self) -> Sequence[float]:
-        half: list[float] = (self._rotation() * torch.tensor(self.radii, dtype=torch.float64)).norm(dim=1).tolist()
+        half: list[float] = (
+            (self._rotation() * torch.tensor(self.radii, dtype=torch.float64, device="cpu")).norm(dim=1).tolist()
+        )
         return half
 
     def _from_axes(self, y: Tensor) -> Tensor:
@@ -118,7 +120,7 @@ class Ellipse(Shape):
         return self._depth(x).abs() <= self.slack(x)
 
     def _sample(self, n: int, seed: int) -> Tensor:
-        r = torch.tensor(self.radii, dtype=torch.float64)
+        r = torch.tensor(self.radii, dtype=torch.float64, device="cpu")
         if self.dim == 2:
             t = angles_by_length(self.radii, sobol(n, 1, stream(seed, 1))[:, 0])
             return self._from_axes(torch.stack([t.cos(), t.sin()], 1) * r)

@@ -37,7 +37,7 @@ def holes_of(kind: str, parts: Sequence[Domain], removed: Collection[int]) -> tu
 
 def _survives(hole: Hole, k: int, kind: str, parts: Sequence[Domain]) -> bool:
     """Whether the other parts neither fill the hole nor open it: they all contain it, or none comes near it."""
-    center = torch.tensor([hole.center], dtype=torch.float64)
+    center = torch.tensor([hole.center], dtype=torch.float64, device="cpu")
     x = torch.cat([center, center + hole.radius * (1 + 1e-6) * sphere_points(_LOOKS, center.shape[1], 0)])
     others = [part for j, part in enumerate(parts) if j != k]
     if kind == "intersection":

@@ -122,7 +122,7 @@ class OverTime(Shape):
         """Points of a piece of ∂Ω at times of a Sobol coordinate that no sampler of the piece has used."""
         x = sample(n, seed)
         t = self._times(sobol(n, self.dim + 2, stream(seed, 7))[:, -1])
-        return self._at(x if len(x) == n else x[torch.arange(n) % len(x)], t)
+        return self._at(x if len(x) == n else x[torch.arange(n, device=x.device) % len(x)], t)
 
     def _wall_normal(self, normal: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return self._at(normal(x[:, :-1]), torch.zeros_like(x[:, -1]))

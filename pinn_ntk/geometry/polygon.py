@@ -120,7 +120,7 @@ class Polygon(Shape):
         return segment_distance(x, *self.edges[k]) <= self.slack(x)
 
     def _sample(self, k: int, n: int, seed: int) -> Tensor:
-        p, q = (torch.tensor(end, dtype=torch.float64) for end in self.edges[k])
+        p, q = (torch.tensor(end, dtype=torch.float64, device="cpu") for end in self.edges[k])
         return p + sobol(n, 1, stream(seed, self.numbers[k])) * (q - p)
 
     def _outward(self, k: int, x: Tensor) -> Tensor:

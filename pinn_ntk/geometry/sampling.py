@@ -64,7 +64,8 @@ def _halton(n: int, dim: int, seed: int) -> Tensor:
 
 
 def _uniform(n: int, dim: int, seed: int) -> Tensor:
-    return _open(torch.rand(n, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64))
+    draws = torch.Generator(device="cpu").manual_seed(seed)
+    return _open(torch.rand(n, dim, generator=draws, dtype=torch.float64, device="cpu"))
 
 
 def _latin(n: int, dim: int, seed: int) -> Tensor:
@@ -87,12 +88,12 @@ def _per_axis(n: int, dim: int, what: str) -> int:
 
 def _grid(n: int, dim: int, seed: int) -> Tensor:  # noqa: ARG001  every sampling takes a seed
     m = _per_axis(n, dim, "a grid")
-    return tensor_grid(torch.arange(1, m + 1, dtype=torch.float64) / (m + 1), dim)
+    return tensor_grid(torch.arange(1, m + 1, dtype=torch.float64, device="cpu") / (m + 1), dim)
 
 
 def _chebyshev(n: int, dim: int, seed: int) -> Tensor:  # noqa: ARG001
     m = _per_axis(n, dim, "Chebyshev points")
-    halves = torch.arange(1, 2 * m, 2, dtype=torch.float64) * (math.pi / (4 * m))
+    halves = torch.arange(1, 2 * m, 2, dtype=torch.float64, device="cpu") * (math.pi / (4 * m))
     return tensor_grid(halves.sin().square(), dim)  # (1 − cos 2z)/2 = sin² z without cancellation at the lower end
 
 

@@ -8,7 +8,7 @@ from pinn_ntk._face import face
 
 if TYPE_CHECKING:
     from pinn_ntk.kernels.autograd import autograd_kernel
-    from pinn_ntk.kernels.batched import batched_kernel
+    from pinn_ntk.kernels.batched import batched_kernel, batched_spectrum
     from pinn_ntk.kernels.closed_form import (
         closed_form_kernel,
         default_chunk,

@@ -54,6 +54,7 @@ def directions(rows: tuple[Rows, ...]) -> Directions | None:
 def _once(parts: list[Tensor], none: Tensor) -> Tensor:
     kept: list[Tensor] = []
     for part in parts:
+        # read back: how many directions a problem has, found out once
         if bool(part.any()) and not any(torch.equal(part, other) for other in kept):
             kept.append(part)
     return torch.stack(kept) if kept else none
@@ -149,4 +150,5 @@ def _partners(C: list[Tensor], G: Tensor, x: Tensor, v: Tensor) -> list[Tensor]:
 
 
 def _place(part: Tensor, among: Tensor) -> int | None:
+    # read back: which direction it is, found out once
     return next((k for k, other in enumerate(among) if torch.equal(part, other)), None)

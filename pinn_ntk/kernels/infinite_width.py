@@ -261,8 +261,8 @@ def _pairwise(
     if right is None:
         i, j = torch.triu_indices(m, m, device=rows.x.device)
     else:
-        i, j = (v.flatten() for v in torch.meshgrid(torch.arange(m), torch.arange(m, len(rows.x)), indexing="ij"))
-        i, j = i.to(rows.x.device), j.to(rows.x.device)
+        places = torch.arange(len(rows.x), device=rows.x.device)
+        i, j = (v.flatten() for v in torch.meshgrid(places[:m], places[m:], indexing="ij"))
     norm = rows.x.norm(dim=1)
     longer = norm[i] >= norm[j]
     first, second = torch.where(longer, i, j), torch.where(longer, j, i)

@@ -66,18 +66,20 @@ def _differences(K: Tensor, rows: tuple[Rows, ...]) -> Tensor:
 
 def size_of(a: Tensor, w: Tensor | None) -> float:
     """The largest entry: what tolerances are relative to."""
+    # read back: whether the quadrature is fine enough
     return max(float(part.abs().max()) for part in (a, w) if part is not None)
 
 
 def change_of(a: Tensor, w: Tensor | None, a_other: Tensor, w_other: Tensor | None) -> float:
     """Σ over the parts of the largest difference of an entry."""
-    change = float((a - a_other).abs().max())
+    change = float((a - a_other).abs().max())  # read back: whether the quadrature is fine enough
+    # read back: whether the quadrature is fine enough
     return change if w is None or w_other is None else change + float((w - w_other).abs().max())
 
 
 def has_parity(activation: Activation) -> bool:
     """Whether σ is even or odd (to rounding): every integrand is then even in w, and half of the nodes suffice."""
-    z = torch.linspace(0.05, 6.0, 29, dtype=torch.float64)
+    z = torch.linspace(0.05, 6.0, 29, dtype=torch.float64, device="cpu")
     right, left = activation(z), activation(-z)
     tolerance = 1e-14 * float(right.abs().max())
     return min(float((right - left).abs().max()), float((right + left).abs().max())) <= tolerance
@@ -92,8 +94,8 @@ def system_of(rows: tuple[Rows, ...], activation: Activation) -> System:
 def spread(values: Tensor, count: int) -> Tensor:
     """Indices of at most `count` entries, from the smallest to the largest and evenly between in rank."""
     order = values.argsort()
-    picks = torch.linspace(0, len(values) - 1, min(count, len(values)), device=values.device).round().long()
-    return order[picks]
+    picks = torch.linspace(0, len(values) - 1, min(count, len(values)), dtype=torch.float32, device=values.device)
+    return order[picks.round().long()]
 
 
 def sampled(rows: tuple[Rows, ...], count: int) -> tuple[Rows, ...]:

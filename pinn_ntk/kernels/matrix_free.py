@@ -114,6 +114,7 @@ def _greatest(product: KernelProduct, shift: float, tolerance: float, most: int,
 
     def apply(v: np.ndarray) -> np.ndarray:
         count[0] += 1
+        # on the CPU: ARPACK's Lanczos method
         Kv = product(torch.from_numpy(np.ascontiguousarray(v.ravel())).to(like)).to("cpu", torch.float64).numpy()
         return shift * v.ravel() - Kv if shift else Kv
 
@@ -131,8 +132,9 @@ def _greatest(product: KernelProduct, shift: float, tolerance: float, most: int,
         v = found[:, 0]
     vector = torch.from_numpy(v / np.linalg.norm(v)).to(like)
     Kv = product(vector)
-    value = float(vector @ Kv)
-    return RitzPair(value, vector, float(torch.linalg.vector_norm(Kv - value * vector)), count[0] + 1)
+    value = float(vector @ Kv)  # read back: the answer
+    residual = float(torch.linalg.vector_norm(Kv - value * vector))  # read back: the answer
+    return RitzPair(value, vector, residual, count[0] + 1)
 
 
 def _lanczos(apply: Callable[[np.ndarray], np.ndarray], first: np.ndarray, steps: int) -> np.ndarray:

@@ -95,10 +95,12 @@ def _fourth_moment(
     system = system_of(rows, sigma)
     D = rows[0].x.shape[1]
     spread = 1.5 + 0.75 * max(r.order for r in rows)
-    draws = torch.Generator().manual_seed(seed)
+    draws = torch.Generator(device="cpu").manual_seed(seed)  # on the CPU: the same numbers for every device
     values = []
     for part in neuron_chunks(system.points, samples):
-        w = torch.randn(part.stop - part.start, D, generator=draws, dtype=torch.float64).to(system.target.device)
+        w = torch.randn(part.stop - part.start, D, generator=draws, dtype=torch.float64, device="cpu").to(
+            system.target.device
+        )
         if sigma.degree is not None:
             values.append(square(features(system, w / w.norm(dim=1, keepdim=True))) ** 2)
         else:

@@ -92,7 +92,11 @@ def plane_of(x: Tensor, y: Tensor) -> Plane:
         y: (P, D).
     """
     r = x.norm(dim=1)
-    e1 = torch.where(r[:, None] > 0, x / torch.where(r > 0, r, 1.0)[:, None], torch.eye(x.shape[1]).to(x)[0])
+    e1 = torch.where(
+        r[:, None] > 0,
+        x / torch.where(r > 0, r, 1.0)[:, None],
+        torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[0],
+    )
     rest = _orthogonal(y, e1)
     size = rest.norm(dim=1)
     parallel = size <= 4 * torch.finfo(x.dtype).eps * y.norm(dim=1)

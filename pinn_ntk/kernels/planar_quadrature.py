@@ -92,7 +92,7 @@ def _contract(coefficients: Coefficients, table: Tensor) -> tuple[Tensor, float]
         terms = polynomial[:, :g, :g] * table[:, k, l]
         total += terms.sum((1, 2))
         size += terms.abs().sum((1, 2))
-    return total, float(size.max()) if len(size) else 0.0
+    return total, float(size.max()) if len(size) else 0.0  # read back: the estimate of the error
 
 
 def homogeneous_moments(activation: Activation) -> Moments:
@@ -109,7 +109,9 @@ def homogeneous_moments(activation: Activation) -> Moments:
             "trapezoid_moments"
         )
     count = max(16, 2 * p + 11)
-    vanishes = not any(float(d.abs().max()) for d in activation.jet(torch.tensor([-1.0, -0.5], dtype=torch.float64), p))
+    vanishes = not any(
+        float(d.abs().max()) for d in activation.jet(torch.tensor([-1.0, -0.5], dtype=torch.float64, device="cpu"), p)
+    )
 
     def moments(plane: Plane, K: int, g: int) -> Tensor:
         angle, weight = _arcs(plane, count, vanishes)
@@ -121,9 +123,9 @@ def homogeneous_moments(activation: Activation) -> Moments:
         pairs = (left[:, :, None] * right[:, None]).flatten(1, 2)
         powers = (_powers(cos, g)[:, :, None] * _powers(sin, g)[:, None]).flatten(1, 2)
         angular = (pairs @ powers.mT).unflatten(2, (g + 1, g + 1)).unflatten(1, (K + 1, K + 1))
-        k, a = torch.arange(K + 1), torch.arange(g + 1)
+        k, a = (torch.arange(most + 1, dtype=torch.float64, device="cpu") for most in (K, g))
         degree = (2 * p - k[:, None] - k).clamp_min(0)[:, :, None, None] + a[:, None] + a
-        scaled: Tensor = angular * (2.0 ** (degree / 2) * torch.exp(torch.lgamma(degree.double() / 2 + 1))).to(angular)
+        scaled: Tensor = angular * (2.0 ** (degree / 2) * torch.exp(torch.lgamma(degree / 2 + 1))).to(angular)
         return scaled
 
     return moments
@@ -191,16 +193,14 @@ def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
     """
 
     def part(plane: Plane, K: int, g: int) -> Tensor:
+        # read back: how many nodes there are
         u1, weight1 = rule.nodes(float(torch.maximum(plane.r, plane.alpha.abs()).max()), rule.half, plane.r)
-        u2, weight2 = rule.nodes(float(plane.beta.max()), False, plane.r)
+        u2, weight2 = rule.nodes(float(plane.beta.max()), False, plane.r)  # read back: how many nodes there are
         columns, rows = (_powers(u2, g) * weight2).mT.contiguous(), (_powers(u1, g) * weight1).mT
         table = plane.r.new_zeros(len(plane.r), (K + 1) * (g + 1), (K + 1) * (g + 1))
         size = max(1, ELEMENTS // (len(u2) * len(plane.r)))
-        for lines in torch.arange(len(u1)).split(size):
-            u = u1[lines.to(u1.device)]
-            left = (
-                torch.stack(activation.jet(plane.r[:, None] * u, K), 2)[..., None] * rows[lines.to(u1.device)][:, None]
-            )
+        for u, row in zip(u1.split(size), rows.split(size), strict=True):
+            left = torch.stack(activation.jet(plane.r[:, None] * u, K), 2)[..., None] * row[:, None]
             z = (plane.alpha[:, None] * u)[..., None] + plane.beta[:, None, None] * u2
             right = torch.stack([d @ columns for d in activation.jet(z, K)], 2)
             table += left.flatten(2).mT @ right.flatten(2)
@@ -208,6 +208,7 @@ def trapezoid_moments(activation: Activation, rule: Trapezoid) -> Moments:
         return square.transpose(2, 3)
 
     def moments(plane: Plane, K: int, g: int) -> Tensor:
+        # read back: how many pairs fit at a time
         size = max(1, ELEMENTS // rule.cost(float(plane.r.max()), float(plane.beta.max())))
         pieces = [part(_slice(plane, start, start + size), K, g) for start in range(0, len(plane.r), size)]
         return torch.cat(pieces)

@@ -49,7 +49,7 @@ def resolve(rows: DenseRows, activation: Activation, gradient: bool, tolerance: 
         NotAvailableError: the points are so large that the nodes become too many, or no agreement is reached.
     """
     i, j = sample_pairs(rows)
-    largest = float(rows.x.norm(dim=1).max())
+    largest = float(rows.x.norm(dim=1).max())  # read back: how many nodes there are
     radius, half = truncation_radius(rows.order, 2, tolerance), has_parity(activation)
     rule = Trapezoid(1.2 * max(largest, 1e-3), radius, half)
     previous = pair_kernel(rows, i, j, trapezoid_moments(activation, rule), gradient)

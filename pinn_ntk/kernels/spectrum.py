@@ -45,12 +45,12 @@ class Spectrum:
     @property
     def lambda_min(self) -> float:
         """Smallest eigenvalue; compare with `floor` before using it."""
-        return float(self.eigenvalues[0])
+        return float(self.eigenvalues[0])  # read back: the answer
 
     @property
     def lambda_max(self) -> float:
         """Largest eigenvalue."""
-        return float(self.eigenvalues[-1])
+        return float(self.eigenvalues[-1])  # read back: the answer
 
     @property
     def below_floor(self) -> bool:
@@ -66,7 +66,7 @@ class Spectrum:
     def effective_rank(self) -> float:
         """exp(−Σ p_k log p_k) with p = λ/Σλ (Roy & Vetterli 2007): n for a multiple of the identity, 1 for rank one."""
         p = self.eigenvalues / self.eigenvalues.sum()
-        return float(torch.exp(-torch.special.xlogy(p, p).sum()))
+        return float(torch.exp(-torch.special.xlogy(p, p).sum()))  # read back: the answer
 
     def alignment(self, e: Tensor) -> Tensor:
         """(u_k·e)²/‖e‖²: how much of a residual lies along each eigenvector; sums to 1."""
@@ -74,7 +74,7 @@ class Spectrum:
 
 
 def _finite(matrix: Tensor, what: str) -> Tensor:
-    if not bool(torch.isfinite(matrix).all()):
+    if not bool(torch.isfinite(matrix).all()):  # read back: whether there is a spectrum at all
         raise NonFiniteError(f"{what} has entries that are not finite; the eigensolver is not called")
     return matrix
 
@@ -92,6 +92,7 @@ def spectrum_of_gram(gram: Tensor, error: float = 0.0) -> Spectrum:
     n = _finite(gram, "the kernel").shape[0]
     symmetric = (gram + gram.mT) / 2
     values, vectors = _with_retry(torch.linalg.eigh, symmetric)
+    # read back: the floor is a number
     floor = max(n * torch.finfo(gram.dtype).eps * float(values[-1].abs()), n * error)
     return Spectrum(values.clamp_min(0.0), vectors, floor)
 
@@ -112,7 +113,7 @@ def spectrum_of_factor(factor: Tensor, scale: float, points: int) -> Spectrum:
     singular, vh = _with_retry(svd, _finite(factor, "the Jacobian"))
     values = factor.new_zeros(points)
     values[: singular.shape[0]] = singular**2 / scale
-    floor = (points * torch.finfo(factor.dtype).eps) ** 2 * float(values.max())
+    floor = (points * torch.finfo(factor.dtype).eps) ** 2 * float(values.max())  # read back: the floor is a number
     return Spectrum(values.flip(0), vh.mT.flip(1), floor)
 
 
@@ -122,6 +123,7 @@ def _with_retry(solve: Callable[[Tensor], tuple[Tensor, Tensor]], matrix: Tensor
         first, second = solve(matrix)
     except RuntimeError:
         try:
+            # on the CPU: LAPACK, where the device's solver failed
             first, second = (part.to(matrix) for part in solve(matrix.to(device="cpu", dtype=torch.float64)))
         except RuntimeError as error:
             raise SpectrumError(f"the eigensolver did not converge, also on the CPU in float64: {error}") from error

@@ -80,7 +80,8 @@ def _face_limit(
             "use init='lecture' or a wide network's kernel"
         )
     rows, columns = dense_rows(left), dense_rows(left if right is None else right)
-    i, j = (v.flatten() for v in torch.meshgrid(*(torch.arange(len(r.x)) for r in (rows, columns)), indexing="ij"))
+    places = (torch.arange(len(r.x), device=r.x.device) for r in (rows, columns))
+    i, j = (v.flatten() for v in torch.meshgrid(*places, indexing="ij"))
     nodes_per_pair = 2 * D * (3 if D == 2 else 18 if D == 3 else 1) * ((activation.degree or 0) + 3) ** (D - 1)
     size = max(1, CELL_ELEMENTS // nodes_per_pair)
     chunks = zip(i.split(size), j.split(size), strict=True)
@@ -103,11 +104,11 @@ def _face_pairs(
         (phi, slope), (psi, other) = (pair_features(rows, activation, nodes, gradient) for rows in (left, right))
         terms = weight * phi * psi / (2**D * (2 * p + D))
         a = a + terms.sum(1)
-        size += float(terms.abs().sum(1).max())
+        size += float(terms.abs().sum(1).max())  # read back: the estimate of the error
         if slope is not None and other is not None:
             terms = weight * (slope * other).sum(2) / (2**D * (2 * p - 2 + D))
             w = w + terms.sum(1)
-            size += float(terms.abs().sum(1).max())
+            size += float(terms.abs().sum(1).max())  # read back: the estimate of the error
     return a, w if gradient else None, size
 
 

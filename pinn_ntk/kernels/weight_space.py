@@ -30,7 +30,8 @@ def normal_nodes(extent: Tensor, rule: Trapezoid) -> Nodes:
         extent: max_i |x_ij| for each coordinate, (D,).
         rule: step, radius, and whether w₁ ≥ 0 suffices.
     """
-    axes = [rule.nodes(float(size), rule.half and j == 0, extent) for j, size in enumerate(extent)]
+    sizes = extent.tolist()  # read back: how many nodes there are
+    axes = [rule.nodes(size, rule.half and j == 0, extent) for j, size in enumerate(sizes)]
     return _tensor_nodes(axes, rule.radius)
 
 
@@ -38,7 +39,8 @@ def normal_count(extent: Tensor, rule: Trapezoid) -> float:
     """How many nodes `normal_nodes` has, from volumes: |ball|/Πh_j, half of it by symmetry."""
     D = len(extent)
     ball: float = math.pi ** (D / 2) / math.gamma(D / 2 + 1) * rule.radius**D
-    return ball / math.prod(rule.step(float(size)) for size in extent) / (2 if rule.half else 1)
+    sizes = extent.tolist()  # read back: how many nodes there are
+    return ball / math.prod(rule.step(size) for size in sizes) / (2 if rule.half else 1)
 
 
 def uniform_nodes(D: int, count: int, half: bool, like: Tensor) -> Nodes:
@@ -46,7 +48,7 @@ def uniform_nodes(D: int, count: int, half: bool, like: Tensor) -> Nodes:
     w₁ > 0 doubled where every integrand is even.
     """
     nodes, weights = (torch.from_numpy(v).to(like) for v in np.polynomial.legendre.leggauss(count))
-    right = nodes > 0
+    right = slice((count + 1) // 2, None)
     first = (nodes[right], weights[right]) if half else (nodes, weights / 2)
     return _tensor_nodes([first, *[(nodes, weights / 2)] * (D - 1)], math.inf)
 
@@ -64,8 +66,8 @@ def _tensor_nodes(axes: list[tuple[Tensor, Tensor]], radius: float) -> Nodes:
             product = omega
             for _, weight in axes[1:]:
                 product = (product[:, None] * weight).flatten()
-            inside = (w * w).sum(1) <= radius**2
-            if bool(inside.any()):
+            inside = ((w * w).sum(1) <= radius**2).nonzero().flatten()  # read back: how many nodes there are
+            if len(inside):
                 yield w[inside], product[inside]
 
     return slabs

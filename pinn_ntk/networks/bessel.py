@@ -47,6 +47,7 @@ class _Scaled(torch.autograd.Function):
     @staticmethod
     def forward(r: Tensor, family: str, order: float, k: float) -> Tensor:
         """By scipy.special, in float64, on the CPU."""
+        # on the CPU: scipy's Bessel functions
         return torch.from_numpy(np.asarray(_function(family)(order, k * r.detach().double().cpu().numpy()))).to(r)
 
     @staticmethod
@@ -138,7 +139,9 @@ class _Bessel:
         out = z / r[:, None]
         both = out[:, :, None] * out[:, None, :]
         slope = (b1 * angle)[:, None] * out
-        curvature = (b2 * angle)[:, None, None] * both + (b1 / r * angle)[:, None, None] * (torch.eye(m).to(z) - both)
+        curvature = (b2 * angle)[:, None, None] * both + (b1 / r * angle)[:, None, None] * (
+            torch.eye(m, dtype=z.dtype, device=z.device) - both
+        )
         if m == 2:
             around = torch.stack([-out[:, 1], out[:, 0]], 1)
             cross = out[:, :, None] * around[:, None, :]

@@ -192,7 +192,7 @@ def derivative_sup(activation: Activation, low: Tensor, high: Tensor, k: int) ->
         inside = torch.floor(last) >= torch.ceil(first)  # a multiple of π: |sin| = 1 there
         return torch.where(inside, 1.0 + OUTWARD, ends * (1.0 + OUTWARD) + OUTWARD).clamp_max(1.0 + OUTWARD)
     for place in _extremes(activation.name, k):
-        value = float(derivative(activation, torch.tensor(place, dtype=torch.float64), k).abs())
+        value = float(derivative(activation, torch.tensor(place, dtype=torch.float64, device="cpu"), k).abs())
         margin = OUTWARD * (1.0 + abs(place))
         inside = (low <= place + margin) & (high >= place - margin)
         ends = torch.where(inside, ends.clamp_min(value), ends)
@@ -212,7 +212,7 @@ def reachable_sup(activation: Activation, reach: float, k: int) -> Callable[[Ten
     """
     if activation.degree is not None:
         return lambda z: derivative_sup(activation, z - reach, z + reach, k)
-    edges = torch.arange(-_CELLS, _CELLS + 1, dtype=torch.float64) * CELL
+    edges = torch.arange(-_CELLS, _CELLS + 1, dtype=torch.float64, device="cpu") * CELL
     low, high = torch.cat([edges.new_tensor([-_FAR]), edges]), torch.cat([edges, edges.new_tensor([_FAR])])
     table = derivative_sup(activation, low - reach, high + reach, k)
 

@@ -119,7 +119,7 @@ def _times_radius(z: Tensor, j: int, value: Tensor, slope: Tensor, curvature: Te
     y = torch.stack([z.real, z.imag], 1)
     q = (y * y).sum(1)
     g0, g1 = q**j, 2.0 * j * (q ** (j - 1))[:, None] * y
-    g2 = 2.0 * j * (q ** (j - 1))[:, None, None] * torch.eye(2).to(y)
+    g2 = 2.0 * j * (q ** (j - 1))[:, None, None] * torch.eye(2, dtype=y.dtype, device=y.device)
     if j > 1:
         g2 = g2 + 4.0 * j * (j - 1) * (q ** (j - 2))[:, None, None] * y[:, :, None] * y[:, None, :]
     cross = slope[:, :, None] * g1[:, None, :]
@@ -147,7 +147,10 @@ def _radial_jet(x: Tensor, parameters: Sequence[float]) -> Jet:
     first = q * square ** (q / 2 - 1)
     second = q * (q - 2) * square ** (q / 2 - 2)
     slope = first[:, None] * y
-    curvature = first[:, None, None] * torch.eye(m).to(x) + second[:, None, None] * y[:, :, None] * y[:, None, :]
+    curvature = (
+        first[:, None, None] * torch.eye(m, dtype=x.dtype, device=x.device)
+        + second[:, None, None] * y[:, :, None] * y[:, None, :]
+    )
     d, n = x.shape[1], x.shape[0]
     gradient, hessian = x.new_zeros(n, d), x.new_zeros(n, d, d)
     gradient[:, :m], hessian[:, :m, :m] = slope @ T, T.mT @ curvature @ T

@@ -122,7 +122,7 @@ class OuterFactor:
         """
         pivots = self._factor.reflectors.diagonal().abs()
         least = max(_NEGLIGIBLE * torch.finfo(pivots.dtype).eps, 10.0 * self.tau) * pivots.max()
-        return int((pivots > least).sum())
+        return int((pivots > least).sum())  # read back: the rank is a number
 
     def solve(self, right: Tensor) -> Tensor:
         """c = argmin ‖Mc − y‖² + τ²‖Dc‖², refined once; (N,).
@@ -208,6 +208,7 @@ def solve_outer(
         sizes = torch.linalg.vector_norm(matrix, dim=0)
         scaled, rank = _truncated(matrix / _divisors(sizes), right, cutoff)
         coefficients = _unscaled(scaled, sizes)
+    # read back: the residual is a number
     return OuterSolution(coefficients, float(torch.linalg.vector_norm(matrix @ coefficients - right)), rank)
 
 
@@ -234,4 +235,4 @@ def _truncated(matrix: Tensor, right: Tensor, cutoff: float) -> tuple[Tensor, in
     else:
         head = left @ (inverse * (other @ right))
         solution = factor.rotated(torch.cat([head, head.new_zeros(matrix.shape[1] - size)]), back=True)
-    return solution, int(kept.sum())
+    return solution, int(kept.sum())  # read back: the rank is a number

@@ -25,7 +25,7 @@ SCALINGS = ("standard", "ntk")
 
 def second_moment(activation: Activation) -> float:
     """E σ(z)² for z ~ N(0, 1), by the trapezoid rule on a grid with a node at the kink of ReLUᵖ: exact to rounding."""
-    z = torch.linspace(-12.0, 12.0, 2401, dtype=torch.float64)
+    z = torch.linspace(-12.0, 12.0, 2401, dtype=torch.float64, device="cpu")
     return float((activation(z).square() * torch.exp(-0.5 * z * z)).sum()) * 0.01 / math.sqrt(2.0 * math.pi)
 
 
@@ -136,4 +136,5 @@ class MLP(nn.Module):
 
 def _normal(width: int, seed: Sequence[int]) -> Tensor:
     """A square matrix of N(0, 1), float64 on the CPU."""
+    # on the CPU: the same numbers for every device
     return torch.from_numpy(np.random.default_rng(seed).standard_normal((width, width)))

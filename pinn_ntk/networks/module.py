@@ -159,9 +159,10 @@ def _check_values(network: AnyModule, x: Tensor) -> None:
                 f"network: got {values.dtype} from {name} at points of {x.dtype}, expected the same; make "
                 "tensors like x"
             )
-        if not bool(torch.isfinite(values).all()):
+        if not bool(torch.isfinite(values).all()):  # read back: whether the module will do, asked once
             raise ValueError(f"network: got values of {name} that are not finite, expected finite ones at the points")
         alone = torch.cat([network(point[None]) for point in x])
+    # read back: whether the module will do, asked once
     if not torch.allclose(alone, values.reshape(-1), rtol=1e-4, atol=1e-6 * float(values.abs().max())):
         raise ValueError(
             f"network: the value of {name} at a point changes with the other points or from call to call; "

@@ -50,8 +50,9 @@ class ModuleWeights:
         """max_j |θ_j − θ_j(0)| and ‖θ − θ(0)‖/‖θ(0)‖ over all parameters."""
         apart = [a - b for a, b in zip(self.displacement, start.displacement, strict=True)]
         size = _norm(start.values.values())
+        most = torch.stack([d.abs().max() for d in apart if d.numel()]).max()
         return {
-            "max_delta": max(float(d.abs().max()) for d in apart if d.numel()),
+            "max_delta": float(most),  # read back: a column of the history
             "relative_delta": _norm(apart) / size if size > 0.0 else math.nan,
         }
 
@@ -62,7 +63,8 @@ class ModuleWeights:
 
 
 def _norm(parts: Iterable[Tensor]) -> float:
-    return math.sqrt(sum(float((p * p).sum()) for p in parts))
+    squares = torch.stack([(p * p).sum() for p in parts])
+    return math.sqrt(sum(squares.tolist()))  # read back: a column of the history
 
 
 def row_jacobian(module: nn.Module, parameters: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:

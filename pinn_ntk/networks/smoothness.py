@@ -50,7 +50,7 @@ def require_curvature(h: Callable[[Tensor], Tensor], rows: tuple[Rows, ...]) -> 
     if all(r.order < 2 for r in rows):
         return
     x = torch.cat([r.x[:LOOKED_AT] for r in rows if r.order == 2])
-    index = torch.arange(1.0, x.shape[1] + 1.0).to(x)
+    index = torch.arange(1.0, x.shape[1] + 1.0, dtype=x.dtype, device=x.device)
     # weights without symmetry, under which no sum of second derivatives cancels by accident
     pattern = 1.0 / (index[:, None] + index + 0.5 * index[:, None] * index)
     curvature = Rows(x, x.new_ones(1, 1), pattern[None], None, None).apply(h).detach()

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -49,6 +50,7 @@ def save_network(network: Model | nn.Module, path: str | Path) -> None:
     else:
         raise ValueError(f"network: got a {type(network).__name__}, expected a TwoLayer, an MLP or any torch.nn.Module")
     header = {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about, allow_nan=False)}
+    # on the CPU: to be written
     data = save({name: t.detach().clone().contiguous() for name, t in tensors.items()}, header)
     Path(path).write_bytes(data)  # its own way to a file leaves one that nobody else may read
 
@@ -86,7 +88,7 @@ def _activation(activation: Activation) -> dict[str, Any]:
 
 
 def _probed(activation: Activation) -> list[float]:
-    values: list[float] = activation(torch.tensor(_PROBES, dtype=torch.float64)).tolist()
+    values: list[float] = activation(torch.tensor(_PROBES, dtype=torch.float64, device="cpu")).tolist()
     return values
 
 
@@ -196,6 +198,6 @@ def _known(about: Mapping[str, Any], activations: Mapping[str, Activation]) -> A
             f"got the activation {name!r}, expected one of {', '.join(activations)}; give the file that defines it"
         )
     now, then = _probed(activations[name]), about["probes"]
-    if not torch.allclose(torch.tensor(now), torch.tensor(then), rtol=1e-6, atol=1e-9, equal_nan=True):
+    if not np.allclose(now, then, rtol=1e-6, atol=1e-9, equal_nan=True):
         raise ValueError(f"the activation {name!r} has changed: σ({_PROBES[0]}) was {then[0]:.6g} and is {now[0]:.6g}")
     return activations[name]

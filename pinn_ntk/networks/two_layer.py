@@ -79,10 +79,9 @@ class Weights:
 
     def movement(self, start: "Weights") -> Mapping[str, float]:
         """max_k |a_k − a_k(0)| and max_kj |w_kj − w_kj(0)|."""
-        return {
-            "max_delta_a": float((self.da - start.da).abs().max()),
-            "max_delta_w": float((self.dw - start.dw).abs().max()),
-        }
+        most = torch.stack([(self.da - start.da).abs().max(), (self.dw - start.dw).abs().max()])
+        by_a, by_w = most.tolist()  # read back: columns of the history
+        return {"max_delta_a": by_a, "max_delta_w": by_w}
 
 
 def gamma_value(gamma: float | str, width: int) -> float:
@@ -120,6 +119,7 @@ def draw(width: int, inputs: int, gamma: float, init: str, seed: int) -> tuple[T
         raise ValueError(f"init 'centred' pairs neurons: got width {width}, expected an even one; try {width + 1}")
     rng = np.random.default_rng(seed)
     shape = (width // 2 if init == "centred" else width, inputs + 1)
+    # on the CPU: the same numbers for every device
     table = torch.from_numpy(rng.uniform(-1.0, 1.0, shape) if init == "uniform" else rng.standard_normal(shape))
     if init == "centred":
         table = table.repeat_interleave(2, 0)

@@ -94,13 +94,13 @@ def parse(value: Coefficient, dim: int, rank: int, what: str) -> tuple[Term, ...
     if isinstance(value, (list, tuple)) and any(callable(v) for v in _leaves(value)):
         return _entrywise(value, shape, what)
     try:
-        tensor = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
+        tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{what}: got {value!r}, expected a number, a tensor of shape {shape} or a function of (n, {dim}) points"
         ) from error
     if tensor.ndim == 0 and rank == 2:
-        tensor = tensor * torch.eye(dim, dtype=torch.float64)
+        tensor = tensor * torch.eye(dim, dtype=torch.float64, device="cpu")
     elif tensor.ndim == 0 and rank == 1 and (dim == 1 or float(tensor) == 0.0):
         tensor = tensor.expand(dim).clone()
     if tuple(tensor.shape) != shape:
@@ -128,7 +128,7 @@ def _entrywise(value: Sequence[Any], shape: tuple[int, ...], what: str) -> tuple
         or len(leaves) != math.prod(shape)
     ):
         raise ValueError(f"{what}: got a list of {len(value)} rows with {len(leaves)} entries, expected shape {shape}")
-    index = torch.arange(math.prod(shape)).reshape(shape)
+    index = torch.arange(math.prod(shape), device="cpu").reshape(shape)
     terms = []
     for k, leaf in enumerate(leaves):
         unit = (index == k).to(torch.float64)
@@ -208,11 +208,12 @@ def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[t
     the symmetric patterns of the upper triangle.
     """
     if rank < 2:
-        units = torch.eye(dim).to(x) if rank == 1 else x.new_ones(1)
+        units = torch.eye(dim, dtype=x.dtype, device=x.device) if rank == 1 else x.new_ones(1)
         return [(values[:, j], units[j]) for j in range(dim)] if rank == 1 else [(values, x.new_ones(()))]
     if values.ndim == 1:
-        return [(values, torch.eye(dim).to(x))]
+        return [(values, torch.eye(dim, dtype=x.dtype, device=x.device))]
     gap = (values - values.mT).abs().amax((1, 2))
+    # read back: whether a coefficient is symmetric, asked when rows are made
     if bool((gap > 1e-12 * (1.0 + values.abs().amax())).any()):
         i = int(gap.argmax())
         raise ValueError(
@@ -223,7 +224,7 @@ def _spread(values: Tensor, rank: int, dim: int, what: str, x: Tensor) -> list[t
     pairs = []
     for i in range(dim):
         for j in range(i, dim):
-            unit = torch.zeros(dim, dim).to(x)
+            unit = x.new_zeros(dim, dim)
             unit[i, j] = unit[j, i] = 1.0
             pairs.append((values[:, i, j], unit))
     return pairs
@@ -262,7 +263,7 @@ class SymmetricPart:
 def check_finite(values: Tensor, x: Tensor, what: str) -> None:
     """Raise ValueError with the first point at which a value is not finite."""
     bad = ~torch.isfinite(values)
-    if bool(bad.any()):
+    if bool(bad.any()):  # read back: whether a coefficient is finite, asked when rows are made
         i = int(bad.int().argmax())
         raise ValueError(
             f"{what}: the value at x = {[round(v, 6) for v in x[i].tolist()]} is {float(values[i])}, expected a "

@@ -107,7 +107,7 @@ def heat(space_dim: int, diffusivity: float = 1.0) -> SecondOrderOperator:
         tensor([0., 0.])
     """
     _positive("diffusivity", diffusivity)
-    A = torch.diag(torch.tensor([-diffusivity] * space_dim + [0.0], dtype=torch.float64))
+    A = torch.diag(torch.tensor([-diffusivity] * space_dim + [0.0], dtype=torch.float64, device="cpu"))
     return SecondOrderOperator(space_dim + 1, A=A, b=_unit(space_dim), name="u_t − κΔu")
 
 
@@ -121,7 +121,7 @@ def wave(space_dim: int, speed: float = 1.0) -> SecondOrderOperator:
         tensor([0., 0.])
     """
     _positive("speed", speed)
-    A = torch.diag(torch.tensor([-(speed**2)] * space_dim + [1.0], dtype=torch.float64))
+    A = torch.diag(torch.tensor([-(speed**2)] * space_dim + [1.0], dtype=torch.float64, device="cpu"))
     return SecondOrderOperator(space_dim + 1, A=A, name="u_tt − v²Δu")
 
 
@@ -207,7 +207,7 @@ def _checked(field: Field, dim: int) -> Field:
 
 def _unit(axis: int) -> Tensor:
     """The unit vector of the last of axis + 1 coordinates."""
-    return torch.eye(axis + 1, dtype=torch.float64)[axis]
+    return torch.eye(axis + 1, dtype=torch.float64, device="cpu")[axis]
 
 
 def _positive(what: str, value: float) -> None:

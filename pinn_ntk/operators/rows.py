@@ -73,6 +73,7 @@ class Rows:
         value, slope, pull = twice(u, self.x)
         result = self._first_order(value, slope)
         matrices = torch.einsum("nm,mij->nij", self.alpha, self.patterns)
+        # read back: which directions are there
         for j in (int(k) for k in self.patterns.abs().sum((0, 1)).nonzero().flatten()):
             unit = torch.zeros_like(slope)
             unit[:, j] = 1.0

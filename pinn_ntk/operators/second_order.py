@@ -161,6 +161,7 @@ class SecondOrderOperator:
         """
         if x.ndim != 2 or x.shape[1] != self.dim:
             raise ValueError(f"points for {self.name!r}: got shape {tuple(x.shape)}, expected (n, {self.dim})")
+        # read back: which entries are zero, asked when rows are made
         second = [(f, p) for f, p in evaluate(self._A, x, 2, f"A of {self.name!r}") if bool(f.any())]
         alpha = patterns = None
         if second:

@@ -76,7 +76,10 @@ class Answer:
 
     def gradient(self, x: Points, *, outside: bool = False) -> Tensor:
         """∇u(x) as (n, d), column j from the rows of ∂/∂x_j; arguments and errors as in `u`."""
-        along = [SecondOrderOperator(self.dim, b=row, name="∂u") for row in torch.eye(self.dim, dtype=torch.float64)]
+        along = [
+            SecondOrderOperator(self.dim, b=row, name="∂u")
+            for row in torch.eye(self.dim, dtype=torch.float64, device="cpu")
+        ]
         return self._evaluated(
             lambda points: torch.stack([self._of_u(operator, points) for operator in along], 1), x, outside
         )
@@ -154,7 +157,7 @@ class Answer:
         size = max(_FEWEST, _AT_ONCE // max(1, self.network.width))
         with torch.no_grad():
             parts = [function(part) for part in own.split(size)]
-        return torch.cat(parts).detach().to(points.device)
+        return torch.cat(parts).detach().to(points.device)  # on the CPU: where the points were given there
 
 
 def as_points(x: Points, dim: int) -> Tensor:
@@ -168,7 +171,7 @@ def as_points(x: Points, dim: int) -> Tensor:
         ValueError: no numbers, another shape, or a coordinate that is not finite.
     """
     try:
-        points = x.detach() if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64)
+        points = x.detach() if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64, device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"points: got {type(x).__name__} ({error}), expected (n, {dim}) numbers") from error
     if points.is_complex() or points.dtype == torch.bool:
@@ -178,7 +181,7 @@ def as_points(x: Points, dim: int) -> Tensor:
         raise ValueError(f"points: got shape {tuple(points.shape)}, expected (n, {dim}) with n ≥ 1{hint}")
     points = points if points.is_floating_point() else points.to(torch.float64)
     finite = torch.isfinite(points).all(1)
-    if not bool(finite.all()):
+    if not bool(finite.all()):  # read back: whether points can be answered
         i = int((~finite).int().argmax())
         raise ValueError(f"points: got {points[i].tolist()} in row {i}, expected finite numbers")
     return points
@@ -189,7 +192,7 @@ def check_inside(problem: Problem, points: Tensor) -> None:
     if problem.domain is None:
         return
     out = ~problem.domain.contains(points)
-    if bool(out.any()):
+    if bool(out.any()):  # read back: whether points can be answered
         i, many = int(out.int().argmax()), int(out.sum())
         raise ValueError(
             f"points: got {points[i].tolist()} in row {i}{f' and {many - 1} more' if many > 1 else ''} outside "

@@ -178,7 +178,10 @@ def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None 
         >>> pose(laplacian(1), box(0, 1), given=[measured([[0.5]], [2.0])]).blocks[1].target
         tensor([2.], dtype=torch.float64)
     """
-    points, numbers = torch.as_tensor(x, dtype=torch.float64), torch.as_tensor(values, dtype=torch.float64)
+    points, numbers = (
+        torch.as_tensor(x, dtype=torch.float64, device="cpu"),
+        torch.as_tensor(values, dtype=torch.float64, device="cpu"),
+    )
     if points.ndim != 2 or not len(points) or numbers.shape != points.shape[:1]:
         raise ValueError(
             f"measured: got points {tuple(points.shape)} and values {tuple(numbers.shape)}, expected (n, d) and (n,)"

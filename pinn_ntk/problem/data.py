@@ -59,7 +59,9 @@ def _lines(path: str | Path) -> list[tuple[int, list[str]]]:
 def _table(path: str | Path, lines: list[tuple[int, list[str]]]) -> Tensor:
     if len(lines) < 2:
         raise ValueError(f"csv: {path} has no rows below its header, expected one point and value each")
-    return torch.tensor([_numbers(path, i, cells, len(lines[0][1])) for i, cells in lines[1:]], dtype=torch.float64)
+    return torch.tensor(
+        [_numbers(path, i, cells, len(lines[0][1])) for i, cells in lines[1:]], dtype=torch.float64, device="cpu"
+    )
 
 
 def _check_header(path: str | Path, header: list[str], dim: int | None) -> None:

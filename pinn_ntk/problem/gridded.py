@@ -75,7 +75,7 @@ class Gridded:
 
     def at(self, x: Tensor) -> Tensor:
         """The values, without a place in torch's graph."""
-        points = x.detach().double().cpu().numpy()[:, self.columns]
+        points = x.detach().double().cpu().numpy()[:, self.columns]  # on the CPU: scipy interpolates
         low, high = (np.array([axis[end] for axis in self.axes]) for end in (0, -1))
         outside = ((points < low - _SLACK * (high - low)) | (points > high + _SLACK * (high - low))).any(1)
         if outside.any():
@@ -161,7 +161,7 @@ def _from_csv(path: str, variable: object) -> tuple[list[str], tuple[np.ndarray,
     wanted = variable or "value"
     if wanted not in names or len(names) < 2:
         raise ValueError(f"{path}: got the columns {', '.join(names)}, expected coordinates and {wanted}")
-    rows = table.numpy()
+    rows = table.numpy()  # on the CPU: scipy interpolates
     value = rows[:, names.index(str(wanted))]
     coordinates = [j for j, name in enumerate(names) if name not in (wanted, "value")]
     axes, places = zip(*(np.unique(rows[:, j], return_inverse=True) for j in coordinates), strict=True)

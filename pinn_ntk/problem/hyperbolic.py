@@ -66,7 +66,7 @@ def transport_1d(
     how = Collocation(points, boundary, boundary_points, weights, seed, test_points, sampling)
     domain, operator = (
         box([0.0, 0.0], [1.0, end]),
-        SecondOrderOperator(2, b=torch.tensor([v, 1.0], dtype=torch.float64), name="u_t + vu_x"),
+        SecondOrderOperator(2, b=torch.tensor([v, 1.0], dtype=torch.float64, device="cpu"), name="u_t + vu_x"),
     )
 
     def exact(x: Tensor) -> Tensor:

@@ -206,7 +206,7 @@ def advection_diffusion_2d(
         s, c = torch.sin(pi * x), torch.cos(pi * x)
         return 2 * pi**2 * kappa * s[:, 0] * s[:, 1] + pi * (v1 * c[:, 0] * s[:, 1] + v2 * s[:, 0] * c[:, 1])
 
-    operator = advection_diffusion(2, kappa, torch.tensor([v1, v2], dtype=torch.float64))
+    operator = advection_diffusion(2, kappa, torch.tensor([v1, v2], dtype=torch.float64, device="cpu"))
     equation = f"−κΔu + v·∇u = f, κ = {kappa:g}, v = ({v1:g}, {v2:g})"
     words = ("u = e^{v·(x − (1,1))/κ} on ∂Ω",)
     return collocate(
@@ -239,7 +239,11 @@ def elliptic(
         return operator.apply(exact, x)
 
     def diffusion(x: Tensor) -> Tensor:
-        return torch.eye(2).to(x) + torch.diag_embed(0.5 * x**2) + 0.5 * x[:, :, None] * x[:, None, :]
+        return (
+            torch.eye(2, dtype=x.dtype, device=x.device)
+            + torch.diag_embed(0.5 * x**2)
+            + 0.5 * x[:, :, None] * x[:, None, :]
+        )
 
     def drift(x: Tensor) -> Tensor:
         return torch.stack([x[:, 1], -x[:, 0]], 1)

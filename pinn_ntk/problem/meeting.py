@@ -43,7 +43,7 @@ def _edges_of_box(first: Region, second: Region, domain: Domain, cuboid: Box) ->
     ]
     crossed = [(one, other) for one, other in pairs if one[0] != other[0]]
     if not crossed:
-        return torch.zeros(0, cuboid.dim, dtype=torch.float64)
+        return torch.zeros(0, cuboid.dim, dtype=torch.float64, device="cpu")
     corners = [cuboid.lattice(2)] if cuboid.dim <= _CORNERS else []
     inside = torch.cat([cuboid.interior(_ALONG), *corners])
     found = inside.repeat(len(crossed), 1, 1)
@@ -75,18 +75,18 @@ def _vertices(domain: Domain) -> Tensor:
     points = [end for side in sides for end in (side.start, side.end)]
     if not isinstance(domain, Polygon):  # whose sides are known to meet at vertices alone
         points += [p for a, b in combinations(sides, 2) if (p := crossing(a.start, a.end, b.start, b.end))]
-    return torch.tensor(sorted(set(points)), dtype=torch.float64).reshape(-1, domain.dim)
+    return torch.tensor(sorted(set(points)), dtype=torch.float64, device="cpu").reshape(-1, domain.dim)
 
 
 def _on(region: Region, domain: Domain, x: Tensor) -> Tensor:
     """Whether points are on the closure of the region; a side that ends in a point is found a little along it."""
-    found = torch.zeros(len(x), dtype=torch.bool)
+    found = x.new_zeros(len(x), dtype=torch.bool)
     along = {side.name: [b - a for a, b in zip(side.start, side.end, strict=True)] for side in _sides(domain)}
     for piece in domain.pieces:
         if piece.name in region.pieces:
             found |= piece.contains(x)
-            step = torch.zeros(domain.dim, dtype=torch.float64)
-            step[:2] = _NEAR * torch.tensor(along[piece.name]) if piece.name in along else 0.0
+            step = torch.zeros(domain.dim, dtype=torch.float64, device="cpu")
+            step[:2] = _NEAR * step.new_tensor(along[piece.name]) if piece.name in along else 0.0
             if bool(step.any()):
                 found |= piece.contains(x + step) | piece.contains(x - step)
     return found

@@ -53,7 +53,9 @@ def periodic_conditions(
         words = f"{what} the same on {said[low]} and {said[high]}"
         return Condition(block, "periodic", operator, 0.0, here, weight, words, Partner(operator, opposite))
 
-    slope = SecondOrderOperator(domain.dim, b=torch.eye(domain.dim, dtype=torch.float64)[j], name=f"∂u/∂{variable}")
+    slope = SecondOrderOperator(
+        domain.dim, b=torch.eye(domain.dim, dtype=torch.float64, device="cpu")[j], name=f"∂u/∂{variable}"
+    )
     return same(identity(domain.dim), called, "u"), same(slope, called + SLOPE, f"∂u/∂{variable}")
 
 

@@ -101,7 +101,9 @@ def _table(points: Sequence[Any] | Tensor) -> Tensor:
             f"points: got points with {', '.join(map(str, sizes))} coordinates, expected as many in each, from "
             f"1 to {MAX_DIM}"
         )
-    return torch.tensor([[constant(f"points[{i}]", v) for v in row] for i, row in enumerate(rows)], dtype=torch.float64)
+    return torch.tensor(
+        [[constant(f"points[{i}]", v) for v in row] for i, row in enumerate(rows)], dtype=torch.float64, device="cpu"
+    )
 
 
 def _box(x: Tensor, low: float | Sequence[float], high: float | Sequence[float]) -> Box:
@@ -116,11 +118,13 @@ def _box(x: Tensor, low: float | Sequence[float], high: float | Sequence[float])
 def _target(target: object, x: Tensor, reader: Formulas) -> tuple[Tensor, str]:
     """f_i, and f in words."""
     if target is None:
-        return 0.5**0.5 * (1.0 - 2.0 * (torch.arange(len(x)) % 2)).to(x), "±√½ in turn"
+        return 0.5**0.5 * (1.0 - 2.0 * (torch.arange(len(x), device=x.device) % 2)).to(x), "±√½ in turn"
     if isinstance(target, (list, tuple)):
         if len(target) != len(x):
             raise ValueError(f"target: got {len(target)} values for {len(x)} points, expected one for each")
-        values = torch.tensor([constant(f"target[{i}]", v) for i, v in enumerate(target)], dtype=torch.float64)
+        values = torch.tensor(
+            [constant(f"target[{i}]", v) for i, v in enumerate(target)], dtype=torch.float64, device="cpu"
+        )
         return values, f"({', '.join(f'{v:.4g}' for v in values[:8].tolist())}{', …' if len(x) > 8 else ''})"
     formula: Expression | None = reader.formula("target", target)
     reader.faults.stop()

@@ -98,7 +98,7 @@ def _box(dim: int | None, low: float | Sequence[float], high: float | Sequence[f
     """The box of the given ends, numbers being repeated for each of the coordinates."""
     sizes = [len(v) for v in (low, high) if isinstance(v, Sequence)]
     if isinstance(points, (Sequence, Tensor)):
-        sizes.append(torch.as_tensor(points).shape[-1] if len(points) else 1)
+        sizes.append(torch.as_tensor(points, dtype=torch.float64, device="cpu").shape[-1] if len(points) else 1)
     d = count("dim", dim if dim is not None else sizes[0] if sizes else 1, most=MAX_DIM)
     if any(size != d for size in sizes):
         raise ValueError(
@@ -111,7 +111,7 @@ def _points(
     points: int | Sequence[Sequence[float]] | Tensor, domain: Box, sampling: str, seed: int
 ) -> tuple[Tensor, Box]:
     if isinstance(points, (Sequence, Tensor)):
-        x = torch.as_tensor(points, dtype=torch.float64)
+        x = torch.as_tensor(points, dtype=torch.float64, device="cpu")
         outside = ~domain.contains(x)
         if bool(outside.any()):
             raise ValueError(

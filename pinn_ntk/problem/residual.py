@@ -134,13 +134,14 @@ class Block:
     def select(self, index: Tensor | slice) -> "Block":
         """The rows of that index."""
         partner = None if self.partner is None else Partner(self.partner.operator, self.partner.points(self.x)[index])
+        # read back: how many rows a mask chooses, once
         return replace(self, x=self.x[index], target=self.target[index], partner=partner)
 
 
 def _check_finite(name: str, x: Tensor, named: Mapping[str, Tensor]) -> None:
     for what, tensor in named.items():
         bad = ~torch.isfinite(tensor).all(1)
-        if bool(bad.any()):
+        if bool(bad.any()):  # read back: whether data are finite, asked once
             i = int(bad.int().argmax())
             raise ValueError(
                 f"{what} of block {name!r}: got {tensor[i].tolist()} at x = {x[i].tolist()}, expected finite numbers"

@@ -75,7 +75,7 @@ def _differentiation_fault(function: Function, x: Tensor, lengths: Tensor) -> st
         for unit in (torch.ones_like(lengths), lengths, _LAYER * lengths)
     ]
     differences, gap = checks[0][0], torch.stack([excess for _, excess in checks]).amin(0)
-    if bool((gap <= 0).all()):
+    if bool((gap <= 0).all()):  # read back: a check of the problem, once
         return None
     i = int(gap.nan_to_num(torch.inf).argmax())
     return (
@@ -89,11 +89,12 @@ def _by_differences(function: Function, x: Tensor, value: Tensor, slope: Tensor,
     """Central differences, (n, d), and by how much the gradient is off them beyond their own error, (n,),
     in those units of length.
     """
+    # read back: a check of the problem, once
     rounding = torch.finfo(x.dtype).eps * (1.0 + float((x.abs().amax(0) / unit).max()))
     step = rounding ** (1 / 3)
     columns = [(function(x + step * e) - function(x - step * e)) / (2 * step) for e in torch.diag(unit)]
     differences = torch.stack(columns, 1)
-    size = 1.0 + float(value.abs().max()) + float(differences.abs().max())
+    size = 1.0 + float(value.abs().max()) + float(differences.abs().max())  # read back: a check of the problem, once
     gap = (slope * unit - differences).abs().amax(1)
     return differences / unit, gap - 1e3 * step**2 * size
 
@@ -104,7 +105,7 @@ def points_outside(problem: Problem) -> Iterator[Finding]:
         return
     for block, x in ((b, x) for b in problem.blocks for _, x in b.places):
         outside = ~problem.domain.contains(x)
-        if bool(outside.any()):
+        if bool(outside.any()):  # read back: a check of the problem, once
             i = int(outside.int().argmax())
             yield Finding(
                 "error",
@@ -122,7 +123,7 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
     x = problem.x
     size = torch.cat([_sizes(block) for block in problem.blocks])
     empty = size <= 16 * torch.finfo(x.dtype).eps * size.max()
-    if bool(empty.any()):
+    if bool(empty.any()):  # read back: a check of the problem, once
         i = int(empty.int().argmax())
         yield Finding(
             "warning",
@@ -130,17 +131,19 @@ def repeated_rows(problem: Problem) -> Iterator[Finding]:
             "more points): "
             "K has a zero row there and λ_S = 0; move or drop the point",
         )
+    # read back: a check of the problem, once
     again = _repeated(x).nonzero().flatten()  # rows are d² + 2d + 1 numbers: only those of repeated points are compared
     if not len(again):
         return
     spans = problem.slices
+    # read back: a check of the problem, once
     own = [again[(again >= part.start) & (again < part.stop)] - part.start for part in spans.values()]
     written = [
         _written_out(block.select(index)) for block, index in zip(problem.blocks, own, strict=True) if len(index)
     ]
     width = max(w.shape[1] for w in written)
     rows = torch.cat([torch.nn.functional.pad(w, (0, width - w.shape[1])) for w in written])
-    twice = again[_repeated(rows)]
+    twice = again[_repeated(rows)]  # read back: a check of the problem, once
     if len(twice):
         i = int(twice[0])
         alike = (rows == rows[again == i]).all(1)
@@ -176,8 +179,8 @@ def _sizes(block: Block) -> Tensor:
     A functional less itself has 0.
     """
     d, found = block.operator.dim, []
-    for index in torch.arange(len(block)).split(max(1, _WRITTEN // d**2)):
-        own, *others = _written_out(block.select(index.to(block.x.device))).split((d + 1) ** 2, 1)
+    for index in torch.arange(len(block), device=block.x.device).split(max(1, _WRITTEN // d**2)):
+        own, *others = _written_out(block.select(index)).split((d + 1) ** 2, 1)
         size = own[:, d:].abs().amax(1)
         for other in others:
             size = torch.maximum(size, other[:, d:].abs().amax(1)).masked_fill((own == other).all(1), 0.0)
@@ -197,13 +200,14 @@ def inconsistencies(problem: Problem) -> Iterator[Finding]:
             least = torch.stack([ansatz.phi(x).abs() for _, x in block.places]).amin(0)
             kept = replace_block(block.select(least >= _WELL_INSIDE * least.max()), torch.float64, block.x.device)
         left, eps = kept.rows().apply(_network_of(problem.exact, ansatz)), torch.finfo(block.x.dtype).eps
-        size = float(kept.target.abs().max())
+        size = float(kept.target.abs().max())  # read back: a check of the problem, once
         if ansatz is not None:  # 𝓛g and f may cancel: rounding is that of their sizes
             own = (c.operator.apply(problem.exact, kept.x) for c in problem.posed if c.name == block.name)
+            # read back: a check of the problem, once
             size = max([size, *(float(values.abs().max()) for values in own)])
         yield from _gap(f"block {block.name!r}: the exact solution gives", left, kept.target, kept.x, eps, size)
     if problem.ansatz is not None and problem.domain is not None:
-        size = float(problem.ansatz.phi(problem.x).abs().max())
+        size = float(problem.ansatz.phi(problem.x).abs().max())  # read back: a check of the problem, once
         x = problem.domain.boundary(max(32 * problem.dim, 8 * len(problem.domain.pieces)), seed=1)
         yield from _conditions(problem.exact, problem.ansatz, x.to(problem.x), size)
 
@@ -220,12 +224,12 @@ def _conditions(exact: Function, ansatz: Ansatz, x: Tensor, size: float) -> Iter
     """On ϕ = 0, up to rounding of its size, u = g; where ∇ϕ = 0 as well, as at t = t₀ of a wave, ∇u = ∇g."""
     g: Function = ansatz.g or (lambda p: torch.zeros_like(p[:, 0]))
     eps = torch.finfo(x.dtype).eps
-    on = x[ansatz.phi(x).abs() <= 64 * eps * size]
+    on = x[ansatz.phi(x).abs() <= 64 * eps * size]  # read back: a check of the problem, once
     if not len(on):
         return
     yield from _gap("imposed condition: the exact solution is", exact(on), g(on), on, eps)
     slope = gradient(ansatz.phi, on)
-    flat = on[slope.abs().amax(1) <= 64 * eps * slope.abs().max()]
+    flat = on[slope.abs().amax(1) <= 64 * eps * slope.abs().max()]  # read back: a check of the problem, once
     if len(flat):
         du, dg = (gradient(f, flat)[:, -1] for f in (exact, g))
         yield from _gap(
@@ -235,6 +239,7 @@ def _conditions(exact: Function, ansatz: Ansatz, x: Tensor, size: float) -> Iter
 
 def _gap(what: str, got: Tensor, expected: Tensor, x: Tensor, eps: float, size: float = 0.0) -> Iterator[Finding]:
     gap = (got - expected).abs()
+    # read back: a check of the problem, once
     if not bool((gap <= max(CONSISTENT, 1e3 * eps) * (1.0 + max(size, float(expected.abs().max())))).all()):
         i = int(gap.nan_to_num(torch.inf).argmax())
         yield Finding(

@@ -89,7 +89,9 @@ def _largest_gap(a: Tensor, b: Tensor) -> int | None:
 def _values(condition: Condition, x: Tensor) -> Tensor:
     target = condition.target
     values = (
-        target(x) if callable(target) and not isinstance(target, Tensor) else torch.as_tensor(target, dtype=x.dtype)
+        target(x)
+        if callable(target) and not isinstance(target, Tensor)
+        else torch.as_tensor(target, dtype=x.dtype, device=x.device)
     )
     return values.detach().expand(len(x))
 

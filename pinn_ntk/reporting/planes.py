@@ -63,7 +63,7 @@ class Plane:
 
 def center_of(problem: Problem) -> tuple[float, ...]:
     """The middle of the bounding box, or the point of the domain nearest to it where that lies outside."""
-    low, high = (torch.tensor(end, dtype=torch.float64) for end in bounds(problem))
+    low, high = (torch.tensor(end, dtype=torch.float64, device="cpu") for end in bounds(problem))
     middle = (low + high) / 2
     if problem.domain is None or bool(problem.domain.contains(middle[None])[0]):
         return tuple(middle.tolist())
@@ -106,8 +106,8 @@ def telling(problem: Problem, u: Function, center: Sequence[float]) -> tuple[int
     """The two space coordinates along which u varies most on lines through the centre."""
     spreads = []
     for j in range(problem.dim - int(problem.time)):
-        x = torch.tensor(center, dtype=torch.float64).repeat(_LINE, 1)
-        x[:, j] = torch.linspace(bounds(problem)[0][j], bounds(problem)[1][j], _LINE, dtype=torch.float64)
+        x = torch.tensor(center, dtype=torch.float64, device="cpu").repeat(_LINE, 1)
+        x[:, j] = torch.linspace(bounds(problem)[0][j], bounds(problem)[1][j], _LINE, dtype=torch.float64, device="cpu")
         line = values_at(u, x[torch.from_numpy(contains(problem, x))].to(problem.x), 1)
         spreads.append(float(np.nan_to_num(line).std()) if len(line) else 0.0)
     first, second = sorted(np.argsort(spreads, kind="stable")[::-1][:2].tolist())
@@ -141,7 +141,7 @@ def _nodes(x: Values, y: Values, axes: tuple[int, int], center: Sequence[float])
 
 
 def _placed(xy: Values, axes: tuple[int, int], center: Sequence[float]) -> Tensor:
-    points = torch.tensor(center, dtype=torch.float64).repeat(len(xy), 1)
+    points = torch.tensor(center, dtype=torch.float64, device="cpu").repeat(len(xy), 1)
     points[:, list(axes)] = torch.from_numpy(xy)
     return points
 

@@ -108,7 +108,10 @@ def best_bound(
 def _family(frame: Frame, time: bool) -> Iterator[tuple[Function, str]]:
     """w = 1; w = K − exp(λs) in s along each axis, both ways; over time also 1 + Kτ + μ|x − x₀|²."""
     yield lambda x: torch.ones_like(x[:, 0]) + 0.0 * x[:, 0], "w = 1"
-    low, half = torch.tensor(frame.low, dtype=torch.float64), torch.tensor(frame.half, dtype=torch.float64)
+    low, half = (
+        torch.tensor(frame.low, dtype=torch.float64, device="cpu"),
+        torch.tensor(frame.half, dtype=torch.float64, device="cpu"),
+    )
     for axis in range(frame.dim):
         for direction in (1.0, -1.0):
             for steep in _STEEPNESS:

@@ -33,7 +33,7 @@ def contradiction(task: Task) -> str:
     rows = inner[0].operator.rows(task.reference[:1])
     A, d = rows.second_order()[0], task.dim
     factor = float(A[0, 0])
-    if rows.b is not None or not torch.allclose(A, factor * torch.eye(d, dtype=A.dtype)):
+    if rows.b is not None or not torch.allclose(A, factor * torch.eye(d, dtype=A.dtype, device=A.device)):
         return ""
     source, flux = _integral(inner[0], task), [_integral(wall, task) for wall in walls]
     left, right = source[0], factor * sum(value for value, _ in flux)

@@ -146,7 +146,7 @@ def _principal_only(operator: SecondOrderOperator, task: Task) -> bool:
 
 def _metric(operator: SecondOrderOperator, place: Sequence[float], task: Task, space: int) -> Tensor | None:
     """T with TAT ᵀ = ±I for the space part of A at the point of Ω nearest to a place; None where A is not definite."""
-    x, c = task.reference, torch.tensor(place, dtype=torch.float64)
+    x, c = task.reference, torch.tensor(place, dtype=torch.float64, device="cpu")
     near = x[int((x[:, :space] - c).square().sum(1).argmin())][None]
     A = operator.rows(near).second_order()[0, :space, :space]
     values, vectors = torch.linalg.eigh(A if float(A.trace()) > 0 else -A)
@@ -190,7 +190,7 @@ def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> l
     T = _metric(setting.operator, corner.vertex, setting.task, 2)
     if T is None:
         return []
-    angles = torch.tensor([corner.start, corner.start + corner.angle], dtype=torch.float64)
+    angles = torch.tensor([corner.start, corner.start + corner.angle], dtype=torch.float64, device="cpu")
     sides = torch.stack([angles.cos(), angles.sin()], 1) @ T.mT
     start, end = (math.atan2(float(s[1]), float(s[0])) for s in sides)
     omega = (end - start) % (2.0 * math.pi)
@@ -198,7 +198,7 @@ def _at_corner(corner: Corner, setting: _Setting, budget: int, most: float) -> l
         start + 0.5 * omega
     )  # the positive axis of z points into Ω, so that the cut along the negative one stays outside
     turn = torch.tensor(
-        [[math.cos(middle), math.sin(middle)], [-math.sin(middle), math.cos(middle)]], dtype=torch.float64
+        [[math.cos(middle), math.sin(middle)], [-math.sin(middle), math.cos(middle)]], dtype=torch.float64, device="cpu"
     )
     size = 2.0 * max(setting.task.frame.half[:2])
     base = (*corner.vertex, *((turn @ T) / size).flatten().tolist())

@@ -167,7 +167,11 @@ class Bench:
 
     def focus(self, fit: Fit) -> Focus:
         """Centres where the fit bends, |∇²u| being taken in units of the half lengths of the box."""
-        x, w, half = self.task.places, fit.inner[:, :-1], torch.tensor(self.task.frame.half, dtype=torch.float64)
+        x, w, half = (
+            self.task.places,
+            fit.inner[:, :-1],
+            torch.tensor(self.task.frame.half, dtype=torch.float64, device="cpu"),
+        )
         bent = (fit.outer[:, None, None] * (w * half)[:, :, None] * (w * half)[:, None, :]).flatten(1)
         z = x @ w.mT + fit.inner[:, -1]
         curvature = (
@@ -177,7 +181,7 @@ class Bench:
 
     def _sizes(self, fit: Fit) -> tuple[float, Tensor, Tensor]:
         """(U, G (d,), H (d, d)): rms of h, of its derivatives and second derivatives, inside."""
-        x, half = self.task.reference[:_SIZED], torch.tensor(self.task.frame.half, dtype=torch.float64)
+        x, half = self.task.reference[:_SIZED], torch.tensor(self.task.frame.half, dtype=torch.float64, device="cpu")
         w, a, d = fit.inner[:, :-1], fit.outer, self.task.dim
         jet = ACTIVATIONS[fit.recipe.activation].jet(x @ w.mT + fit.inner[:, -1], 2 if self.task.order > 1 else 1)
         h, slope = jet[0] @ a, jet[1] @ (a[:, None] * w)

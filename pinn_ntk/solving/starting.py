@@ -118,7 +118,10 @@ def _space(task: Task) -> Box | None:
 
 def _diffusivity(task: Task, operator: SecondOrderOperator, axis: int, place: float) -> float | None:
     """κ = −A_jj/b_t at the middle of the face, at the start; None where the equation is not parabolic there."""
-    low, half = torch.tensor(task.frame.low, dtype=torch.float64), torch.tensor(task.frame.half, dtype=torch.float64)
+    low, half = (
+        torch.tensor(task.frame.low, dtype=torch.float64, device="cpu"),
+        torch.tensor(task.frame.half, dtype=torch.float64, device="cpu"),
+    )
     x = (low + half)[None].clone()
     x[0, axis], x[0, -1] = place, task.frame.low[-1]
     rows = operator.rows(x)

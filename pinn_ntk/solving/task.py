@@ -130,7 +130,12 @@ class Task:
         """Rows for probes: as `fit_sample`, but of given rows a fifth is kept out."""
         if self.posed:
             return self.fit_sample(width, seed)
-        return Sample(tuple(_subset(b, torch.arange(len(b)) % _HELD_OUT != _HELD_OUT - 1) for b in self.problem.blocks))
+        return Sample(
+            tuple(
+                _subset(b, torch.arange(len(b), device=b.x.device) % _HELD_OUT != _HELD_OUT - 1)
+                for b in self.problem.blocks
+            )
+        )
 
     @cached_property
     def held_out(self) -> Sample:
@@ -142,7 +147,12 @@ class Task:
                     for c, n in zip(self.problem.posed, self._counts(400, 200), strict=True)
                 )
             )
-        return Sample(tuple(_subset(b, torch.arange(len(b)) % _HELD_OUT == _HELD_OUT - 1) for b in self.problem.blocks))
+        return Sample(
+            tuple(
+                _subset(b, torch.arange(len(b), device=b.x.device) % _HELD_OUT == _HELD_OUT - 1)
+                for b in self.problem.blocks
+            )
+        )
 
     @cached_property
     def reference(self) -> Tensor:
@@ -226,5 +236,5 @@ def _zeroth(rows: Rows) -> Tensor | None:
     """c, less that of the partner."""
     if rows.minus is None:
         return rows.c
-    parts = [torch.zeros(1, dtype=rows.x.dtype) if r.c is None else r.c for r in (rows.plus, rows.minus)]
+    parts = [rows.x.new_zeros(1) if r.c is None else r.c for r in (rows.plus, rows.minus)]
     return parts[0] - parts[1]

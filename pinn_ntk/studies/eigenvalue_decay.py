@@ -154,7 +154,7 @@ def _modes(cell: Cell) -> Measured:
     limit = spectrum_of_gram(infinite_width_kernel(plain, p["activation"], tolerance=1e-10).total)
     eigenvalues, vectors = limit.eigenvalues.flip(0), limit.vectors.flip(1)
     n = plain.points
-    signs = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(n)[:n]
+    signs = torch.tensor([1.0, -1.0], dtype=torch.float64, device="cpu").repeat(n)[:n]
     target = vectors @ signs * _AMPLITUDE * float(eigenvalues.sum() / n) ** 0.5
     problem = line_problem(p["order"], "none", p["points"], target)
     # paired neurons make h = 0 at the start, so that e₀ = −f holds all modes in equal parts
@@ -173,7 +173,7 @@ def _times(history: History, problem: Problem, limits: Tensor, steps: int) -> li
     start = require_two_layer(history.final.start, "eigenvalue_decay")
     spectrum = kernel_spectrum(start, problem)
     rates = clamped(start.scale**2 * start.width / problem.points * spectrum.eigenvalues.flip(0))
-    e = torch.as_tensor(history.arrays["residual"]) @ spectrum.vectors.flip(1)
+    e = torch.from_numpy(history.arrays["residual"]).to(spectrum.vectors) @ spectrum.vectors.flip(1)
     share = e[0].abs() / torch.linalg.vector_norm(e[0])
     per_step, k = descent_decay(rates, 1, history.step_size), history.columns["step"]
     rows: list[Row] = []

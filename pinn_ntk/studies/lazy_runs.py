@@ -118,7 +118,7 @@ def _row(start: TwoLayer, problem: Problem, history: History, points: Tensor | N
     e = torch.as_tensor(history.arrays["residual"], dtype=start.a0.dtype, device=start.a0.device)
     kernel = closed_form_kernel(start, problem)
     linear = Linearisation.from_kernel(kernel.scale / problem.points * kernel.total, e[0])
-    k, law = torch.as_tensor(history.columns["step"], device=e.device), Dynamics("descent", history.step_size)
+    k, law = torch.from_numpy(history.columns["step"]).to(e.device), Dynamics("descent", history.step_size)
     size = torch.linalg.vector_norm(e[0])
     row: Row = {
         "drift": float(history.columns["drift"].max()),
@@ -129,7 +129,7 @@ def _row(start: TwoLayer, problem: Problem, history: History, points: Tensor | N
         "status": history.status.value,
     }
     if points is not None:
-        u = torch.as_tensor(history.arrays["solution"]).to(e)
+        u = torch.from_numpy(history.arrays["solution"]).to(e)
         cross = solution_kernel(start, problem, points)
         u_lin = linear.at_under(cross.scale / problem.points * cross.total, u[0], law, k)
         row["solution_gap"] = _largest(u - u_lin) / float(size) * (problem.points / len(points)) ** 0.5

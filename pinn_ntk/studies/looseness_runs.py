@@ -132,7 +132,7 @@ def _flowed(system: System, weights: Weights, rate: float, trial: Trial) -> Judg
 def _descended(system: System, weights: Weights, rate: float, trial: Trial) -> Judge:
     """Gradient descent until every member has ended, in steps that are fine for the modes that the bound is about."""
     folds = (rate * trial.step_size * step_limits(system, weights)).clamp(max=FINEST)
-    tau, members, k, look = folds / rate, torch.arange(len(folds)), 0, 1
+    tau, members, k, look = folds / rate, torch.arange(len(folds), device=folds.device), 0, 1
     e, gradient = residual_and_gradient(system, weights)
     judge = Judge(_losses(e), batched_kernel(system, weights)[1], trial)
     while len(members):

@@ -135,9 +135,7 @@ def _measured(made: Experiment, p: dict[str, Any]) -> Measured:
         if ends or state.step in wanted:
             drift, kernel = _drift(problem, state, kernel)
             remaining = math.sqrt(state.loss / start) if start > 0.0 else 0.0
-            course.append(
-                (state.step, spent, float(torch.as_tensor(ask(state).get("relative_l2", remaining))), state.loss, drift)
-            )
+            course.append((state.step, spent, float(ask(state).get("relative_l2", remaining)), state.loss, drift))
         if ends:
             break
     assert last is not None

@@ -80,7 +80,7 @@ def model(reading: Reading, frequency: int, weight: float, sums: bool) -> Model:
         weight: λ of the boundary.
         sums: whether the loss is ½Σ + ½λΣ over rows instead of the means.
     """
-    x = torch.linspace(0.0, 1.0, POINTS, dtype=torch.float64)[:, None]
+    x = torch.linspace(0.0, 1.0, POINTS, dtype=torch.float64, device="cpu")[:, None]
     mean, deviation = (float(x.mean()), float(x.std(correction=0))) if reading.standardised else (0.0, 1.0)
 
     def seen(points: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def model(reading: Reading, frequency: int, weight: float, sums: bool) -> Model:
         "interior",
         weight=factor,
     )
-    tests = seen(torch.linspace(0.0, 1.0, TEST_POINTS, dtype=torch.float64)[:, None])
+    tests = seen(torch.linspace(0.0, 1.0, TEST_POINTS, dtype=torch.float64, device="cpu")[:, None])
 
     def problem(boundary: Tensor) -> Problem:
         block = Block(identity(1), seen(boundary), 0.0, "boundary", weight=factor * weight)

@@ -110,6 +110,7 @@ def _network_reasons(setting: Setting) -> list[str]:
 
 def _data_reasons(setting: Setting) -> list[str]:
     reasons = []
+    # read back: a premise, judged once
     outside = int((~((setting.points >= 0) & (setting.points <= 1)).all(dim=1)).sum())
     n = setting.points.shape[0]
     if setting.paired:
@@ -117,7 +118,7 @@ def _data_reasons(setting: Setting) -> list[str]:
         reasons.append(
             f"rows of {blocks} pair two points (periodic or interface conditions): the theorems have one in each row"
         )
-    if not bool(torch.isfinite(setting.points).all()):
+    if not bool(torch.isfinite(setting.points).all()):  # read back: a premise, judged once
         reasons.append("some points are not finite")
     elif outside:
         reasons.append(f"{outside} of {n} points lie outside the unit box [0,1]ᵈ")

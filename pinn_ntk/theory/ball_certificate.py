@@ -82,6 +82,7 @@ def ball_certificate(
         powers: (q, g) of s = N^{−q} and a = O(N^{−g}), for the estimate.
     """
     known, n = gradient_norms(system, weights) if gradients is None else gradients, system.points
+    # read back: a number of the certificate
     (sigma_min, sigma_max), size = sigma, float(torch.linalg.vector_norm(residual))
     radius = size / sigma_min
     need_wide = 2.0 if dynamics.kind == "flow" else 4.0 / _share(sigma_max, 0.0, n, dynamics)
@@ -122,6 +123,7 @@ def _width_factor(
 
     def enough(factor: float) -> bool:
         thinner = replace(sample, a0=sample.a * factor**-g, da=torch.zeros_like(sample.a))
+        # read back: a number of the certificate
         size = float(torch.linalg.vector_norm(initial * factor ** (0.5 - q - g) - system.target))
         sigma = sigma_min * factor ** (0.5 - q)
         lipschitz = factor**-q * jacobian_lipschitz(system, thinner, need * size / sigma, known)

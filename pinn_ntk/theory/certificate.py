@@ -144,6 +144,7 @@ def certify(
             network.with_weights(network.weights).to(torch.float64),
         )
     e, n, width = problem.residual(network) if residual is None else residual, problem.points, network.width
+    # read back: a number of the certificate
     size, radius = float(torch.linalg.vector_norm(e)), stopping_radius(lambda_s) if lambda_s else None
     reason = _premises(problem, network, dynamics, size)
     least, most = math.nan, math.nan
@@ -151,8 +152,10 @@ def certify(
         _, singular, right = torch.linalg.svd(
             kernel_factor(network, problem) if factor is None else factor, full_matrices=False
         )
-        rounding = n * torch.finfo(torch.float64).eps * float(singular[0])
-        least, most = (float(singular[-1]) if singular.shape[0] == n else 0.0) - rounding, float(singular[0])
+        # read back: numbers of the certificate
+        most, smallest = torch.stack([singular[0], singular[-1]]).tolist()
+        rounding = n * torch.finfo(torch.float64).eps * most
+        least = (smallest if singular.shape[0] == n else 0.0) - rounding
         reason = _spectral_reason(least, rounding, dynamics.step * most**2 / n)
     if reason:
         return Certificate(

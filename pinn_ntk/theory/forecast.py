@@ -71,8 +71,8 @@ class Forecast:
         if centred or gamma == 0:
             return cls(values, mean.square(), mean.square()[None])
         covariance = scale * gamma**2 * (vectors.T @ part_a @ vectors)
-        generator = torch.Generator().manual_seed(seed)
-        normal = torch.randn(samples, n, generator=generator, dtype=torch.float64).to(mean)
+        generator = torch.Generator(device="cpu").manual_seed(seed)  # on the CPU: the same numbers for every device
+        normal = torch.randn(samples, n, generator=generator, dtype=torch.float64, device="cpu").to(mean)
         random = values > 0  # s²Nγ²K^(a) ≤ nγ²Λ: a mode without a rate is not random
         drawn = (mean + random * (normal @ _factor(covariance).T)).square()
         return cls(values, mean.square() + random * covariance.diagonal().clamp(min=0), drawn)
@@ -92,13 +92,13 @@ class Forecast:
 
 def _factor(covariance: Tensor) -> Tensor:
     """F with FFᵀ = C + jI, j at rounding level: Cholesky of a matrix that is positive semi-definite up to rounding."""
-    trace = float(covariance.diagonal().sum())
+    trace = float(covariance.diagonal().sum())  # read back: how much is added to the diagonal
     identity = torch.eye(covariance.shape[0], dtype=covariance.dtype, device=covariance.device)
     rounding = max(torch.finfo(covariance.dtype).eps * trace, torch.finfo(covariance.dtype).tiny)
     for power in range(6):
         factor: Tensor
         factor, info = torch.linalg.cholesky_ex(covariance + 4.0 * rounding * 10.0**power * identity)
-        if int(info) == 0:
+        if int(info) == 0:  # read back: whether the factorisation succeeded
             return factor
     raise ValueError(
         "forecast: got a K^(a) with eigenvalues below −1e-10 of its trace, expected it positive semi-definite."

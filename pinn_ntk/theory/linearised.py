@@ -82,6 +82,7 @@ def clamped(eigenvalues: Tensor) -> Tensor:
 
 def require_finite(matrices: dict[str, Tensor]) -> None:
     """Refuse NaN and ∞ before an eigensolver turns them into plausible numbers."""
+    # read back: whether the kernel is finite
     bad = [name for name, matrix in matrices.items() if not bool(torch.isfinite(matrix).all())]
     if bad:
         raise ValueError(

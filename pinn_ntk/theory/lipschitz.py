@@ -59,6 +59,7 @@ def curvature_bound(rows: Rows, activation: Activation, radius: float) -> Callab
         own, minus = (curvature_bound(r, activation, radius) for r in (rows.plus, rows.minus))
         return lambda w: own(w) + minus(w)
     size = torch.linalg.vector_norm(rows.x, dim=1)[:, None]
+    # read back: a constant of the theorem
     sup = {k: reachable_sup(activation, radius * float(size.max()), k) for k in range(2, 3 + rows.order)}
     second = None if rows.alpha is None else _second_order(rows)
     length = None if rows.b is None else torch.linalg.vector_norm(rows.b, dim=1)[:, None]
@@ -147,7 +148,7 @@ def jacobian_lipschitz(system: System, weights: Weights, radius: float, gradient
     constants = (
         _neuron_constant(a[part] + radius, known[part], curvature(w[part]), radius) for part in cached_chunks(system, w)
     )
-    return abs(system.scale) * max(float(c.max()) for c in constants)
+    return abs(system.scale) * max(float(c.max()) for c in constants)  # read back: a constant of the theorem
 
 
 def _neuron_constant(a: Tensor, gradient: Tensor, h: Tensor, radius: float) -> Tensor:

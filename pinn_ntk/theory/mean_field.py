@@ -80,6 +80,7 @@ def _merged_quantiles(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     starts = np.concatenate([[0], ends[:-1]])
     mass = (ends - starts) / (n * m)
+    # on the CPU: indices by numpy, which move with the clouds
     return torch.from_numpy(starts // m), torch.from_numpy(starts // n), torch.from_numpy(mass)
 
 

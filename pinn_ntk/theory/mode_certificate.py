@@ -99,7 +99,7 @@ def mode_certificate(
 def _gain(sigma: Tensor, n: int, dynamics: Dynamics) -> Tensor:
     """M: 1 for the flow, max(1, s/(2 − s)) for descent."""
     s = dynamics.step * sigma.square() / n
-    if not float(s.max()) < 2.0:
+    if not float(s.max()) < 2.0:  # read back: whether the certificate closes
         raise ValueError(
             f"step: got τ = {dynamics.step:g}, expected less than 2n/σ_max² = {2 * n / float(sigma.max()) ** 2:g}"
         )
@@ -118,7 +118,7 @@ def mode_rate(sigma_min: float, sigma_max: float, turn: float, n: int, dynamics:
 def spectral_radius(gain: Tensor, coupling: Tensor) -> float:
     """Of diag(M)Ē, which is similar to a symmetric matrix."""
     root = gain.sqrt()
-    return float(torch.linalg.eigvalsh(root[:, None] * coupling * root)[-1])
+    return float(torch.linalg.eigvalsh(root[:, None] * coupling * root)[-1])  # read back: a number of the certificate
 
 
 def _closed_way(neurons: Whitened, gain: Tensor, start: Tensor) -> tuple[Tensor, Travel] | None:

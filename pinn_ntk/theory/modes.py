@@ -50,7 +50,7 @@ def column(value: Times, like: Tensor, name: str) -> Tensor:
         ValueError: a negative one.
     """
     values = torch.as_tensor(value, dtype=like.dtype, device=like.device)[..., None]
-    if not bool((values >= 0).all()):
+    if not bool((values >= 0).all()):  # read back: whether the times are times
         raise ValueError(f"{name} = {value}: expected numbers ≥ 0; training starts at {name} = 0.")
     return values
 

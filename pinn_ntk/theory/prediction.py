@@ -91,7 +91,7 @@ def predict(
     shared = shared or shared_prediction(problem, network, delta, draws, seed)
     problem, network = in_double(problem, network)
     e = problem.residual(network)
-    initial_loss = float(e @ e) / (2 * problem.points)
+    initial_loss = float(e @ e) / (2 * problem.points)  # read back: a number of the prediction
     lazy, guarantee = shared.lazy, shared.guarantee
     if guarantee is not None and isinstance(network, TwoLayer):
         guarantee = guarantee.realised(network.width, network.gamma, initial_loss)
@@ -105,6 +105,7 @@ def predict(
         initial_loss,
         network.kernel_scale,
         problem.points,
+        # read back: a number of the prediction
         cut_time(initial_loss, rate, problem.points, float(problem.target.abs().max())),
         Linearisation.from_jacobian_factor(factor, e),
         cross,

@@ -154,7 +154,12 @@ def _lazy(problem: Problem, network: TwoLayer, scale: float, draws: int, seed: i
     gamma = network.gamma * math.sqrt(UNIFORM_VARIANCE if network.init == "uniform" else 1.0)
     centred = network.init == "centred"
     expected = expected_initial_loss(
-        float(problem.target @ problem.target), 0.0 if centred else float(part_a.trace()), n, gamma, scale
+        # read back: numbers of the prediction
+        float(problem.target @ problem.target),
+        0.0 if centred else float(part_a.trace()),
+        n,
+        gamma,
+        scale,
     )
     forecast = Forecast.from_kernels(part_a, part_w, problem.target, gamma, scale, centred, draws, seed)
     return Lazy(kernel, spectrum, lambda_s, convergence_rate(scale, lambda_s, n), expected, forecast), ""

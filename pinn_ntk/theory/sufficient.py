@@ -63,6 +63,7 @@ def promise(problem: Problem, network: TwoLayer, delta: float = 0.1) -> Promise:
     Raises:
         ValueError: no theorem applies; with every reason.
     """
+    # on the CPU: in float64, whatever the run has
     problem = problem.to(torch.float64, "cpu")
     try:
         kernel = infinite_width_kernel(problem, network.activation, bias=network.bias, init=network.init)
@@ -83,6 +84,7 @@ def _setting(problem: Problem, network: TwoLayer, lambda_s: float, floor: float)
     return Setting(
         activation=network.activation.name,
         order=problem.order,
+        # on the CPU: in float64, whatever the run has
         points=torch.cat([r.x for r in problem.system(_in_double(network)).rows]),
         scaling=network.scaling,
         init=network.init,
@@ -120,6 +122,7 @@ def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) ->
     """
     require_order(network, problem)
     promised = promise(problem, network, delta)
+    # on the CPU: in float64, whatever the run has
     problem, start, N = problem.to(torch.float64, "cpu"), _in_double(network), promised.least().width
     for _ in range(_ROUNDS):
         _require_memory(N, network)

@@ -131,6 +131,7 @@ class Whitened:
             sigma: singular values of J₀, (n,), positive.
             modes: left singular vectors, a column each (n, n).
         """
+        # read back: a number of the certificate
         slack = sigma.shape[0] * torch.finfo(sigma.dtype).eps * float(sigma.max()) / sigma
         made = cls(system, weights, sigma, modes, slack, None)
         fits = system.points * weights.w.shape[0] <= HELD_ELEMENTS
@@ -202,7 +203,7 @@ class Whitened:
             way: T ≥ 0, (n,).
         """
         inverse = 1.0 / self.sigma
-        u, shrunk = float((way * inverse).sum()), way * self.shrink
+        u, shrunk = float((way * inverse).sum()), way * self.shrink  # read back: a number of the certificate
         outer, inner, share = torch.zeros_like(way), torch.zeros_like(way), torch.zeros_like(way)
         drift, longest = 0.0, 0.0
         for group in self.groups():
@@ -214,15 +215,16 @@ class Whitened:
             inner = inner + self._squares(group, inverse, A, (A + group.outer) * B * eta)
             share = share + self._squares(group, inverse, group.outer, torch.zeros_like(B))
             moved = B * (group.plain + 0.5 * B * eta / abs(self.system.scale))
-            drift += float(moved.square().sum())
-            longest = max(longest, float(B.max()))
+            # read back: the numbers of the certificate
+            more, reach = torch.stack([moved.square().sum(), B.max()]).tolist()
+            drift, longest = drift + more, max(longest, reach)
         outer, inner, share = ((self.copies * square).clamp_min(0.0).sqrt() for square in (outer, inner, share))
         return Travel(outer + self.slack, inner, share, math.sqrt(self.copies * drift), longest, True)
 
     def _squares(self, group: NeuronGroup, inverse: Tensor, first: Tensor, rest: Tensor) -> Tensor:
         """Σ_k (x_kG_ik + y_k/σ_i)², (n,)."""
         mixed = 2.0 * self.shrink * inverse * (group.gradients @ (first * rest))
-        return self.shrink**2 * (group.squares @ first.square()) + mixed + inverse.square() * float(rest.square().sum())
+        return self.shrink**2 * (group.squares @ first.square()) + mixed + inverse.square() * rest.square().sum()
 
 
 def _balls(group: NeuronGroup, way: Tensor, u: float) -> tuple[Tensor, Tensor, bool]:
@@ -233,9 +235,11 @@ def _balls(group: NeuronGroup, way: Tensor, u: float) -> tuple[Tensor, Tensor, b
         before = B
         A = p + B * q + 0.5 * B * B * eta
         B = (group.outer + A) * (q + B * eta)
-        if not bool((B <= CAP).all()):
+        # read back: whether the iteration ends
+        bounded, settled = torch.stack([(B <= CAP).all(), (B - before <= 1e-12 * B).all()]).tolist()
+        if not bounded:
             return A, B, False
-        if bool((B - before <= 1e-12 * B).all()):
+        if settled:
             A = p + B * q + 0.5 * B * B * eta
             return A * (1.0 + 1e-9), B * (1.0 + 1e-9), True
     return A, B, False

@@ -49,6 +49,7 @@ class DampedSteps:
         self._dual = n < parameters if self.dual is None else self.dual
         self._tall = self.J.mT if self._dual else self.J
         self._gram: Tensor | None = None
+        self._trace: float | None = None
         self._triangle: Tensor | None = None
 
     @property
@@ -75,13 +76,15 @@ class DampedSteps:
 
     def _factor(self, shift: float) -> Tensor:
         """Lower L with LLᵀ = MᵀM + shift·I."""
-        eps, trace = torch.finfo(self.J.dtype).eps, float(torch.linalg.vector_norm(self._tall)) ** 2
-        if eps * trace < 1e-6 * shift:
+        if self._trace is None:
+            # read back: which factorisation is right
+            self._trace = float(torch.linalg.vector_norm(self._tall)) ** 2
+        if torch.finfo(self.J.dtype).eps * self._trace < 1e-6 * shift:
             shifted = self.gram.clone()
             shifted.diagonal().add_(shift)
             lower: Tensor
             lower, failed = torch.linalg.cholesky_ex(shifted)
-            if not bool(failed):
+            if not bool(failed):  # read back: which factorisation is right
                 return lower
         if self._triangle is None:
             self._triangle = torch.linalg.qr(self._tall, mode="r").R
@@ -106,12 +109,14 @@ class Trial:
         e: the residual there.
         delta: δ.
         gain: how R fell beside what e + Jδ promised.
+        fall: R there over R before.
     """
 
     place: Any
     e: Tensor
     delta: Tensor
     gain: float
+    fall: float
 
 
 @dataclass
@@ -162,24 +167,25 @@ def next_step(
         dual: see `DampedSteps`.
     """
     solver = DampedSteps(J, e, dual)
-    explosion = float((J * J).sum()) / (J.shape[0] * torch.finfo(J.dtype).eps)
     while True:
         trial = _tried(J, e, move, solver.step(control.mu))
         if control.mu == 0.0:
             return trial
         if trial.gain > _LEAST_GAIN:
-            control.succeeded(trial.gain, float(trial.e @ trial.e) / float(e @ e))
+            control.succeeded(trial.gain, trial.fall)
             return trial
-        if float(trial.delta.norm()) <= least:
+        if float(trial.delta.norm()) <= least:  # read back: whether the method ends
             return "the step met its tolerance and lowered the loss no more"
         control.failed()
-        if not control.mu < explosion:
+        # read back: whether the method ends
+        if not control.mu < float((J * J).sum()) / (J.shape[0] * torch.finfo(J.dtype).eps):
             return "no damping lowers the loss any more"
 
 
 def _tried(J: Tensor, e: Tensor, move: Callable[[Tensor], tuple[Any, Tensor]], delta: Tensor) -> Trial:
     (place, there), change = move(delta), J @ delta
-    promised = -float(change @ (2.0 * e + change))  # ‖e‖² − ‖e + Jδ‖² without cancellation
-    fell = float((e - there) @ (e + there))
-    gain = fell / promised if promised > 0.0 and math.isfinite(fell) else -math.inf
-    return Trial(place, there, delta, gain)
+    # ‖e + Jδ‖² − ‖e‖² and how ‖e‖² fell, without cancellation
+    products = torch.stack([change @ (2.0 * e + change), (e - there) @ (e + there), there @ there, e @ e])
+    more, fell, after, before = products.tolist()  # read back: whether the step is taken
+    gain = fell / -more if -more > 0.0 and math.isfinite(fell) else -math.inf
+    return Trial(place, there, delta, gain, after / before if before > 0.0 else math.inf)

@@ -32,6 +32,7 @@ from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, flag
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.options import Absolute, Momentum, Steps, StepSize
+from pinn_ntk.training.path import loss_and_norm
 from pinn_ntk.training.states import State, Status, StopRule
 
 Gradient = tuple[Tensor, ...]
@@ -67,10 +68,10 @@ def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = Non
         pair = largest_eigenvalue(network, problem)  # of products with the kernel, which need no n² numbers
         scale, largest = network.kernel_scale, pair.value + pair.residual
     else:
-        if not bool(torch.isfinite(kernel.total).all()):
+        if not bool(torch.isfinite(kernel.total).all()):  # read back: the step limit, once
             return math.nan
         # the largest eigenvalue is well conditioned: the Gram matrix gives it to nε
-        scale, largest = kernel.scale, float(torch.linalg.eigvalsh(kernel.total)[-1])
+        scale, largest = kernel.scale, float(torch.linalg.eigvalsh(kernel.total)[-1])  # read back: the step limit, once
     return stability * problem.points / (scale * largest) if largest > 0.0 else math.inf
 
 
@@ -122,9 +123,10 @@ def gradient_descent(
     for k in range(held.step, steps + 1):
         held.keep(k, weights, {"velocity": velocity if velocity is None else list(velocity)})
         e, gradient = residual_and_gradient(system, weights)
-        losses.append(float(e @ e) / (2 * problem.points))
+        loss, norm = loss_and_norm(e, gradient, problem.points)
+        losses.append(loss)
         status = rule.status(losses, last=k == steps) if stuck is Status.RUNNING else stuck
-        yield State(k, k * tau, tau, weights, e, losses[-1], _norm(gradient), status, network, dynamics)
+        yield State(k, k * tau, tau, weights, e, loss, norm, status, network, dynamics)
         if status is not Status.RUNNING:
             return
         velocity, move = pushed(velocity, gradient, dynamics)
@@ -201,8 +203,3 @@ def nesterov(
     return gradient_descent(
         network, problem, step_size, steps, absolute, stop, limit, momentum, nesterov=True, memory=memory
     )
-
-
-def _norm(gradient: tuple[Tensor, ...]) -> float:
-    """‖∇R_S‖ over all parameters."""
-    return math.sqrt(sum(float((g * g).sum()) for g in gradient))

@@ -180,7 +180,7 @@ class _Batch:
         tau = self.rule.step_size * limits
         words = {
             m: Status.NON_FINITE if math.isnan(value) else Status.STAGNATED
-            for m, value in zip(self.members, tau.tolist(), strict=True)
+            for m, value in zip(self.members, tau.tolist(), strict=True)  # read back: who cannot move, once
             if not math.isfinite(value)
         }
         return torch.where(torch.isfinite(tau), tau, 0.0), words
@@ -205,7 +205,7 @@ class _Batch:
     def _evaluate(self, k: int, weights: Weights, tau: Tensor, members: tuple[int, ...]) -> EnsembleState:
         e, gradient = residual_and_gradient(self.system, weights)
         loss = (e * e).sum(1) / (2 * self.system.points)
-        self.losses[k, self._places(members)] = loss.cpu().numpy()
+        self.losses[k, self._places(members)] = loss.cpu().numpy()  # read back: who stops is decided in numbers
         networks = (
             tuple(self.networks.values())
             if len(members) == len(self.members)

@@ -120,4 +120,4 @@ def _filled(rows: Sequence[_Row], place: Mapping[int, int], name: str) -> Array:
 
 
 def _numpy(value: Tensor) -> Array:
-    return torch.as_tensor(value).detach().to(device="cpu", dtype=torch.float64).numpy()
+    return value.detach().to(device="cpu", dtype=torch.float64).numpy()  # on the CPU: columns and files are numpy's

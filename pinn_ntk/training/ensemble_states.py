@@ -73,15 +73,17 @@ class EnsembleState:
             status: RUNNING, or why this state is its last.
             dynamics: how θ moves, its step still to be set.
         """
-        tau = float(self.step_size[place])
+        squares = ((g[place] * g[place]).sum() for g in self.gradient)
+        numbers = torch.stack([self.step_size[place], self.loss[place], *squares])
+        tau, loss, *norms = numbers.tolist()  # read back: a last state, or one that a person's tracker is asked about
         return State(
             step=self.step,
             time=self.step * tau,
             step_size=tau,
-            weights=selected(self.weights, torch.tensor(place, device=self.loss.device)),
+            weights=selected(self.weights, place),
             residual=self.residual[place].clone(),
-            loss=float(self.loss[place]),
-            gradient_norm=math.sqrt(sum(float((g[place] * g[place]).sum()) for g in self.gradient)),
+            loss=loss,
+            gradient_norm=math.sqrt(sum(norms)),
             status=status,
             start=self.networks[place],
             dynamics=replace(dynamics, step=tau),
@@ -107,6 +109,6 @@ def stacked(networks: Sequence[TwoLayer]) -> Weights:
     return Weights(*(torch.stack([getattr(w, name) for w in each]) for name in ("a0", "w0", "da", "dw", "extra")))
 
 
-def selected(weights: Weights, rows: Tensor) -> Weights:
-    """The weights of some members."""
+def selected(weights: Weights, rows: Tensor | int) -> Weights:
+    """The weights of some members, or of one."""
     return Weights(weights.a0[rows], weights.w0[rows], weights.da[rows], weights.dw[rows], weights.extra[rows])

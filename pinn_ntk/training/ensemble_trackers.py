@@ -56,9 +56,12 @@ def each_member(tracker: Tracker, dynamics: Dynamics) -> EnsembleTracker:
 
     def track(state: EnsembleState) -> Mapping[str, Tensor]:
         """What it says of each, stacked; NaN of members of which it does not say it."""
-        states = [state.member(i, Status.RUNNING, dynamics) for i in range(len(state.members))]
+        device, states = (
+            state.loss.device,
+            [state.member(i, Status.RUNNING, dynamics) for i in range(len(state.members))],
+        )
         said = [
-            {name: torch.as_tensor(value, dtype=torch.float64) for name, value in tracker(one).items()}
+            {name: torch.as_tensor(value, dtype=torch.float64, device=device) for name, value in tracker(one).items()}
             for one in states
         ]
         first = {name: value for row in reversed(said) for name, value in row.items()}
@@ -76,18 +79,15 @@ def error_tracker(problem: Problem, network: TwoLayer) -> EnsembleTracker:
         return lambda _: {}
     x = problem.test_points
     exact, values = problem.exact(x), network.system((identity(problem.dim).rows(x),), x.new_zeros(len(x)))
-    size, peak = torch.linalg.vector_norm(exact), exact.abs().max()
+    # the absolute error where the exact solution is zero
+    size, peak = (torch.where(s > 0.0, s, 1.0) for s in (torch.linalg.vector_norm(exact), exact.abs().max()))
 
     def track(state: EnsembleState) -> Mapping[str, Tensor]:
         """The errors of one state."""
         with torch.no_grad():
             difference = problem.solution(lambda _: _in_pieces(values, state.weights))(x) - exact
         l2, linf = torch.linalg.vector_norm(difference, dim=1), difference.abs().amax(1)
-        # the absolute error where the exact solution is zero
-        return {
-            "relative_l2": l2 / size if float(size) > 0.0 else l2,
-            "relative_linf": linf / peak if float(peak) > 0.0 else linf,
-        }
+        return {"relative_l2": l2 / size, "relative_linf": linf / peak}
 
     return track
 
@@ -136,9 +136,10 @@ class KernelTracker:
         total, part_a = batched_kernel(state.system, state.weights)
         if self.first is None:
             self.first, self.places = (total, part_a), {m: i for i, m in enumerate(state.members)}
-        rows = torch.as_tensor([self.places[m] for m in state.members], device=total.device)
+        rows = torch.tensor([self.places[m] for m in state.members], dtype=torch.long, device=total.device)
         first, first_a = (part[rows] for part in self.first)
         healthy = torch.isfinite(total).flatten(1).all(1)
+        # read back: who has no spectrum
         self.not_finite = tuple(m for m, good in zip(state.members, healthy.tolist(), strict=True) if not good)
         for m in self.not_finite:
             self._note(
@@ -164,7 +165,7 @@ class KernelTracker:
 
     def _spectrum(self, state: EnsembleState, healthy: Tensor, part: str, suffix: str) -> Mapping[str, Tensor]:
         """Spectra of the members with a finite kernel; the others, and those whose solver failed, are NaN."""
-        good = healthy.nonzero().flatten()
+        good = healthy.nonzero().flatten()  # read back: who has a spectrum
         everyone, n = len(state.members), state.system.points
         values = {
             name: state.residual.new_full((everyone,), math.nan)
@@ -189,6 +190,7 @@ class KernelTracker:
         return {f"{name}{suffix}": value for name, value in (values | arrays).items()}
 
     def _note_failures(self, state: EnsembleState, good: Tensor, spectrum: BatchedSpectrum, part: str) -> None:
+        # read back: whose solver failed
         for place in good[torch.isnan(spectrum.floor)].tolist():
             self._note(
                 state.members[place], f"step {state.step}: no spectrum of part {part}: the eigensolver did not converge"

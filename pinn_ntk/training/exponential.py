@@ -108,7 +108,8 @@ def exponential_flow(
     e, time, h = residual(system, weights), torch.zeros_like(horizon), torch.zeros_like(horizon)
     for _ in range(most):
         kernel, kernel_a = batched_kernel(system, weights)
-        on = ~(ended(FlowState(members, time, e, kernel_a)) | (time >= horizon))
+        stopped = ended(FlowState(members, time, e, kernel_a)) | (time >= horizon)
+        on = (~stopped).nonzero().flatten()  # read back: how many go on
         members, time, e, horizon, h, weights = members[on], time[on], e[on], horizon[on], h[on], selected(weights, on)
         if not len(members):
             break

@@ -118,7 +118,8 @@ def adam(
     system = accelerated(problem.system(network), network, steps)
     moving = [p.clone() for p in weights.displacement]
     means, squares = (copied(held.get(name, [torch.zeros_like(p) for p in moving])) for name in ("means", "squares"))
-    counts = copied(held.get("counts", [torch.tensor(0.0) for _ in moving]))
+    # on the CPU: torch reads these counts as numbers in every step
+    counts = copied(held.get("counts", [torch.tensor(0.0, dtype=torch.float32, device="cpu") for _ in moving]))
     for k in path.coming:
         path.keep(k, weights, {"time": time, "means": means, "squares": squares, "counts": counts})
         e, gradient = residual_and_gradient(system, weights)
@@ -195,17 +196,15 @@ class _Epochs:
             return
         for rows in batches(self.sizes, self.count, self.shuffle):
             if len(rows):
-                yield self._part(torch.from_numpy(rows).to(self.system.target.device))
+                yield self._part(rows)
 
-    def _part(self, index: Tensor) -> Any:
-        ends = np.cumsum((0, *self.sizes)).tolist()
-        kept = [
-            (r, index[(index >= lo) & (index < hi)] - lo)
-            for r, lo, hi in zip(self.system.rows, ends, ends[1:], strict=False)
-        ]
-        part = replace(
-            self.system, rows=tuple(r.select(own) for r, own in kept if len(own)), target=self.system.target[index]
-        )
+    def _part(self, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Any:
+        """The system of the rows with those numbers, which are told apart here: the device would be waited for."""
+        ends, device = np.cumsum((0, *self.sizes)), self.system.target.device
+        own = [numbers[(numbers >= lo) & (numbers < hi)] - lo for lo, hi in zip(ends, ends[1:], strict=False)]
+        kept = [(r, torch.from_numpy(o).to(device)) for r, o in zip(self.system.rows, own, strict=True) if len(o)]
+        index = torch.from_numpy(numbers).to(device)
+        part = replace(self.system, rows=tuple(r.select(o) for r, o in kept), target=self.system.target[index])
         whole = isinstance(part, System) and part.extra is not None
         return replace(part, extra=part.extra[index]) if whole else part
 

@@ -88,6 +88,7 @@ def gradient_flow(
     system = accelerated(problem.system(network), network, _EVALUATIONS * len(times))
     held = memory or Memory()
     losses: list[float] = list(held.losses)
+    # on the CPU: scipy's integrator
     y: Array = _flat(*start.displacement) if held.step == 0 else held.values["y"].numpy()
 
     def slope(_: float, values: Array) -> Array:
@@ -101,9 +102,9 @@ def gradient_flow(
                 getattr(integrate, method)(slope, times[k - 1], y, time, rtol=rtol, atol=atol), most
             )
         weights = _unflat(start, y)
-        held.keep(k, weights, {"y": torch.from_numpy(np.ascontiguousarray(y))})
+        held.keep(k, weights, {"y": torch.from_numpy(np.ascontiguousarray(y))})  # on the CPU: scipy's integrator
         e, gradient = residual_and_gradient(system, weights)
-        losses.append(float(e @ e) / (2 * problem.points))
+        losses.append(float(e @ e) / (2 * problem.points))  # read back: whether training stops is decided in numbers
         status = rule.status(losses, last=k == len(times) - 1 or bool(note))
         status = Status.NON_FINITE if note == _FAILED else status
         norm = float(np.linalg.norm(_flat(*gradient)))
@@ -129,11 +130,13 @@ def _arrived(solver: Any, most: int) -> tuple[Array, float, str]:
 
 
 def _flat(*parts: Tensor) -> Array:
-    return np.concatenate([p.detach().to(device="cpu", dtype=torch.float64).numpy().ravel() for p in parts])
+    # on the CPU: scipy's integrator
+    return torch.cat([p.detach().reshape(-1) for p in parts]).to(device="cpu", dtype=torch.float64).numpy()
 
 
 def _unflat(start: Theta, values: Array) -> Theta:
     """The weights with displacements read from one flat array."""
+    # on the CPU: scipy's integrator
     parts = torch.from_numpy(values.copy()).split([like.numel() for like in start.displacement])
     return start.displaced(
         *(part.reshape(like.shape).to(like) for part, like in zip(parts, start.displacement, strict=True))

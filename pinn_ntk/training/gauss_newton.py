@@ -111,7 +111,7 @@ def levenberg_marquardt(
         yield state
         if state.status is not Status.RUNNING:
             return
-        control = control or Damping(damping * float((J * J).sum(0).max()) / n)
+        control = control or Damping(damping * float((J * J).sum(0).max()) / n)  # read back: once
         trial = next_step(J, e, partial(_moved, system, weights), control, step_tolerance * size(weights), dual)
         if isinstance(trial, str):
             yield path.stuck(state, trial)
@@ -145,4 +145,5 @@ def split(weights: Theta, flat: Tensor) -> list[Tensor]:
 
 def size(weights: Theta) -> float:
     """1 + ‖θ − θ⁰‖."""
-    return 1.0 + math.sqrt(sum(float((p * p).sum()) for p in weights.displacement))
+    squares = torch.stack([(p * p).sum() for p in weights.displacement])
+    return 1.0 + math.sqrt(sum(squares.tolist()))  # read back: whether the method ends

@@ -64,4 +64,5 @@ class Journal:
 
 
 def _numpy(value: Value) -> Array:
-    return torch.as_tensor(value).detach().to(device="cpu", dtype=torch.float64).numpy()
+    # on the CPU: columns and files are numpy's
+    return torch.as_tensor(value, dtype=torch.float64, device="cpu").detach().numpy()

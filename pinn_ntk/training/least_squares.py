@@ -96,7 +96,7 @@ def with_outer(weights: Weights, coefficients: Tensor) -> Weights:
 
 def _ended(state: State, solution: OuterSolution, target: Tensor) -> State:
     """The solution with its note."""
-    size = float(target.norm())
+    size = float(target.norm())  # read back: a word of the note
     relative = f"‖e‖ = {solution.residual_norm:.3g}" + (
         f" = {solution.residual_norm / size:.3g} ‖Sf‖" if size > 0.0 else ""
     )

@@ -28,6 +28,7 @@ from pinn_ntk.rules import checked, one_of, positive, real, whole
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.options import Absolute, Steps, StepSize
+from pinn_ntk.training.path import loss_and_norm
 from pinn_ntk.training.states import State, Status, StopRule
 
 INTEGRATORS = ("euler", "adaptive")
@@ -143,6 +144,7 @@ def _adaptive(cloud: _Cloud, times: Sequence[float], rtol: float, atol: float) -
 
 
 def _flat(parts: Push) -> Array:
+    # on the CPU: scipy's integrator
     return torch.cat([p.detach().reshape(-1) for p in parts]).to(device="cpu", dtype=torch.float64).numpy()
 
 
@@ -280,9 +282,9 @@ def _states(
         if held is not None:
             held.keep(k, move.weights, {"time": move.time, "last": move.last})
         e, gradient = cloud.gradient(move.weights)
-        losses.append(float(e @ e) / (2 * problem.points))
+        loss, norm = loss_and_norm(e, gradient, problem.points)
+        losses.append(loss)
         status = Status.NON_FINITE if move.failed else ended or rule.status(losses, move.last)
-        norm = math.sqrt(sum(float((g * g).sum()) for g in gradient))
         time = cloud.start.width * move.time
         yield State(k, time, dynamics.step, move.weights, e, losses[-1], norm, status, cloud.start, dynamics)
         if status is not Status.RUNNING:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
@@ -17,9 +18,17 @@ OTHER = Dynamics("other")
 """How θ moves under every method of which theory has no closed form."""
 
 
-def gradient_norm(gradient: Sequence[Tensor]) -> float:
-    """‖∇R_S‖ over all parameters."""
-    return math.sqrt(sum(float((g * g).sum()) for g in gradient))
+def loss_and_norm(e: Tensor, gradient: Sequence[Tensor], points: int) -> tuple[float, float]:
+    """R_S = ‖e‖²/(2n) and ‖∇R_S‖ over all parameters: the device is waited for once.
+
+    Args:
+        e: residual, (n,).
+        gradient: ∇R_S, one tensor for each kind of parameter.
+        points: n.
+    """
+    squares = torch.stack([e @ e, *((g * g).sum() for g in gradient)])
+    loss, *norms = squares.tolist()  # read back: whether training stops is decided in numbers
+    return loss / (2 * points), math.sqrt(sum(norms))
 
 
 @dataclass
@@ -55,10 +64,6 @@ class Path:
         """Remember the state that comes now: θ_k and what the method says of itself."""
         self.memory.keep(k, weights, {**(own or {}), "first gradient": self._first})
 
-    def loss(self, e: Tensor) -> float:
-        """R_S = ‖e‖²/(2n)."""
-        return float(e @ e) / (2 * self.problem.points)
-
     def state(
         self, k: int, weights: Any, e: Tensor, gradient: Sequence[Tensor], time: float, step_size: float = 0.0
     ) -> State:
@@ -72,8 +77,9 @@ class Path:
             time: of the method's own clock.
             step_size: τ, where the method has one.
         """
-        self.losses.append(self.loss(e))
-        norm, note = gradient_norm(gradient), ""
+        loss, norm = loss_and_norm(e, gradient, self.problem.points)
+        self.losses.append(loss)
+        note = ""
         self._first = self._first if k else norm
         status = self.rule.status(self.losses, last=k == self.steps)
         if status in (Status.RUNNING, Status.MAX_STEPS):

@@ -13,7 +13,7 @@ Examples:
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import torch
@@ -53,7 +53,7 @@ class _Objective:
 
     def evaluate(self) -> tuple[Theta, Tensor, tuple[Tensor, ...]]:
         """θ, e and ∇R_S where the displacements are now."""
-        if self._known is None or not all(torch.equal(a, b) for a, b in zip(self._known[0], self.moving, strict=True)):
+        if self._known is None or not _same(self._known[0], self.moving):
             here = [p.clone() for p in self.moving]
             e, gradient = residual_and_gradient(self.system, self.weights.displaced(*here))
             self._known = here, e, tuple(gradient)
@@ -65,11 +65,19 @@ class _Objective:
         as the cubes of what is there overflow.
         """
         _, e, gradient = self.evaluate()
-        loss = float(e @ e) / (2 * self.points)
-        below = loss < self.ceiling and all(bool(torch.isfinite(g).all()) for g in gradient)
+        looked = torch.stack([e @ e, *(torch.isfinite(g).all().to(e) for g in gradient)])
+        square, *finite = looked.tolist()  # read back: the line search of torch decides in numbers
+        loss = square / (2 * self.points)
+        below = loss < self.ceiling and all(finite)
         for parameter, g in zip(self.moving, gradient, strict=True):
             parameter.grad = self.scale * g if below else torch.zeros_like(g)
         return self.scale * (loss if below else self.ceiling)
+
+
+def _same(first: Sequence[Tensor], second: Sequence[Tensor]) -> bool:
+    """Whether two lists of tensors are equal."""
+    equal = torch.stack([(a == b).all() for a, b in zip(first, second, strict=True)]).all()
+    return bool(equal)  # read back: whether an evaluation is known
 
 
 @checked
@@ -147,6 +155,7 @@ def _minimiser(objective: _Objective, history_size: int) -> torch.optim.LBFGS:
 def _moves(minimiser: torch.optim.LBFGS, objective: _Objective) -> bool:
     """One iteration; whether it went down."""
     before, value = [p.clone() for p in objective.moving], objective()
+    # read back: the line search of torch decides in numbers
     minimiser.step(objective)  # type: ignore[no-untyped-call, unused-ignore]
     if objective() < value:
         return True

@@ -90,9 +90,9 @@ def spring(
         yield state
         if state.status is not Status.RUNNING:
             return
-        shift = shift or damping * float((J * J).sum(0).max()) / n
+        shift = shift or damping * float((J * J).sum(0).max()) / n  # read back: once
         delta = remembered(J, e, delta, shift, momentum, dual)
-        size = float(torch.linalg.vector_norm(delta))
+        size = float(torch.linalg.vector_norm(delta))  # read back: whether the step is finite, and how long
         rate = min(learning_rate, norm_limit / size) if math.isfinite(size) and size > 0.0 else learning_rate
         weights = weights.moved(*split(weights, rate * delta))
 

@@ -67,10 +67,9 @@ def loss_tracker(problem: Problem) -> Tracker:
 
     def track(state: State) -> Mapping[str, Value]:
         """The numbers of one state."""
-        parts = {
-            f"loss.{name}": float(state.residual[rows] @ state.residual[rows]) / (2 * n)
-            for name, rows in problem.slices.items()
-        }
+        each = (state.residual[rows] for rows in problem.slices.values())
+        squares = torch.stack([e @ e for e in each]).tolist()  # read back: columns of the history
+        parts = {f"loss.{name}": square / (2 * n) for name, square in zip(problem.slices, squares, strict=True)}
         return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2}
 
     return track
@@ -103,7 +102,7 @@ def error_tracker(problem: Problem) -> Tracker:
 
 def _ratio(error: Tensor, size: Tensor) -> float:
     """The relative error; the absolute one where the exact solution is zero."""
-    return float(error / size) if float(size) > 0.0 else float(error)
+    return float(error / size) if float(size) > 0.0 else float(error)  # read back: a column of the history
 
 
 class KernelTracker:
@@ -150,11 +149,13 @@ class KernelTracker:
         for part, suffix in (("total", ""), ("a", "_a")):
             if part in factors:
                 spectra |= self._spectrum(state, factors[part], part, suffix)
-        e = state.residual
+        e, norm = state.residual, torch.linalg.norm
+        numbers = torch.stack([norm(kernel.total - self.first.total) / norm(self.first.total), e @ kernel.total @ e])
+        drift, quadratic = numbers.tolist()  # read back: columns of the history
         return {
-            "drift": float(torch.linalg.norm(kernel.total - self.first.total) / torch.linalg.norm(self.first.total)),
-            "quadratic": float(e @ kernel.total @ e),
-            "dissipation": kernel.scale * float(e @ kernel.total @ e) / self.problem.points**2,
+            "drift": drift,
+            "quadratic": quadratic,
+            "dissipation": kernel.scale * quadratic / self.problem.points**2,
             **self._part_a(e, kernel, self.first),
             **spectra,
             **self._mode_losses(e),
@@ -168,7 +169,9 @@ class KernelTracker:
         """What concerns the outer weights; nothing of a network that has none."""
         if kernel.a is None or first.a is None:
             return {}
-        return {"drift_a": float(torch.linalg.norm(kernel.a - first.a)), "quadratic_a": float(e @ kernel.a @ e)}
+        numbers = torch.stack([torch.linalg.norm(kernel.a - first.a), e @ kernel.a @ e])
+        drift, quadratic = numbers.tolist()  # read back: columns of the history
+        return {"drift_a": drift, "quadratic_a": quadratic}
 
     def _spectrum(self, state: State, factor: Tensor, part: str, suffix: str) -> Mapping[str, Value]:
         names = ("lambda_min", "lambda_max", "floor", "effective_rank")
@@ -178,7 +181,7 @@ class KernelTracker:
             raise
         except SpectrumError as error:
             self.notes.append(f"step {state.step}: no spectrum of part {part}: {error}")
-            empty = torch.full((self.problem.points,), math.nan)
+            empty = factor.new_full((self.problem.points,), math.nan)
             return {
                 **{f"{n}{suffix}": math.nan for n in names},
                 f"eigenvalues{suffix}": empty,

@@ -133,6 +133,7 @@ def variable_projection(
             place = Eliminated.at(system, net.weights, tikhonov)
         else:
             J = place.jacobian()
+            # read back: once
             control = control or Damping(damping * float((J * J).sum(0).max()) / problem.points)
             trial = next_step(
                 J, place.e, partial(_moved, place, tikhonov), control, step_tolerance * _size(place.weights)
@@ -168,7 +169,7 @@ def _full(state: State, place: Eliminated) -> State:
 
 def _size(weights: Weights) -> float:
     """1 + ‖w − w⁰‖."""
-    return 1.0 + float(weights.dw.norm())
+    return 1.0 + float(weights.dw.norm())  # read back: whether the method ends
 
 
 def _require_memory(net: TwoLayer, problem: Problem) -> None:
