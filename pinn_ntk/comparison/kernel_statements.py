@@ -35,6 +35,7 @@ def exit_time(prediction: Prediction, history: History) -> float | None:
     """t* = inf{t : ‖K̂^(a)(t) − K̂^(a)(0)‖_F > λ_S/4} as tracked; None when never, or when there is no λ_S."""
     if prediction.lazy is None or prediction.lazy.lambda_s == 0.0:
         return None
+    # on the CPU: the history is numpy's
     times, drift = (torch.from_numpy(history.columns.get(name, np.empty(0))) for name in ("time", "drift_a"))
     return first_exit(times, drift, prediction.lazy.lambda_s)
 

@@ -129,7 +129,11 @@ def _entries(said: _Symbols, factors: Factors, matrix: Tensor) -> Iterator[_Summ
     """A matrix of numbers times the factors, c·I of two and more coordinates of space as cΔ."""
     entries, n = matrix.tolist(), said.space
     block = matrix[:n, :n]
-    isotropic = n > 1 and entries[0][0] != 0.0 and torch.equal(block, entries[0][0] * torch.eye(n).to(block))
+    isotropic = (
+        n > 1
+        and entries[0][0] != 0.0
+        and torch.equal(block, entries[0][0] * torch.eye(n, dtype=block.dtype, device=block.device))
+    )
     if isotropic:
         yield _Summand(entries[0][0], factors, "Δu", "a")
     for i in range(len(entries)):
@@ -150,7 +154,8 @@ def _collected(
         pattern = term.pattern
         if pattern is None and term.whole is not None and (rank == 0 or isinstance(term.whole, Symbolic)):
             number, factors = _product((term.whole, *term.factors), names)
-            pattern = torch.eye(len(names), dtype=torch.float64) if rank == 2 else torch.ones((), dtype=torch.float64)
+            one = torch.ones((), dtype=torch.float64, device="cpu")  # on the CPU: numbers to be printed
+            pattern = torch.eye(len(names), dtype=one.dtype, device=one.device) if rank == 2 else one
         if pattern is None:
             called = (term.whole, *term.factors) if term.whole is not None else term.factors
             whole.append(_Summand(*_product(called, names), ""))

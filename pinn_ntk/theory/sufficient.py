@@ -135,6 +135,7 @@ def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) ->
 
 def _in_double(network: TwoLayer) -> TwoLayer:
     """The network in float64 on the CPU; the one that was given is left as it is."""
+    # on the CPU: in float64, whatever the run has
     return network.with_weights(network.weights).to(device="cpu", dtype=torch.float64)
 
 
