@@ -49,8 +49,8 @@ READS = {
     "variable_projection": 12,
 }
 """How often the device is waited for in a step, at most: a problem of 6 rows, 16 neurons (4 where they have to be
-fewer than rows), in float64. Those above 1 depend on what is tried in a step: a flow is waited for at each evaluation,
-a line search at each trial.
+fewer than rows), in float64. Those above 1 depend on what is tried in a step: a flow waits at each evaluation, a line
+search at each trial.
 """
 
 

@@ -1,10 +1,12 @@
 """What the scripts print is what is quoted: least widths and λ_S to the digits known from independent computations."""
 
+import csv
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pretended_gpu import pretended_gpu
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "reference_values.py"
 KNOWN = {
@@ -38,3 +40,42 @@ def test_the_reference_of_a_perforated_square_is_harmonic_and_right_on_the_bound
     assert np.abs(script["columns"](z) @ coefficients - u).max() < 1e-13
     inside = table[::50, 0] + 1j * table[::50, 1]
     assert np.abs(script["columns"](inside) @ coefficients - table[::50, 2]).max() < 1e-13
+
+
+GPU = SCRIPT.parent / "gpu.py"
+
+
+def test_the_checks_of_a_gpu_have_a_dry_run_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main, table = runpy.run_path(str(GPU))["main"], tmp_path / "gpu.csv"
+    for _ in range(2):
+        assert main(["--device", "cpu", "--only", "draws,checkpoints,s8_kernel,s8_step", "--csv", str(table)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if line.startswith("FAIL")] and lines[-1].startswith("all passed")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (
+        len(rows) == 6 and {row["id"] for row in rows} == {"S8"} and {row["device"] for row in rows} == {"cpu, dry run"}
+    )
+
+
+def test_the_checks_of_a_gpu_pass_on_one_that_is_pretended(capsys: pytest.CaptureFixture[str]) -> None:
+    main = runpy.run_path(str(GPU))["main"]
+    with pretended_gpu():
+        assert main(["--small", "--only", "draws,kernels,checkpoints,s8_kernel,s8_step"]) == 0
+    assert "a pretended GPU, a dry run" in capsys.readouterr().out
+
+
+def test_without_a_gpu_the_checks_say_so_and_end_with_their_own_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runpy.run_path(str(GPU))["main"](["--device", "cuda:7"]) == 2
+    assert "no GPU to check here" in capsys.readouterr().out
+
+
+def test_a_check_that_fails_or_has_no_time_is_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    script = runpy.run_path(str(GPU))
+    assert script["main"](["--device", "cpu", "--seconds", "0", "--only", "draws"]) == 1
+    assert "not begun" in capsys.readouterr().out
+    script["PARTS"]["draws"] = lambda session: session.say("one", False, "it is planted")
+    script["PARTS"]["kernels"] = lambda session: 1 / 0
+    assert script["main"](["--device", "cpu", "--only", "draws,kernels"]) == 1
+    said = capsys.readouterr().out
+    assert "FAIL one" in said and "ZeroDivisionError" in said and "2 failed" in said

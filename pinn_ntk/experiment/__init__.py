@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pinn_ntk.experiment.provenance import commit_of, machine, versions
     from pinn_ntk.experiment.referenced import Reference
     from pinn_ntk.experiment.run import run
-    from pinn_ntk.experiment.settings import Experiment, Settings, Solver, StrictError
+    from pinn_ntk.experiment.settings import DTYPES, Experiment, Settings, Solver, StrictError
     from pinn_ntk.experiment.solved import solved_run
 
 face(__name__)

@@ -64,7 +64,7 @@ class InfiniteWidthSolution:
             ValueError: points of another dimension.
         """
         points, cross = self._cross(x)
-        return self._mean(points, cross).to(x)
+        return self._mean(points, cross).to(x)  # on the CPU: where the points were given there
 
     def standard_deviation(self, x: Tensor) -> Tensor:
         """√Var u at points, (p, d) → (p,): an error bar if u is what the process takes for typical; at least ς√(νk(x,
@@ -73,7 +73,7 @@ class InfiniteWidthSolution:
         Raises:
             ValueError: points of another dimension.
         """
-        return self._spread(*self._cross(x)).to(x)
+        return self._spread(*self._cross(x)).to(x)  # on the CPU: where the points were given there
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """u and its standard deviation at points, at half the cost of both.
@@ -82,6 +82,7 @@ class InfiniteWidthSolution:
             ValueError: points of another dimension.
         """
         points, cross = self._cross(x)
+        # on the CPU: where the points were given there
         return self._mean(points, cross).to(x), self._spread(points, cross).to(x)
 
     def _mean(self, points: Tensor, cross: Tensor) -> Tensor:
@@ -150,10 +151,11 @@ def infinite_width_solve(
     unit = K / sizes[:, None] / sizes
     factor, used = _factored(unit, nugget)
     scaled = torch.cholesky_solve((y / sizes)[:, None], factor)[:, 0]
-    coefficients, energy = scaled / sizes, float(scaled @ (y / sizes))
+    coefficients, energy = scaled / sizes, float(scaled @ (y / sizes))  # read back: the energy is a number
+    # read back: the evidence is a number
     logs = float(factor.diagonal().log().sum() + sizes.log().sum())
     evidence = -0.5 * n * (math.log(2 * math.pi * energy / n) + 1.0) - logs if energy > 0.0 else math.inf
-    missed = float((y - K @ coefficients).norm())
+    missed = float((y - K @ coefficients).norm())  # read back: the residual is a number
     amplitude = math.sqrt(max(energy, 0.0) / n)
     return InfiniteWidthSolution(
         problem, sigma, bias, init, gamma, used, sizes, factor, coefficients, amplitude, missed, evidence
@@ -180,7 +182,7 @@ def _factored(unit: Tensor, nugget: float | None) -> tuple[Tensor, float]:
         shifted = unit.clone()
         shifted.diagonal().add_(tried)
         factor, failed = torch.linalg.cholesky_ex(shifted)
-        if not bool(failed):
+        if not bool(failed):  # read back: whether more has to be added to the diagonal
             return factor, tried
         tried *= 10.0
         if nugget is not None or tried > _LARGEST:

@@ -316,7 +316,7 @@ class Problem:
     def loss(self, network: Model) -> float:
         """R_S = ‖e‖²/(2n)."""
         e = self.residual(network)
-        return float(e @ e) / (2 * self.points)
+        return float(e @ e) / (2 * self.points)  # read back: the answer
 
     def solution(self, network: Function) -> Function:
         """u as a function of points: h itself, or g + ϕh under hard conditions."""
@@ -330,11 +330,12 @@ class Problem:
     def to(self, dtype: torch.dtype, device: torch.device | str) -> "Problem":
         """The same problem in that precision on that device."""
         blocks = tuple(replace_block(b, dtype, device) for b in self.blocks)
+        # on the CPU: where that is asked for
         tests = None if self.test_points is None else self.test_points.to(device=device, dtype=dtype)
         return replace(self, blocks=blocks, test_points=tests)
 
 
 def replace_block(block: Block, dtype: torch.dtype, device: torch.device | str) -> Block:
     """The block with its points and target in that precision on that device."""
-    x = block.x.to(device=device, dtype=dtype)
-    return replace(block, x=x, target=block.target.to(x))
+    x = block.x.to(device=device, dtype=dtype)  # on the CPU: where that is asked for
+    return replace(block, x=x, target=block.target.to(x))  # on the CPU: where that is asked for

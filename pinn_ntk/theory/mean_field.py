@@ -42,7 +42,7 @@ def coupled_distance(narrow: Tensor, wide: Tensor) -> float:
     _same_space(narrow, wide)
     if wide.shape[0] < narrow.shape[0]:
         raise ValueError(f"wide: got {wide.shape[0]} particles, expected at least {narrow.shape[0]}; swap the two")
-    return float((narrow - wide[: narrow.shape[0]]).square().sum(1).mean().sqrt())
+    return float((narrow - wide[: narrow.shape[0]]).square().sum(1).mean().sqrt())  # read back: the answer
 
 
 def sliced_wasserstein(left: Tensor, right: Tensor, directions: int = 256, seed: int = 0) -> float:
@@ -69,7 +69,7 @@ def sliced_wasserstein(left: Tensor, right: Tensor, directions: int = 256, seed:
     x, y = (torch.sort(c @ u.mT, dim=0).values for c in (left, right))
     i, j, mass = _merged_quantiles(left.shape[0], right.shape[0])
     i, j, mass = i.to(left.device), j.to(left.device), mass.to(left)
-    return float((mass @ (x[i] - y[j]).square()).mean().sqrt())
+    return float((mass @ (x[i] - y[j]).square()).mean().sqrt())  # read back: the answer
 
 
 def _merged_quantiles(n: int, m: int) -> tuple[Tensor, Tensor, Tensor]:
