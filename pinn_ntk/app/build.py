@@ -141,6 +141,7 @@ def table(config: Config, plugins: Tables) -> dict[str, Rule]:
         "problem.kind": plugins["PROBLEMS"],
         "network.kind": plugins["NETWORKS"],
         "activation.name": plugins["ACTIVATIONS"],
+        "study.kind": [name for name in STUDIES if name not in KEYS["study.kind"].names],
     }
     keys = {key: replace(rule, names=(*rule.names, *own_names.get(key, ()))) for key, rule in KEYS.items()}
     problem, network, optimizer = (kind_of(config, group) for group in ("problem", "network", "optimizer"))

@@ -24,6 +24,9 @@ from pinn_ntk.app.faults import BadInputError, Fault
 from pinn_ntk.app.no_code import check_no_code, check_no_search
 from pinn_ntk.app.schema import defaults
 from pinn_ntk.arguments import nearest
+from pinn_ntk.networks.library import NETWORKS
+from pinn_ntk.problem.library import PROBLEMS
+from pinn_ntk.training.methods import METHODS
 
 CONFIG = "config"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -80,6 +83,7 @@ class GuardedLoader(ConfigLoaderImpl):
             return before[1]
         cfg = super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
         check_no_code(cfg, overrides)
+        check_kinds(cfg, overrides)
         complete(cfg)
         self._last = asked, cfg
         return cfg
@@ -90,6 +94,26 @@ class GuardedLoader(ConfigLoaderImpl):
         loaded = None if config_name is None else repo.load_config(config_path=config_name)
         if loaded is not None and isinstance(loaded.config, DictConfig):
             check_no_search(loaded.config, parsed_overrides)
+
+
+def check_kinds(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Refuse a kind that is typed beside the choice of another one.
+
+    Args:
+        cfg: composed.
+        overrides: what was typed.
+
+    Raises:
+        BadInputError: optimizer=sgd optimizer.kind=adam.
+    """
+    faults = []
+    for group in ("problem", "optimizer", "network"):
+        option, kind = str(OmegaConf.select(cfg, f"hydra.runtime.choices.{group}")), f"{group}.kind="
+        typed = [word.lstrip("+").removeprefix(kind) for word in overrides if word.lstrip("+").startswith(kind)]
+        if typed and "${" not in typed[-1] and option in (*PROBLEMS, *METHODS, *NETWORKS) and typed[-1] != option:
+            faults.append(Fault(kind.rstrip("="), f"got {typed[-1]} beside {group}={option}; give one of the two"))
+    if faults:
+        raise BadInputError(*faults)
 
 
 def complete(cfg: DictConfig) -> None:

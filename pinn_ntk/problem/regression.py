@@ -63,6 +63,11 @@ def regression(
             seeds out of range.
     """
     values: Tensor | None = None
+    if csv is not None and not isinstance(csv, (str, Path)):
+        raise ValueError(f"csv: got {csv!r}, expected the path of a file")
+    given: object = points  # what a file says may be anything
+    if isinstance(given, str) or not isinstance(given, (int, Sequence, Tensor)):
+        raise ValueError(f"points: got {points!r}, expected a whole number, or points as a list of coordinates")
     if csv is not None:
         x, values = read_points(csv, dim)
         domain = _bounding_box(x)
@@ -70,6 +75,8 @@ def regression(
         x, domain = _points(points, _box(dim, low, high, points), sampling, seed)
     text = _TARGET if target is None and csv is None else target
     exact = parse(text, x.shape[1]) if isinstance(text, (str, int, float)) else text
+    if exact is not None and not callable(exact):
+        raise ValueError(f"target: got {target!r}, expected a formula such as sin(pi*x1), a number or a function")
     tests = None if domain is None or exact is None else domain.test_points(test_points)
     if isinstance(exact, Expression):
         check_finite(exact, x if tests is None else torch.cat([x, tests]), "target")

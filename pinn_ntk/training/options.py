@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pinn_ntk.rules import Rule, flag, fraction, positive, real, whole
 
-Steps = Annotated[int, whole("at most; a flow covers the time of as many steps")]
+MAX_STEPS = 10**12  # the losses of more fit in no memory
+Steps = Annotated[int, whole("at most; a flow covers the time of as many steps", high=MAX_STEPS)]
 StepSize = Annotated[float, positive("τ as a fraction of the step limit, 2n/(s²N λ_max) without momentum")]
 Absolute = Annotated[bool, flag("step_size is τ itself")]
 Momentum = Annotated[float, fraction("β of the velocity v ← βv − τ∇R_S")]
