@@ -236,7 +236,7 @@ def _theorem(guarantee: Guarantee, prediction: Prediction, history: History) -> 
             statements.append(at_most(name, names[name], most, drift.q, width_note, e_folds=covered))
         else:
             statements.append(silent(name, names[name], "not_applicable", NOT_THE_FLOW, drift.q, most))
-    a, w = float(start.a0.abs().max()), float(start.w0.abs().max())
+    a, w = float(start.a0.abs().max()), float(start.w0.abs().max())  # read back: bounds of the lemmas
     statements.append(
         at_most("initial outer weights", names["initial outer weights"], a, drift.gamma_eta, "with probability 1 − δ")
     )
