@@ -158,6 +158,8 @@ class _Made(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if func == Tensor.data.__set__ and isinstance(args[0], OnDevice):  # a module moves its parameters so
+            args[0].inner = args[1].inner
         if func not in (torch.as_tensor, torch.tensor, Tensor.new_tensor):
             return func(*args, **kwargs)
         like, data = (args[0], args[1]) if func is Tensor.new_tensor else (None, args[0])

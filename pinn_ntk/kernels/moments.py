@@ -40,7 +40,7 @@ def feature_variance_sum(
     """
     matrix = _checked(rows, K)
     mean, error = _fourth_moment(rows, activation, lambda Phi: (Phi * Phi).sum(0), samples, seed)
-    return mean - float((matrix * matrix).sum()), error
+    return mean - float((matrix * matrix).sum()), error  # read back: a number of the bounds
 
 
 def whitened_fourth_moment(
@@ -65,7 +65,7 @@ def whitened_fourth_moment(
         N ≥ 32 (E(φᵀK⁻¹φ)² − n)/δ gives K̂^(a) ⪰ ¾K^(a) with probability 1 − δ, free of λ_S.
     """
     root, failure = torch.linalg.cholesky_ex(_checked(rows, K))
-    if int(failure):
+    if int(failure):  # read back: whether the factorisation succeeded
         raise ValueError(
             "K: got a kernel that is not positive definite to rounding (λ_S below the floor), expected K^(a) "
             "of distinct rows"
@@ -112,4 +112,5 @@ def _fourth_moment(
         if sigma.degree is None
         else 4.0**sigma.degree * math.exp(math.lgamma(D / 2 + 2 * sigma.degree) - math.lgamma(D / 2))
     )
+    # read back: a number of the bounds
     return radial * float(sample.mean()), radial * float(sample.std()) / math.sqrt(samples)

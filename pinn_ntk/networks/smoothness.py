@@ -55,8 +55,9 @@ def require_curvature(h: Callable[[Tensor], Tensor], rows: tuple[Rows, ...]) -> 
     pattern = 1.0 / (index[:, None] + index + 0.5 * index[:, None] * index)
     curvature = Rows(x, x.new_ones(1, 1), pattern[None], None, None).apply(h).detach()
     slope = Rows(x, None, None, (1.0 / index)[None], None).apply(h).detach()
+    # read back: whether the module will do, asked once
     bent = float(slope.max() - slope.min()) > 1e3 * torch.finfo(x.dtype).eps * float(slope.abs().max())
-    if bent and not bool(curvature.any()):
+    if bent and not bool(curvature.any()):  # read back: whether the module will do, asked once
         raise ValueError(
             "network: its second derivatives vanish at every point, as those of piecewise linear activations "
             "(nn.ReLU) do; "

@@ -131,6 +131,7 @@ class Rows:
         so that what M bounds of φ and ∇φ it bounds of φ − φ'.
         """
         parts = [self.second_order() if self.alpha is not None else None, self.b, self.c]
+        # read back: a constant of the theorems
         own = max((float(p.abs().max()) for p in parts if p is not None and p.numel()), default=0.0)
         return own if self.minus is None else own + self.minus.bound()
 

@@ -20,4 +20,4 @@ class Finding:
 
 def shown(x: Tensor) -> list[float]:
     """A point in six digits behind the comma."""
-    return [round(v, 6) for v in x.tolist()]
+    return [round(v, 6) for v in x.tolist()]  # read back: words of a finding

@@ -77,7 +77,7 @@ def _differentiation_fault(function: Function, x: Tensor, lengths: Tensor) -> st
     differences, gap = checks[0][0], torch.stack([excess for _, excess in checks]).amin(0)
     if bool((gap <= 0).all()):  # read back: a check of the problem, once
         return None
-    i = int(gap.nan_to_num(torch.inf).argmax())
+    i = int(gap.nan_to_num(torch.inf).argmax())  # read back: words of a finding
     return (
         f"its gradient at x = {shown(x[i])} is {shown(slope[i])} by autograd and {shown(differences[i])} by "
         "differences; "
@@ -241,7 +241,9 @@ def _gap(what: str, got: Tensor, expected: Tensor, x: Tensor, eps: float, size: 
     gap = (got - expected).abs()
     # read back: a check of the problem, once
     if not bool((gap <= max(CONSISTENT, 1e3 * eps) * (1.0 + max(size, float(expected.abs().max())))).all()):
+        # read back: words of a finding
         i = int(gap.nan_to_num(torch.inf).argmax())
+        # read back: words of a finding
         yield Finding(
             "warning",
             f"{what} {float(got[i]):.6g} at x = {shown(x[i])} where the problem has {float(expected[i]):.6g} "

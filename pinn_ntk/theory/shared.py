@@ -195,10 +195,10 @@ def _guarantee(
     n, width, target = problem.points, network.width, problem.target
     bound = max(1.0, *(rows.bound() for rows in problem.rows()))
     p = Premises(theorem, n, network.inputs, lazy.lambda_s, delta, bound)
-    square, trace = float(target @ target), float(lazy.kernel.a.trace())
+    square, trace = float(target @ target), float(lazy.kernel.a.trace())  # read back: numbers of the prediction
     gamma = network.gamma_name
     if theorem is REGRESSION:
-        known = float(target.abs().max()) <= 1.0
+        known = float(target.abs().max()) <= 1.0  # read back: numbers of the prediction
         loss_bound = initial_loss_lemma(width, network.inputs, network.gamma, delta) if known else None
     else:
         loss_bound = initial_loss_lemma_pde(p, width, network.gamma, square)
