@@ -50,8 +50,8 @@ test_points: 16
 """
 """A[0][1] is no constant, and yet the mark wherever it is evaluated; the weights leave rows as they are, of scale 1."""
 WORDS = (
-    "problem=mine", "network.width=16", "optimizer.steps=6", "tracker.count=4", "theory.forecast_draws=50", "device=cpu",
-    "report=quiet", "checkpoint=null",
+    "problem=mine", "network.width=16", "optimizer.steps=6", "tracker.count=4", "theory.forecast_draws=50",
+    "device=cpu", "report=quiet", "checkpoint=null",
 )  # fmt: skip
 STEP = 3
 """Whose loss is followed."""
