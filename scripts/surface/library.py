@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -247,8 +248,14 @@ def _plain(parameter: inspect.Parameter) -> bool:
     return parameter.kind is not parameter.VAR_POSITIONAL and bool(words & {"int", "float", "str", "bool", "object"})
 
 
+def _ours(error: Exception) -> bool:
+    """Whether it is a ValueError that the package raises, and not one of int("text") or torch.cat([])."""
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
+    return isinstance(error, ValueError) and line.startswith("raise ")
+
+
 def answer(function: Callable[..., object], parameters: Mapping[str, inspect.Parameter], good: Good) -> str:
-    """What is said to a call: the text of a ValueError, else the error's kind, its text being Python's or torch's."""
+    """What is said to a call: the text of our ValueError, else the error's kind, its text being Python's or torch's."""
     spread = [name for name, parameter in parameters.items() if parameter.kind is parameter.VAR_POSITIONAL]
     first = [good[name] for name in parameters if name in good and (name == "self" or (spread and name not in spread))]
     named = {} if spread else {name: value for name, value in good.items() if name != "self"}
@@ -258,10 +265,8 @@ def answer(function: Callable[..., object], parameters: Mapping[str, inspect.Par
             function(*first, *(thing for name in spread for thing in good[name]), **named)
     except Reached:
         return ACCEPTED
-    except ValueError as error:
-        return written(error)
     except Exception as error:
-        return f"a Python error, {type(error).__name__}"
+        return written(error) if _ours(error) else f"a Python error, {type(error).__name__}"
     return f"accepted, with the warning {written(told[0].message)}" if told else ACCEPTED
 
 
