@@ -70,6 +70,7 @@ INITIAL_OUTER_WEIGHTS = Claim(
     "initial outer weights",
     "max_k |a_k(0)| ≤ γη",
     "the largest |a_k(0)| is at most γη",
+    # read back: a statement is a number
     lambda e: Reading(float(_start(e).a0.abs().max()), e.guarantee.drift.gamma_eta, "with probability 1 − δ"),
     premises=(THEOREM,),
     promise=AT_ANY_WIDTH,
@@ -78,6 +79,7 @@ INITIAL_INNER_WEIGHTS = Claim(
     "initial inner weights",
     "max_k ‖w_k(0)‖_∞ ≤ η",
     "the largest |w_kj(0)| is at most η",
+    # read back: a statement is a number
     lambda e: Reading(float(_start(e).w0.abs().max()), e.guarantee.drift.eta, "with probability 1 − δ"),
     premises=(THEOREM,),
     promise=AT_ANY_WIDTH,
