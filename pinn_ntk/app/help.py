@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from pinn_ntk.app.schema import KEYS
+from pinn_ntk.app.schema import DRAWN, KEYS, keys_of
+from pinn_ntk.networks.two_layer import TwoLayer
 
 WIDTH = 80
 _HEAD = """\
@@ -53,7 +54,7 @@ def help_text(groups: Mapping[str, Sequence[str]]) -> str:
     lines += ["", "Keys (a problem, network or optimizer may have others, see --cfg job):"]
     lines += [
         _entry(name, f"{key.doc}: {key.expected()}")
-        for name, key in KEYS.items()
+        for name, key in (KEYS | keys_of(TwoLayer, "network.", DRAWN)).items()
         if not name.endswith((".kind", ".name"))
     ]
     return "\n".join(lines)
