@@ -79,8 +79,8 @@ class Combined(Shape):
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """What is left of the parts' pieces, by name; one that several parts have is preceded by the part's number: `2:
-        x=0`.
+        """What is left of the parts' pieces, by name; one that several parts have is preceded by the part's number:
+        `2: x=0`.
         """
         return self._left
 

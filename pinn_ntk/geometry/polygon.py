@@ -169,8 +169,8 @@ def l_shape(low: Numbers = (-1.0, -1.0), high: Numbers = (1.0, 1.0)) -> Polygon:
     """The rectangle [low, high] without its lower right quarter; the re-entrant corner is at the centre,
     Ω being 0 < θ < 3π/2 about it.
 
-    The pieces: `edge 1` is the lower side, `edge 2` and `edge 3` meet at the re-entrant corner (upright, level), `edge
-    4` is the right side, `edge 5` the upper, `edge 6` the left.
+    The pieces: `edge 1` is the lower side, `edge 2` and `edge 3` meet at the re-entrant corner (upright, level),
+    `edge 4` is the right side, `edge 5` the upper, `edge 6` the left.
 
     Args:
         low: the lower left corner.

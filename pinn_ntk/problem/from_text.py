@@ -45,14 +45,13 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
             its factory takes, or {kind: union | difference | intersection, of: [domains]}; time (the last coordinate is
             t), time_span: [start, end], which makes the domain one of space;
             operator: {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a list of these for
-                their sum; `factor`;
+            their sum; `factor`;
             source, exact, boundary_value, initial_value, initial_velocity: formulas in x, y, z or x1 … xd, and t; in
-                place of any of them
-            but `exact`, and of a coefficient, {grid: FILE.nc or .csv, variable, interpolation: linear | cubic};
-            conditions: a list of {type: dirichlet | neumann | robin | periodic | initial | initial_velocity | data, on:
-                all | piece | a
-            list of them, value, alpha, beta, axis (of periodic, such as x), csv, points, name, weight}, each a block
-            (periodic two), in place of boundary and initial values (data come beside them);
+            place of any of them but `exact`, and of a coefficient, {grid: FILE.nc or .csv, variable, interpolation:
+            linear | cubic};
+            conditions: a list of {type: dirichlet | neumann | robin | periodic | initial | initial_velocity | data,
+            on: all | piece | a list of them, value, alpha, beta, axis (of periodic, such as x), csv, points, name,
+            weight}, each a block (periodic two), in place of boundary and initial values (data come beside them);
             boundary: hard | soft, points, boundary_points, weights, seed, test_points, sampling: see `Collocation`.
         operators: what `kind` may name.
 
