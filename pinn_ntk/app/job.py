@@ -45,7 +45,14 @@ from pinn_ntk.training.methods import law
 from pinn_ntk.training.states import State, Status
 
 _BETWEEN = 1 << 20  # rows × neurons between two words of several processes about Ctrl-C
-_CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL, Status.INTERRUPTED: Exit.INTERRUPTED}
+_CODES = {
+    Status.DIVERGED: Exit.NUMERICAL,
+    Status.NON_FINITE: Exit.NUMERICAL,
+    Status.UNDERDETERMINED: Exit.NUMERICAL,
+    Status.INCONSISTENT: Exit.NUMERICAL,
+    Status.UNRESOLVED: Exit.NUMERICAL,
+    Status.INTERRUPTED: Exit.INTERRUPTED,
+}
 
 
 class Ended(NamedTuple):
@@ -226,7 +233,7 @@ def _run(
 def _solved(experiment: Experiment, config: Mapping[str, Any], between_steps: Callable[[], None]) -> Record:
     """The run of optimizer=auto."""
     solver = experiment.solver
-    LOGGER.info("solving: choosing neurons, then growing, in at most %.0f s", solver.seconds if solver else 0.0)
+    LOGGER.info("solving: choosing neurons, then growing, %s", solver.limits if solver else "")
     return solved_run(
         experiment.problem, solver, experiment.settings, experiment.trackers, lambda _: between_steps(), config
     )

@@ -47,7 +47,8 @@ _PATHS = {
     "seconds": ("time", "total"),
 }
 """Columns of the table → where they are in a summary."""
-_STATUS_CODES = {Status.DIVERGED: Exit.NUMERICAL, Status.NON_FINITE: Exit.NUMERICAL}
+_FAULTY = (Status.DIVERGED, Status.NON_FINITE, Status.UNDERDETERMINED, Status.INCONSISTENT, Status.UNRESOLVED)
+_STATUS_CODES = dict.fromkeys(_FAULTY, Exit.NUMERICAL)
 
 
 def job_folder(config: Mapping[str, Any], texts: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """How a run is done: plain numbers with their ranges, whatever configuration system they come from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, cast
 
 import torch
@@ -11,15 +11,16 @@ from pinn_ntk.networks.fused import PREFERENCES
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import Rule, check_fields, defaults_of, faults_of, flag, one_of, rules_of, share, whole
+from pinn_ntk.solving.effort import RATE, Effort
 from pinn_ntk.solving.solution import Solution
 from pinn_ntk.solving.solve import (
     ACTIVATIONS_TRIED,
-    SECONDS,
     TOLERANCE,
     Activations,
     DrawSeed,
     ErrorTolerance,
     Extra,
+    Operations,
     Seconds,
     Widest,
     check_solvable,
@@ -142,11 +143,12 @@ class Solver:
 
     Attributes:
         tolerance: on the estimated relative L² error.
-        seconds: wall time.
+        seconds: wall time at which to stop in any case; None for none.
         activations: σ to choose from.
         extra: whether singular functions may be added.
         widest: N at most; None for what memory allows.
         seed: of points and neurons.
+        effort: operations to spend; None for what an idle two-core machine does in `seconds`, or in a minute.
 
     Examples:
         >>> from pinn_ntk import Solver, box, dirichlet, laplacian, pose
@@ -156,11 +158,12 @@ class Solver:
     """
 
     tolerance: ErrorTolerance = TOLERANCE
-    seconds: Seconds = SECONDS
+    seconds: Seconds = None
     activations: Activations = field(default=ACTIVATIONS_TRIED)
     extra: Extra = True
     widest: Widest = None
     seed: DrawSeed = 0
+    effort: Operations = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -173,9 +176,16 @@ class Solver:
         """
         check_solvable(Task(problem, self.seed), self.activations)
 
+    @property
+    def limits(self) -> str:
+        """What ends it, in words."""
+        planned = Effort.of(self.effort, self.seconds)
+        stop = "" if self.seconds is None else f", at most {self.seconds:g} s"
+        return f"with an effort of {planned.operations:.2g} operations ({planned.operations / RATE:.3g} s of two idle cores){stop}"
+
     def solve(self, problem: Problem) -> Solution:
         """u of the problem."""
-        return solve(problem, self.tolerance, self.seconds, self.activations, self.extra, self.widest, self.seed)
+        return solve(problem, **{f.name: getattr(self, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,14 @@ from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
-from pinn_ntk.solving.growth import REASONS, Reason
+from pinn_ntk.solving.reasons import REASONS, USABLE, Reason
 from pinn_ntk.solving.solution import Solution
 from pinn_ntk.training.path import Path
 from pinn_ntk.training.states import State, Status, StopRule
 from pinn_ntk.training.trackers import KernelTracker, Tracker
 
 _KERNEL = 1024  # rows up to which the kernel at the solution is worth its n³
-_STATUS = {Reason.CONVERGED: Status.CONVERGED, Reason.BUDGET: Status.MAX_STEPS, Reason.WIDTH: Status.MAX_STEPS}
-_UNSOLVED = 0.1  # an estimate above which nobody should take u for a solution
+_AS_CONVERGED = (Reason.ROUNDING, Reason.NOISE)  # u is as good as numbers or data allow
 
 
 def solved_run(
@@ -108,7 +107,8 @@ def _states(solution: Solution) -> Iterator[State]:
     for k, weights in enumerate((start.weights, replace(network.weights, a0=start.weights.a0, da=network.weights.a))):
         e, gradient = residual_and_gradient(system, weights)
         state = path.state(k, weights, e, gradient, float(k))
-        status = Status.RUNNING if k == 0 else _STATUS.get(solution.reason, Status.STAGNATED)
+        end = Status.CONVERGED if solution.reason in _AS_CONVERGED else Status(solution.reason)
+        status = Status.RUNNING if k == 0 else end
         yield replace(state, status=status, note=solution.words if k else "")
 
 
@@ -120,10 +120,7 @@ def _warnings(solution: Solution) -> list[str]:
             "the conditions determine u up to a constant: the solution of mean zero was computed; give a value "
             "of u to fix it"
         )
-    if solution.reason in (Reason.UNDERDETERMINED, Reason.INCONSISTENT):
-        found.append(f"{solution.reason}: {REASONS[solution.reason]}")
-    elif solution.estimate > _UNSOLVED:
-        found.append(
-            f"not solved: two independent fits differ by {solution.estimate:.2g} of u; allow more optimizer.seconds"
-        )
+    if solution.reason not in USABLE:
+        words = "; ".join([REASONS[solution.reason], *solution.notes])
+        found.append(f"{solution.reason}, not to be used: {words}")
     return found

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pinn_ntk.networks.bessel import bessel_jet, bessel_value
 from pinn_ntk.networks.similarity import similarity_jet, similarity_value
+from pinn_ntk.networks.spots import spot_jet, spot_value
 from pinn_ntk.operators.rows import Rows
 
 Jet = tuple[Tensor, Tensor, Tensor]
@@ -176,6 +177,7 @@ EXTRA_KINDS: dict[str, ExtraKind] = {
     "radial": ExtraKind(_radial_value, _radial_jet),
     "bessel": ExtraKind(bessel_value, bessel_jet),
     "similarity": ExtraKind(similarity_value, similarity_jet),
+    "spot": ExtraKind(spot_value, spot_jet),
     "constant": ExtraKind(lambda x, p: torch.ones_like(x[:, 0]), _constant_jet),  # noqa: ARG005
 }
 

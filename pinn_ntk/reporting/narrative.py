@@ -20,6 +20,11 @@ STATUS: Mapping[Status, tuple[str, str]] = {
     Status.NON_FINITE: ("bad", "a number was not finite"),
     Status.INTERRUPTED: ("flat", "it was interrupted"),
     Status.RUNNING: ("flat", "it was still running"),
+    Status.BUDGET: ("info", "the effort was spent"),
+    Status.WIDTH: ("info", "the largest width was reached"),
+    Status.UNDERDETERMINED: ("bad", "the conditions do not determine u"),
+    Status.INCONSISTENT: ("bad", "no u satisfies all conditions"),
+    Status.UNRESOLVED: ("bad", "u was not resolved"),
 }
 _LIMITS = {
     "descent": "2n/(s²N λ_max)",

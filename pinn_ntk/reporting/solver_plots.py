@@ -21,7 +21,7 @@ from pinn_ntk.reporting.style import (
     panel,
     render,
 )
-from pinn_ntk.solving.growth import REASONS
+from pinn_ntk.solving.reasons import REASONS
 from pinn_ntk.solving.search import Trial
 from pinn_ntk.solving.solution import Solution, choices
 

@@ -9,7 +9,7 @@ from pinn_ntk._face import face
 if TYPE_CHECKING:
     from pinn_ntk.solving.corners import wedges
     from pinn_ntk.solving.extras import called_for, corners_besides
-    from pinn_ntk.solving.growth import REASONS, Reason
+    from pinn_ntk.solving.reasons import REASONS, Reason
     from pinn_ntk.solving.own_functions import own_functions
     from pinn_ntk.solving.recipe import Focus, Frame, Recipe
     from pinn_ntk.solving.solution import Solution

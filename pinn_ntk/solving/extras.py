@@ -6,6 +6,7 @@ A:∇²ψ = 0 there; with lower-order terms or variable coefficients the factors
 |z|⁻¹ takes the place of log|z|.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from pinn_ntk.geometry.domain import Corner, Hole
 from pinn_ntk.networks.bessel import FAMILIES
 from pinn_ntk.networks.extra import ExtraFunction, extra_function
 from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.problem.posed import Function
 from pinn_ntk.solving.corners import wedges
 from pinn_ntk.solving.own_functions import own_functions
+from pinn_ntk.solving.spots import spots
 from pinn_ntk.solving.starting import starting_layers
 from pinn_ntk.solving.task import Task
 
@@ -29,6 +32,7 @@ _CONVEX = 8.0  # and at a convex one
 _MANY = 12  # convex corners that are looked after
 _WHOLE = 1e-3  # an exponent that close to a whole number gets a logarithm
 _VALUED = ("dirichlet", "initial")
+_SPOTS = 6  # that are looked after
 _IN_TIME = 3  # highest power of t beside a singular function
 
 
@@ -65,6 +69,20 @@ def called_for(task: Task) -> Chosen:
         made += Chosen(tuple(setting.over_time(functions)), (f"{which} about the hole at {_place(hole.center)}",))
     for corner in wide:
         made += _corner(corner, setting, budget, _CORNER)
+    return made + _about_spots(setting)
+
+
+def _about_spots(setting: "_Setting") -> Chosen:
+    """What the small spots of f make (`spots`)."""
+    target, made = setting.source, Chosen()
+    if not callable(target) or isinstance(target, Tensor):
+        return made
+    for spot in itertools.islice(spots(setting.task, lambda x: target(x).detach()), _SPOTS):
+        T = _metric(setting.operator, spot.center, setting.task, setting.space)
+        if T is not None:
+            functions = spot.functions(T, setting.task.dim)
+            words = f"{len(functions)} potentials of Gaussians about the spot at {_place(spot.center)}, σ ≈ {spot.sigma:.2g}"
+            made += Chosen(tuple(setting.over_time(functions)), (words,))
     return made
 
 
@@ -93,6 +111,7 @@ class _Setting:
         task: the problem.
         operator: 𝓛 of the equation.
         space: coordinates of space.
+        source: f.
         plain: 𝓛u = A:∇²u with constant A, without time.
         powers: of time, beside a function of space.
         span: (t₀, T).
@@ -102,6 +121,7 @@ class _Setting:
     task: Task
     operator: SecondOrderOperator
     space: int
+    source: Function | float | Tensor
     plain: bool
     powers: range
     span: tuple[float, float]
@@ -114,14 +134,15 @@ class _Setting:
 
 def _setting(task: Task) -> _Setting | None:
     """None where no second-order equation is posed."""
-    operator = next((c.operator for c in task.problem.posed if c.kind == "interior"), None)
-    if operator is None or operator.order < 2 or task.problem.domain is None:
+    inner = next((c for c in task.problem.posed if c.kind == "interior"), None)
+    if inner is None or inner.operator.order < 2 or task.problem.domain is None:
         return None
+    operator = inner.operator
     powers = range(_IN_TIME + 1) if task.time else range(1)
     span = (task.frame.low[-1], 2.0 * task.frame.half[-1]) if task.time else (0.0, 1.0)
     plain = not task.time and _principal_only(operator, task)
     kinds = {piece: c.kind for c in task.problem.posed for piece in c.region.pieces}
-    return _Setting(task, operator, task.dim - int(task.time), plain, powers, span, kinds)
+    return _Setting(task, operator, task.dim - int(task.time), inner.target, plain, powers, span, kinds)
 
 
 def _corner(corner: Corner, setting: _Setting, budget: int, most: float) -> Chosen:

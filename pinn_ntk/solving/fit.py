@@ -14,14 +14,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pinn_ntk.activations import ACTIVATIONS
-from pinn_ntk.networks.extra import ExtraFunction, applied
+from pinn_ntk.activations import ACTIVATIONS, Activation
+from pinn_ntk.networks.extra import ExtraFunction, applied, extra_function
 from pinn_ntk.networks.features import System, features, neuron_chunks
-from pinn_ntk.networks.least_squares import solve_outer
+from pinn_ntk.networks.least_squares import OuterFactor
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.solving.recipe import Focus, Recipe
-from pinn_ntk.solving.task import Sample, Task
+from pinn_ntk.solving.slack import WAVE, Slack, known_waves, rms
+from pinn_ntk.solving.task import Sample, Task, zeroth
 
 _SIZED = 300  # points at which the sizes of h and its derivatives are measured
 _WHOLE = 12  # coordinates up to which mixed second derivatives count in them
@@ -40,6 +41,7 @@ class Fit:
         functions: ψ.
         weights: λ_b of each block.
         sample: the rows it was fitted to.
+        known: the coefficients (N + m,) of the known v from its own rows (`Slack`).
     """
 
     recipe: Recipe
@@ -50,6 +52,7 @@ class Fit:
     functions: tuple[ExtraFunction, ...]
     weights: tuple[float, ...]
     sample: Sample
+    known: Tensor
 
     @property
     def width(self) -> int:
@@ -66,10 +69,38 @@ class Fit:
         return made.with_weights(Weights(self.outer, self.inner, zero(self.outer), zero(self.inner), self.extra))
 
     def shifted(self, constant: float) -> "Fit":
-        """h + constant, by the last extra function, which is the constant."""
-        extra = self.extra.clone()
+        """h + constant, by the extra function that is the constant, which is added where there is none."""
+        if constant == 0.0:
+            return self
+        functions, extra = self.functions, self.extra.clone()
+        if not functions or functions[-1].kind != "constant":
+            functions = (*functions, extra_function("constant", (), self.inner.shape[1] - 1))
+            extra = torch.cat([extra, extra.new_zeros(1)])
         extra[-1] += constant
-        return replace(self, extra=extra)
+        return replace(self, extra=extra, functions=functions)
+
+
+@dataclass(frozen=True)
+class View:
+    """A fit seen where no fit was made.
+
+    Attributes:
+        values: h at the reference points, (m,).
+        rounding: ε(Σ (a_kφ_k)²)^½ there, rms.
+        natural: the size of u that f_b and the data tell by that of the known v: max rms f_b/rms 𝓛_b v.
+        residual: 𝓛_b h − f_b on the held-out rows, as a share of the terms of the block, over √n_b, (n,).
+        worst: the block with the largest share.
+        share: `Bench.residual_share`.
+        slack: of the known v.
+    """
+
+    values: Tensor
+    rounding: float
+    natural: float
+    residual: Tensor
+    worst: str
+    share: float
+    slack: Slack
 
 
 @dataclass(frozen=True)
@@ -89,22 +120,34 @@ class Bench:
         """Neurons drawn by the recipe, outer weights fitted to the sample."""
         w = recipe.draw(width, self.task.frame, seed)
         matrix, right, weights = self._matrix(recipe, w, sample)
-        c = solve_outer(matrix, right).coefficients
-        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, sample)
+        factor = OuterFactor.of(matrix)
+        c, known = (factor.solve(y) for y in right.unbind(1))
+        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, sample, known)
 
     def prepare(self, sample: Sample) -> None:
         """What fits of one sample share, made before several of them ask for it at once."""
         self._extra_columns(sample)
-        _ = sample.lifted
+        _ = sample.lifted, self._waves
+
+    @cached_property
+    def _waves(self) -> tuple[Tensor, Tensor]:
+        """The known v."""
+        return known_waves(self.task.frame, self.task.seed)
+
+    def _known(self, rows: Rows) -> Tensor:
+        """𝓛_b v at the points of rows on (x, 1)."""
+        w, alpha = self._waves
+        return features(_system((rows,), WAVE), w) @ alpha
 
     def _matrix(self, recipe: Recipe, w: Tensor, sample: Sample) -> tuple[Tensor, Tensor, tuple[float, ...]]:
-        """The scaled system and λ_b; one array, filled block after block."""
+        """The scaled system, with the right-hand sides of u and of v, and λ_b; one array, filled block after block."""
         extras, width = self._extra_columns(sample), w.shape[0]
         matrix = w.new_empty(sample.points, width + len(self.functions))
-        right, weights, start = w.new_empty(sample.points), [], 0
-        for block, rows, columns in zip(sample.blocks, sample.lifted, extras, strict=True):
+        right, weights, start = w.new_empty(sample.points, 2), [], 0
+        targets = self.task.targets(sample)
+        for block, rows, columns, target in zip(sample.blocks, sample.lifted, extras, targets, strict=True):
             part = slice(start, start + len(block))
-            system, largest = _system((rows,), recipe), 0.0
+            system, largest = _system((rows,), ACTIVATIONS[recipe.activation]), 0.0
             for some in neuron_chunks(len(block), width):
                 phi = features(system, w[some])
                 largest = max(largest, float(phi.abs().max()))
@@ -113,7 +156,7 @@ class Bench:
             weight = block.weight / (largest or 1.0) ** 2
             scale = math.sqrt(weight / len(block))
             matrix[part] *= scale
-            right[part] = block.target * scale
+            right[part] = torch.stack([target, self._known(rows)], 1) * scale
             weights.append(weight)
             start = part.stop
         return matrix, right, tuple(weights)
@@ -141,37 +184,58 @@ class Bench:
 
     def values(self, fit: Fit) -> Tensor:
         """h (times ϕ) at the reference points, less its mean where u is known up to a constant."""
-        x = self.task.reference
-        z = x @ fit.inner[:, :-1].mT + fit.inner[:, -1]
-        h = self._factor * (ACTIVATIONS[fit.recipe.activation](z) @ fit.outer + self._extra_values @ fit.extra)
-        return h - h.mean() if self.task.floating else h
+        return self._mean_free(self._terms(fit) @ torch.cat([fit.outer, fit.extra]))
 
-    def residuals(self, fit: Fit, sample: Sample) -> list[Tensor]:
-        """𝓛_b h − f_b at the points of each block."""
-        extras = self._extra_columns(sample)
+    def _terms(self, fit: Fit) -> Tensor:
+        """[ϕσ(w_k·x), ϕψ_j] at the reference points, (m, N + m')."""
+        x = self.task.reference
+        sigma = ACTIVATIONS[fit.recipe.activation](x @ fit.inner[:, :-1].mT + fit.inner[:, -1])
+        return self._factor[:, None] * torch.cat([sigma, self._extra_values], 1)
+
+    def _mean_free(self, values: Tensor) -> Tensor:
+        return values - values.mean() if self.task.floating else values
+
+    def view(self, fit: Fit) -> View:
+        """What the fit is where it was not made: its values, its residual, and what it makes of the known v."""
+        terms, both = self._terms(fit), torch.stack([torch.cat([fit.outer, fit.extra]), fit.known], 1)
+        u, v = (self._mean_free(values) for values in (terms @ both).unbind(1))
+        rounding = torch.finfo(u.dtype).eps * rms((terms * both[:, 0]).norm(dim=1))
+        w, alpha = self._waves
+        known = self._mean_free(self._factor * (WAVE(self.task.reference @ w[:, :-1].mT + w[:, -1]) @ alpha))
+        left = self._left(fit, both)
+        sample, targets = self.task.held_out, self.task.targets(self.task.held_out)
+        sizes, known_sizes = self._sizes(fit), self._sizes_of(WAVE, w, alpha)
+        residuals, known_share, natural = list[Tensor](), 0.0, 0.0
+        for values, rows, lifted, target in zip(left, sample.rows, sample.lifted, targets, strict=True):
+            own, root = self._known(lifted), math.sqrt(len(target))
+            residuals.append((values[:, 0] - target) / (root * max(_size(rows, target, *sizes), 1e-300)))
+            natural = max(natural, rms(target) / max(rms(own), 1e-300))
+            known_share = max(known_share, rms(values[:, 1] - own) / max(_size(rows, own, *known_sizes), 1e-300))
+        shares = [float(e.norm()) for e in residuals]
+        worst = max(range(len(shares)), key=shares.__getitem__)
+        slack = Slack(rms(v - known) / max(rms(known), 1e-300), known_share, v - known)
+        return View(u, rounding, natural, torch.cat(residuals), sample.blocks[worst].name, shares[worst], slack)
+
+    def _left(self, fit: Fit, coefficients: Tensor) -> list[Tensor]:
+        """𝓛_b of the functions with those coefficients (N + m, k) on the held-out rows, (n_b, k) each."""
+        sample, activation = self.task.held_out, ACTIVATIONS[fit.recipe.activation]
+        own, extra = coefficients[: fit.width], coefficients[fit.width :]
         return [
-            features(_system((rows,), fit.recipe), fit.inner) @ fit.outer + columns @ fit.extra - block.target
-            for block, rows, columns in zip(sample.blocks, sample.lifted, extras, strict=True)
+            features(_system((rows,), activation), fit.inner) @ own + columns @ extra
+            for rows, columns in zip(sample.lifted, self._extra_columns(sample), strict=True)
         ]
 
     def residual_share(self, fit: Fit) -> float:
         """max_b rms(𝓛_b h − f_b) / √(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on rows that the fit has not seen.
 
         U, G, H are the rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j²; of paired rows those of 𝓛_b
-        alone.
+        alone. The constant that the equation does not see is left out of h and f_b.
         """
-        sample, sizes = self.task.held_out, self._sizes(fit)
-        residuals = self.residuals(fit, sample)
-        blocks = zip(residuals, sample.rows, sample.blocks, strict=True)
-        return max(_rms(e) / max(_size(rows, block.target, *sizes), 1e-300) for e, rows, block in blocks)
+        return self.view(fit).share
 
     def focus(self, fit: Fit) -> Focus:
         """Centres where the fit bends, |∇²u| being taken in units of the half lengths of the box."""
-        x, w, half = (
-            self.task.places,
-            fit.inner[:, :-1],
-            torch.tensor(self.task.frame.half, dtype=torch.float64, device="cpu"),
-        )
+        x, w, half = self.task.places, fit.inner[:, :-1], self._half
         bent = (fit.outer[:, None, None] * (w * half)[:, :, None] * (w * half)[:, None, :]).flatten(1)
         z = x @ w.mT + fit.inner[:, -1]
         curvature = (
@@ -179,42 +243,41 @@ class Bench:
         )  # of the neurons alone: extra functions need no help
         return Focus.on(x.numpy(), curvature.norm(dim=1).numpy())
 
+    @property
+    def _half(self) -> Tensor:
+        return torch.tensor(self.task.frame.half, dtype=torch.float64, device="cpu")
+
     def _sizes(self, fit: Fit) -> tuple[float, Tensor, Tensor]:
         """(U, G (d,), H (d, d)): rms of h, of its derivatives and second derivatives, inside."""
-        x, half = self.task.reference[:_SIZED], torch.tensor(self.task.frame.half, dtype=torch.float64, device="cpu")
-        w, a, d = fit.inner[:, :-1], fit.outer, self.task.dim
-        jet = ACTIVATIONS[fit.recipe.activation].jet(x @ w.mT + fit.inner[:, -1], 2 if self.task.order > 1 else 1)
+        extras = list(zip(fit.extra.tolist(), self.functions, strict=True))
+        return self._sizes_of(ACTIVATIONS[fit.recipe.activation], fit.inner, fit.outer, extras)
+
+    def _sizes_of(
+        self, activation: Activation, inner: Tensor, a: Tensor, extras: Sequence[tuple[float, ExtraFunction]] = ()
+    ) -> tuple[float, Tensor, Tensor]:
+        x, half = self.task.reference[:_SIZED], self._half
+        w, d = inner[:, :-1], self.task.dim
+        jet = activation.jet(x @ w.mT + inner[:, -1], 2 if self.task.order > 1 else 1)
         h, slope = jet[0] @ a, jet[1] @ (a[:, None] * w)
         curvature = x.new_zeros(len(x), d, d)
         if self.task.order > 1 and d <= _WHOLE:
             curvature = (jet[2] @ (a[:, None, None] * w[:, :, None] * w[:, None, :]).flatten(1)).reshape(-1, d, d)
         elif self.task.order > 1:
             curvature = torch.diag_embed(jet[2] @ (a[:, None] * w**2))
-        for beta, psi in zip(fit.extra.tolist(), self.functions, strict=True):
+        for beta, psi in extras:
             value, gradient, hessian = psi.jet(x)
             h, slope, curvature = h + beta * value, slope + beta * gradient, curvature + beta * hessian
-        U, G, H = _rms(h), slope.square().mean(0).sqrt(), curvature.square().mean(0).sqrt()
+        U, G, H = rms(self._mean_free(h)), slope.square().mean(0).sqrt(), curvature.square().mean(0).sqrt()
         H = torch.maximum(H, torch.diag(U / half**2))
         return U, torch.maximum(G, U / half), H
 
 
-def difference(first: Tensor, second: Tensor) -> float:
-    """‖u₁ − u₂‖ / max(‖u₁‖, ‖u₂‖), 0 where both vanish."""
-    size = max(float(first.norm()), float(second.norm()))
-    gap = float((first - second).norm())
-    return gap / size if size > 0.0 and math.isfinite(gap) else 0.0 if gap == 0.0 else math.inf
-
-
-def _system(rows: tuple[Rows, ...], recipe: Recipe) -> System:
-    return System(rows, rows[0].x.new_zeros(0), ACTIVATIONS[recipe.activation], 1.0)
+def _system(rows: tuple[Rows, ...], activation: Activation) -> System:
+    return System(rows, rows[0].x.new_zeros(0), activation, 1.0)
 
 
 def _columns(rows: Rows, functions: Sequence[ExtraFunction]) -> Tensor:
     return torch.stack([applied(rows, psi) for psi in functions], 1) if functions else rows.x.new_zeros(len(rows), 0)
-
-
-def _rms(values: Tensor) -> float:
-    return float(values.square().mean().sqrt())
 
 
 def _size(rows: Rows, target: Tensor, U: float, G: Tensor, H: Tensor) -> float:

@@ -1,15 +1,15 @@
 """Growth: width and points go up, and scales with them, until two fits agree to the tolerance, rounding is met,
-or the time is over.
+or the effort is spent.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.solving.fit import Bench
 from pinn_ntk.solving.probing import Prober, around, whole_ladder
+from pinn_ntk.solving.reasons import Reason, outcome
 from pinn_ntk.solving.recipe import Recipe
 from pinn_ntk.solving.search import Search, Trial, distinct
 
@@ -22,34 +22,12 @@ _ROUNDING = 1e-11  # a criterion below which a level that gains nothing has met 
 _SEPARATE = 30.0  # a factor by which the second best recipe is dropped
 _CORNERED = 1e-9  # a criterion above which extra functions for convex corners are tried
 _SHARP = 1e-7  # a criterion above which neurons are also tried where u bends
-_LEVEL = 0.4  # share of the time left that a level may take
-_PROBES = 0.3  # share of the time for probes
-_SPEND = 0.85  # share of the time left that the last pair may be predicted to take
-_SILENT = 1e-7  # a share of residual at which the rows are satisfied
-_APART = 1e-3  # a disagreement at which they do not tell u
+_LEVEL = 0.4  # share of the effort left that a level may take
+_PROBES = 0.3  # share of the effort for probes
+_SPEND = 0.85  # share of the effort left that the last pair may take
 _WORSE = 1.5  # a factor by which the last pair may be worse than what was hoped
+_OFFSETS = 10.0  # times ε‖u‖ is as good as u − C can be
 _COPIES = 4.0  # arrays of rows × neurons alive in one fit
-
-
-class Reason(StrEnum):
-    """Why the solver stopped."""
-
-    CONVERGED = "CONVERGED"
-    ROUNDING = "ROUNDING"
-    BUDGET = "BUDGET"
-    WIDTH = "WIDTH"
-    UNDERDETERMINED = "UNDERDETERMINED"
-    INCONSISTENT = "INCONSISTENT"
-
-
-REASONS = {
-    Reason.CONVERGED: "the estimated error met the tolerance",
-    Reason.ROUNDING: "more neurons gained nothing: rounding is reached",
-    Reason.BUDGET: "the time was over",
-    Reason.WIDTH: "the largest width was reached",
-    Reason.UNDERDETERMINED: "all equations are satisfied, and yet two fits differ: the conditions do not determine u",
-    Reason.INCONSISTENT: "two fits agree, and yet a residual stays: the conditions contradict one another",
-}
 
 
 @dataclass(frozen=True)
@@ -57,13 +35,15 @@ class Grown:
     """What growth came to.
 
     Attributes:
-        final: a pair of fits with neurons and points that no trial before has seen.
+        final: the last pair of fits, or the best level where nothing more could be made.
         reason: why it stopped.
+        words: what was seen, and what would help.
         levels: the best trial at each width.
     """
 
     final: Trial
     reason: Reason
+    words: tuple[str, ...]
     levels: tuple[Trial, ...]
 
 
@@ -72,11 +52,14 @@ class Growth:
     """A search that grows.
 
     Attributes:
-        search: the clock and the trials.
+        search: the effort and the trials.
         activations: σ by name.
         tolerance: on the relative L² error.
         widest: N at most.
         spare: a bench with more extra functions, which is taken where it is better.
+        on_level: called with the best trial of every level; true ends the search there.
+        start: a recipe and a width to go on from, without probes.
+        notes: what the outcome should say of the search itself.
     """
 
     search: Search
@@ -84,23 +67,25 @@ class Growth:
     tolerance: float
     widest: int
     spare: Bench | None = None
+    on_level: Callable[[Trial], object] | None = None
+    start: tuple[Recipe, int] | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def enough(self) -> float:
-        """A criterion that leaves room for the last pair to be a little worse."""
-        return 0.6 * self.tolerance
+        """A criterion that leaves room for the last pair to be a little worse, and that rounding of u allows."""
+        offset = self.search.trials[-1].offset if self.search.trials else 0.0
+        return max(0.6 * self.tolerance, _OFFSETS * offset)
 
     def run(self) -> Grown:
         """Probe, grow, and make the last pair."""
-        search, dim = self.search, self.search.bench.task.dim
-        width = min(self.widest, _FIRST if dim <= 3 else _FIRST_HIGH)
-        tops = Prober(search, self.activations, self.enough, _PROBES * search.seconds).run(width)
-        levels, looked = [tops[0]], False
-        while (reason := self._reason(levels)) is None:
-            width = min(self.widest, round(width * _GROWTH / 20) * 20)
+        search, tops = self.search, self._first()
+        levels, looked, stop = [tops[0]], False, self._stopped(tops[0])
+        while (reason := self._reason(levels, stop)) is None:
+            width = min(self.widest, round(levels[-1].width * _GROWTH / 20) * 20)
             recipes = self._candidates(tops, width)
             affordable = int(_LEVEL * search.left / search.predicted(width))
-            if affordable == 0:
+            if affordable == 0 or not search.in_time(width):
                 reason = Reason.BUDGET
                 break
             recipes = recipes[:affordable]
@@ -112,7 +97,21 @@ class Growth:
                 found = sorted([*found, *self._once_more(found, width)], key=lambda t: t.score)
             tops = [t for t in distinct(found, 2) if t.score <= _SEPARATE * found[0].score]
             levels.append(tops[0])
+            stop = self._stopped(tops[0])
         return self._finished(levels, reason)
+
+    def _first(self) -> list[Trial]:
+        """The probes; or the recipe to go on from."""
+        search, dim = self.search, self.search.bench.task.dim
+        if self.start is not None:
+            recipe, width = self.start
+            return [search.trial(recipe, min(self.widest, width))]
+        width = min(self.widest, _FIRST if dim <= 3 else _FIRST_HIGH)
+        return Prober(search, self.activations, self.enough, _PROBES * search.effort.operations).run(width)
+
+    def _stopped(self, level: Trial) -> bool:
+        """Tell of a level, and hear whether to end there."""
+        return self.on_level is not None and self.on_level(level) is True
 
     def _candidates(self, tops: Sequence[Trial], width: int) -> list[Recipe]:
         """The best recipes with their scales about what they were; where u is not simple, also more focus,
@@ -137,7 +136,7 @@ class Growth:
         beside = None if self.spare is None else search.beside(self.spare, best.recipe, best.width)
         if beside is None or beside.criterion <= self.enough:
             return found if beside is None else [beside]
-        again = Prober(search, self.activations, self.enough, search.elapsed + _PROBES * search.left).run(best.width)
+        again = Prober(search, self.activations, self.enough, search.effort.spent + _PROBES * search.left).run(best.width)
         return sorted([beside, *again], key=lambda t: t.score)
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:
@@ -145,95 +144,114 @@ class Growth:
         as time allows.
         """
         search, found, best = self.search, list[Trial](), tops[0]
-        for recipe in whole_ladder(self.activations, search.bench.task.dim, best.recipe.axes):
+        for recipe in whole_ladder(
+            self.activations, search.bench.task.dim, best.recipe.axes, search.bench.task.details
+        ):
             recipe = replace(recipe, focus=best.recipe.focus)
-            if search.predicted(width) > 0.1 * search.left:
+            if search.predicted(width) > 0.1 * search.left or not search.in_time(width):
                 break
             found.append(search.trial(recipe, width))
         return found
 
-    def _reason(self, levels: Sequence[Trial]) -> Reason | None:
+    def _reason(self, levels: Sequence[Trial], stop: bool) -> Reason | None:
         """Why not to grow any more."""
         best, last = min(levels, key=lambda t: t.criterion), levels[-1]
         if best.criterion <= self.enough:
             return Reason.CONVERGED
+        if stop:
+            self.notes.append("on_level asked to stop")
+            return Reason.BUDGET
         if (
             len(levels) > 1
-            and best.criterion < _ROUNDING
+            and best.criterion < max(_ROUNDING, 1e3 * best.offset)
             and last.criterion > 0.5 * min(t.criterion for t in levels[:-1])
         ):
             return Reason.ROUNDING
         if last.width >= self.widest:
-            return Reason.UNDERDETERMINED if undetermined(last) else Reason.WIDTH
+            return Reason.WIDTH
         if len(levels) < 3:
             return None
-        if all(undetermined(level) for level in levels[-3:]):
+        if all(t.slack.open for t in levels[-3:]):
             return Reason.UNDERDETERMINED
-        least = min(
-            t.share for t in self.search.trials if t.width > levels[-3].width
-        )  # what contradicts is the same for all neurons
-        stays = least > 0.7 * levels[-3].share and last.share > 1e-6
-        return Reason.INCONSISTENT if stays and last.disagreement < 1e-2 * last.share else None
+        return None
 
     def _finished(self, levels: list[Trial], reason: Reason) -> Grown:
-        """The last pair: at the width that was best, or as wide as the time allows;
-        grown on where it is not as good as was hoped.
+        """The last pair: at the width that was best, or as wide as effort and time allow; grown on where it is not as
+        good as was hoped; the better of two levels.
         """
         search, best = self.search, min(levels, key=lambda t: t.criterion)
         width = best.width
         if reason is Reason.BUDGET:
-            last = max(search.trials, key=lambda t: t.width)
-            room = max(_SPEND * search.left, 0.0) / max(last.seconds, 1e-3)
-            width = min(self._needed(levels), max(best.width, int(last.width * room ** (1.0 / 3.0))))
-        final = search.fresh(best.recipe, width)
-        if reason is Reason.CONVERGED and final.criterion > self.tolerance:
+            width = self._affordable(levels, best.width)
+        final = best
+        if search.in_time(width) and search.predicted(width) <= max(search.left, search.predicted(best.width)):
+            final = search.fresh(best.recipe, width)
+        if reason is Reason.CONVERGED and final.estimate > self.tolerance:
             final, reason = self._wider(final)
-        elif (
-            final.criterion > _WORSE * best.criterion
-            and width > best.width
-            and search.predicted(best.width) < search.left
-        ):
+        elif final.criterion > _WORSE * best.criterion and width > best.width and search.in_time(best.width):
             again = search.fresh(best.recipe, best.width)  # where u is not smooth, more neurons need not be better
-            final = min(final, again, key=lambda t: t.criterion)
-        if reason is Reason.BUDGET:
-            reason = Reason.CONVERGED if final.criterion <= self.tolerance else reason
-            reason = Reason.UNDERDETERMINED if undetermined(final) else reason
-        return Grown(final, reason, tuple(levels))
+            if again.criterion < final.criterion:
+                self.notes.append(
+                    f"N = {final.width} was tried and is not better (estimate {final.estimate:.2g}): "
+                    f"N = {again.width} is returned"
+                )
+                final = again
+        found = outcome(search.bench.task, reason, final, levels, self.tolerance)
+        return Grown(final, found.reason, (*found.words, *self._spent(found.reason, final)), tuple(levels))
+
+    def _affordable(self, levels: Sequence[Trial], least: int) -> int:
+        """The widest last pair that effort and time pay for, no wider than the tolerance is expected to need."""
+        search = self.search
+        width = least
+        while (wider := round(1.05 * width) + 1) <= self._needed(levels):
+            if search.predicted(wider) > _SPEND * search.left or not search.effort.allows(search.predicted(wider)):
+                break
+            width = wider
+        return width
+
+    def _spent(self, reason: Reason, final: Trial) -> list[str]:
+        """What ended the search, in words: its notes, the clock, or what the next level would have taken."""
+        search, effort = self.search, self.search.effort
+        if effort.late:
+            self.notes.append(
+                f"the clock ended it: {effort.elapsed:.3g} s of optimizer.seconds={effort.seconds:g} are over and the "
+                "next fit would take more than what is left; without `seconds` effort ends a run, and it is repeatable"
+            )
+        elif reason in (Reason.BUDGET, Reason.UNRESOLVED) and not self.notes:
+            wider = search.predicted(min(self.widest, round(final.width * _GROWTH)))
+            self.notes.append(
+                f"the next level would take {wider:.2g} operations of the {max(search.left, 0.0):.2g} left of "
+                f"effort={effort.operations:.2g}"
+            )
+        return self.notes
 
     def _wider(self, final: Trial) -> tuple[Trial, Reason]:
         """Wider by steps of 1.3 until the last pair meets the tolerance, too."""
-        search, width = self.search, final.width
-        while final.criterion > self.tolerance:
+        search, width, best = self.search, final.width, final
+        while best.estimate > self.tolerance:
             wider = min(self.widest, round(width * 1.3))
             if wider == width:
-                return final, Reason.WIDTH
-            if search.predicted(wider) > search.left:
-                return final, Reason.BUDGET
+                return best, Reason.WIDTH
+            if search.predicted(wider) > search.left or not search.in_time(wider):
+                return best, Reason.BUDGET
             width, before = wider, final
             final = search.fresh(final.recipe, width)
+            best = min(best, final, key=lambda t: t.criterion)
             if final.criterion > 0.5 * before.criterion and final.criterion < _ROUNDING:
-                best = min(before, final, key=lambda t: t.criterion)
-                return best, Reason.CONVERGED if best.criterion <= self.tolerance else Reason.ROUNDING
-        return final, Reason.CONVERGED
+                return best, Reason.CONVERGED if best.estimate <= self.tolerance else Reason.ROUNDING
+        return best, Reason.CONVERGED
 
     def _needed(self, levels: Sequence[Trial]) -> int:
         """N at which the tolerance would be met if the error went on falling by the order of the last two levels."""
         if len(levels) < 2:
             return self.widest
         before, last = levels[-2:]
-        order = (
-            math.log(before.criterion / last.criterion) / math.log(last.width / before.width)
-            if last.criterion > 0.0
-            else 0.0
-        )
+        if last.width <= before.width or not 0.0 < last.criterion < math.inf:
+            return self.widest
+        order = math.log(before.criterion / last.criterion) / math.log(last.width / before.width)
         if not order >= 1.0:
             return self.widest
         return min(self.widest, int(1.1 * last.width * max(1.0, last.criterion / self.enough) ** (1.0 / order)))
-
-
-def undetermined(trial: Trial) -> bool:
-    """Whether the rows are satisfied by two fits that have little in common."""
-    return trial.share < _SILENT and trial.disagreement > _APART and trial.share < 1e-6 * trial.disagreement
 
 
 def widest_for(task_rows: float, dim: int) -> int:

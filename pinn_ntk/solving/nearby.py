@@ -1,16 +1,47 @@
-"""More rows where a hole is: about a small one functions vary that points spread evenly over Ω hardly see."""
+"""More rows where they are needed: about a hole, and about details of the problem, which points spread evenly over Ω
+hardly see.
+"""
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pinn_ntk.geometry.domain import Domain, Hole
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.residual import Block, drawn
+from pinn_ntk.solving.recipe import Array, Details
 
 _REACH = 3.0  # radii up to which a point is about a hole
 _CANDIDATES = 32  # times as many points of a boundary are looked through
+_NEAR = 0.5  # half lengths of the box up to which a boundary is near a detail
 _TRIES = 4  # points inside are drawn for one that is wanted
+
+
+def drawn_at(condition: Condition, domain: Domain, details: Details, half: Array, n: int, seed: int) -> Tensor:
+    """Up to n points of the condition's region at all distances from details, (m, d).
+
+    Args:
+        condition: on a region of positive dimension, with a function or a number as its target.
+        domain: Ω, over time where the problem is.
+        details: of the problem.
+        half: half lengths of its box, (d,).
+        n: as many are looked for.
+        seed: of the points.
+    """
+    rng = np.random.default_rng((seed, 23))
+    if condition.region.dim == domain.dim:
+        found = torch.from_numpy(details.places(rng, _TRIES * n, half)[0])
+        return found[domain.inside(found)][:n]
+    pool = condition.region.sample(_CANDIDATES * max(n, 256), seed + 2)
+    tree = cKDTree(details.points / half)
+    distance, nearest = tree.query(pool.numpy() / half)
+    nearness = 1.0 / (distance + 0.25 * details.widths[nearest])
+    nearness[distance > _NEAR] = 0.0
+    count = min(n, int((nearness > 0.0).sum()))
+    if not count:
+        return pool[:0]
+    return pool[torch.from_numpy(rng.choice(len(pool), count, replace=False, p=nearness / nearness.sum()))]
 
 
 def drawn_about(condition: Condition, domain: Domain, holes: tuple[Hole, ...], n: int, about: int, seed: int) -> Block:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pinn_ntk.solving.recipe import Recipe
-from pinn_ntk.solving.search import Search, Trial, distinct, isotropic, limited
+from pinn_ntk.solving.recipe import Details, Recipe
+from pinn_ntk.solving.search import SCALES, Search, Trial, distinct, isotropic, limited
 
 _LADDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _LADDER_HIGH = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # from four coordinates on
-_RANGE = (1.0 / 32.0, 256.0)
 _JUMPS = (4.0, 0.25, 2.0, 0.5)  # of one axis: the disagreement may be flat until an axis is resolved
 _FINE = (2.0**0.5, 2.0**-0.5)
 _LOW = 3  # coordinates up to which every neuron sees all of them
@@ -23,7 +22,7 @@ class Prober:
         search: the clock and the trials.
         activations: σ by name, the first is tried on every sparsity.
         enough: a criterion at which there is nothing left to look for.
-        share: seconds that probes may take.
+        share: operations after which no more probes are made, counted from the start.
     """
 
     search: Search
@@ -37,9 +36,14 @@ class Prober:
         return self.search.bench.task.dim
 
     @property
+    def details(self) -> Details | None:
+        """Of the problem."""
+        return self.search.bench.task.details
+
+    @property
     def over(self) -> bool:
-        """Whether a probe was good enough, or the time for probes is over."""
-        return self.search.elapsed > self.share or self.search.best.criterion <= self.enough
+        """Whether a probe was good enough, or the effort for probes is spent."""
+        return self.search.effort.spent > self.share or not self.search.in_time(self.search.trials[-1].width) or self.search.best.criterion <= self.enough
 
     def run(self, width: int) -> list[Trial]:
         """The best recipes, of different activations where there are several: isotropic first, then axis by axis."""
@@ -56,7 +60,7 @@ class Prober:
             for scale in _LADDER:
                 if found and self.over:
                     return found
-                found.append(self.search.trial(isotropic(activation, scale, self.dim), width))
+                found.append(self.search.trial(isotropic(activation, scale, self.dim, None, self.details), width))
         return found
 
     def _sparse(self, width: int) -> list[Trial]:
@@ -66,7 +70,7 @@ class Prober:
             for scale in _LADDER_HIGH:
                 if found and self.over:
                     return found
-                found.append(self.search.trial(isotropic(self.activations[0], scale, self.dim, axes), width))
+                found.append(self.search.trial(isotropic(self.activations[0], scale, self.dim, axes, self.details), width))
             if axes == self.dim:
                 whole = min(found, key=lambda t: t.share)
                 self.search.ratio = whole.disagreement / whole.share if whole.share > 0.0 else self.search.ratio
@@ -75,7 +79,7 @@ class Prober:
             for factor in (0.25, 0.5, 1.0):
                 if self.over:
                     return found
-                recipe = isotropic(activation, best.scales[0] * factor, self.dim, best.axes)
+                recipe = isotropic(activation, best.scales[0] * factor, self.dim, best.axes, self.details)
                 found.append(self.search.trial(recipe, width))
         return found
 
@@ -96,7 +100,7 @@ class Prober:
         for factor in factors:
             if self.over:
                 return best
-            recipe = limited(best.recipe.scaled(factor, *axes), *_RANGE)
+            recipe = limited(best.recipe.scaled(factor, *axes), *SCALES)
             trial = self.search.trial(recipe, width)
             if trial.score < best.score:
                 best = trial
@@ -114,9 +118,11 @@ class Prober:
 
 def around(recipe: Recipe, factors: Sequence[float]) -> list[Recipe]:
     """The recipe with all scales times each factor."""
-    return [limited(recipe.scaled(f), *_RANGE) for f in factors]
+    return [limited(recipe.scaled(f), *SCALES) for f in factors]
 
 
-def whole_ladder(activations: Sequence[str], dim: int, axes: int) -> list[Recipe]:
+def whole_ladder(
+    activations: Sequence[str], dim: int, axes: int, details: Details | None = None
+) -> list[Recipe]:
     """Every activation with every scale."""
-    return [isotropic(a, s, dim, axes) for s in (_LADDER if dim <= _LOW else _LADDER_HIGH) for a in activations]
+    return [isotropic(a, s, dim, axes, details) for s in (_LADDER if dim <= _LOW else _LADDER_HIGH) for a in activations]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 _PHASED = ("sin",)
+_STEEP = 0.5  # share of the neurons that are about details, where there are any
 _FLOOR, _CONTRAST, _GRADING = 0.05, 0.8, 0.3  # of `Focus`: a peak of 1/(1 + 25r²) gains a factor of 16 at N = 2000
 
 
@@ -67,6 +68,46 @@ class Focus:
         return self.points[chosen], self.density[chosen] ** (_GRADING / self.points.shape[1]), self.spacing
 
 
+@dataclass(frozen=True, eq=False)
+class Details:
+    """Where functions of a problem vary on a small scale (`solving.details.look`), in half lengths of the box.
+
+    Attributes:
+        points: (m, d), in x.
+        widths: on what scale, (m,).
+        normals: unit vectors of steepest change, (m, d).
+        words: what was found.
+    """
+
+    points: Array
+    widths: Array
+    normals: Array
+    words: tuple[str, ...]
+
+    def places(self, rng: np.random.Generator, n: int, half: Array) -> tuple[Array, Array]:
+        """n points about the details, (n, d), log(distance) uniform from a quarter of the scale up to Ω, and the
+        distances in half lengths, (n,).
+        """
+        chosen = rng.integers(len(self.points), size=n)
+        least = 0.25 * self.widths[chosen]
+        distance = least * np.maximum(1.0, 1.0 / least) ** rng.random(n)
+        direction = rng.standard_normal((n, self.points.shape[1]))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        return self.points[chosen] + distance[:, None] * direction * half, distance
+
+    def steep(self, rng: np.random.Generator, n: int, half: Array) -> tuple[Array, Array]:
+        """Centres of n neurons (n, d), and what their inner weights w (n, d) are steeper by: along the normal, by the
+        inverse of the distance to the detail, at most that of its scale.
+        """
+        chosen = rng.integers(len(self.points), size=n)
+        width = self.widths[chosen]
+        distance = width * np.maximum(1.0, 1.0 / width) ** rng.random(n)
+        normal = self.normals[chosen]
+        stray = distance * rng.standard_normal(n)
+        steepness = rng.choice([-1.0, 1.0], n) * (1.0 + rng.random(n)) / distance
+        return self.points[chosen] + stray[:, None] * normal * half, steepness[:, None] * normal / half
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How neurons are drawn.
@@ -76,12 +117,14 @@ class Recipe:
         scales: s_j for each axis, dimensionless: w_j·half_j is uniform on (−s_j, s_j).
         axes: k, how many axes each neuron sees, chosen at random.
         focus: where centres are drawn; None for anywhere in the box.
+        details: where half of the neurons are steep; None for nowhere.
     """
 
     activation: str
     scales: tuple[float, ...]
     axes: int
     focus: Focus | None = None
+    details: Details | None = None
 
     def scaled(self, factor: float, *which: int) -> "Recipe":
         """The recipe with the scales of those axes multiplied; of all axes where none is named."""
@@ -101,6 +144,11 @@ class Recipe:
             places, factors, spacing = self.focus.draw(rng, width)
             centre = places + spacing * (centre - low - half)
             w *= factors[:, None]
+        if self.details is not None:
+            some = slice(0, int(_STEEP * width))
+            count = len(range(*some.indices(width)))
+            centre[some], steeper = self.details.steep(rng, count, half)
+            w[some] += steeper
         bias = -(w * centre).sum(1)
         if self.activation in _PHASED:
             bias += 2.0 * math.pi * table[:, -1]
@@ -111,4 +159,5 @@ class Recipe:
         scale = f"{self.scales[0]:.3g}" if equal else f"({', '.join(f'{s:.3g}' for s in self.scales)})"
         seen = f", {self.axes} of {len(self.scales)} axes each" if self.axes < len(self.scales) else ""
         drawn = ", centres where u bends" if self.focus is not None else ""
-        return f"{self.activation}, scale {scale}{seen}{drawn}"
+        steep = ", half of them steep where the problem is" if self.details is not None else ""
+        return f"{self.activation}, scale {scale}{seen}{drawn}{steep}"

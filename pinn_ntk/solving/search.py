@@ -10,7 +10,6 @@ it, by the ratio of disagreement to residual that fits with neurons of all axes 
 """
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,18 +18,25 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from pinn_ntk.solving.fit import Bench, Fit, difference
-from pinn_ntk.solving.recipe import Recipe
+from pinn_ntk.solving.effort import Effort, pair_operations
+from pinn_ntk.solving.fit import Bench, Fit
+from pinn_ntk.solving.recipe import Details, Recipe
+from pinn_ntk.solving.slack import Slack, rms
 from pinn_ntk.solving.task import Sample
 
 _UNRESOLVED = 0.1  # a share of the residual at which a disagreement counts √2 times
+_TOLD = 1e-3  # a share of the residual from which on no estimate is below it
 _CLEARLY = 0.3  # of the score before: one of the criterion, which is off by a factor of three, may be luck
+_OTHER = 1.25  # of the scales in the second fit of the last pair
+SCALES = (1.0 / 32.0, 256.0)
 _FRESH = 1000  # seeds of the last pair are this far from those of the probes
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Two fits of one recipe.
+    """Two fits of one recipe, or of two.
+
+    All errors are in u's own units; shares are of the terms of a row, u's free constant being removed.
 
     Attributes:
         recipe: of the neurons.
@@ -38,9 +44,17 @@ class Trial:
         points: n of the rows.
         pair: the fits.
         values: the first of them at the reference points.
-        disagreement: ‖u₁ − u₂‖/‖u‖ there.
+        size: ‖u‖, rms there.
+        spread: ‖u − C‖, rms there, with the constant that the equation does not see.
+        gap: ‖u₁ − u₂‖, rms there.
         share: of the terms of a row, left as residual on rows that no fit has seen (`Bench.residual_share`).
-        bias: what both fits may lack, by their residual; 0 of neurons that see all axes.
+        bias: what both fits may lack, by their residual, relative to ‖u‖; 0 of neurons that see all axes.
+        natural: the size of u that the data tell (`View.natural`).
+        rounding: ε(Σ (a_kφ_k)²)^½, rms there.
+        residual: on those rows, as a share of the terms of the block, over √n_b, (n,).
+        worst: the block with the largest share.
+        slack: of a known u that was solved for beside, what the rows did not tell.
+        operations: of both.
         seconds: wall time of both.
     """
 
@@ -49,16 +63,48 @@ class Trial:
     points: int
     pair: tuple[Fit, Fit]
     values: Tensor
-    disagreement: float
+    size: float
+    spread: float
+    gap: float
     share: float
     bias: float
+    natural: float
+    rounding: float
+    residual: Tensor
+    worst: str
+    slack: Slack
+    operations: float
     seconds: float
 
     @property
-    def criterion(self) -> float:
-        """The disagreement, raised where the residual says that nothing is resolved."""
-        value = max(self.disagreement * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2), self.bias)
+    def disagreement(self) -> float:
+        """‖u₁ − u₂‖/‖u‖."""
+        return _ratio(self.gap, self.size)
+
+    @property
+    def error(self) -> float:
+        """In u's units: the gap, raised where the residual says that nothing is resolved; from a share of 10⁻³ on
+        at least that share of u; never below rounding.
+        """
+        raised = self.gap * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2)
+        told = self.share * self.spread if self.share > _TOLD else 0.0
+        value = max(raised, told, self.bias * self.size, self.rounding)
         return value if math.isfinite(value) else math.inf
+
+    @property
+    def estimate(self) -> float:
+        """The error relative to ‖u‖."""
+        return _ratio(self.error, self.size)
+
+    @property
+    def criterion(self) -> float:
+        """The error relative to ‖u − C‖, so that no offset of u makes a fit good enough."""
+        return _ratio(self.error, self.spread)
+
+    @property
+    def offset(self) -> float:
+        """ε‖u‖/‖u − C‖: what rounding of u leaves of u − C."""
+        return _ratio(torch.finfo(self.values.dtype).eps * self.size, self.spread)
 
     @property
     def score(self) -> float:
@@ -69,34 +115,32 @@ class Trial:
         return value if math.isfinite(value) else math.inf
 
 
+def _ratio(error: float, size: float) -> float:
+    return error / size if size > 0.0 and math.isfinite(error) else 0.0 if error == 0.0 else math.inf
+
+
 @dataclass
 class Search:
-    """A clock, and every trial so far.
+    """An effort, and every trial so far.
 
     Attributes:
         bench: where fits are made.
-        seconds: of all of it; a trial that would take longer than what is left is not begun.
+        effort: what may be spent, and what was.
         trials: in the order in which they were made.
         ratio: of disagreement to residual, of fits with neurons of all axes.
     """
 
     bench: Bench
-    seconds: float
+    effort: Effort
     trials: list[Trial] = field(default_factory=list)
     ratio: float = 0.1
-    _begun: float = field(default_factory=time.perf_counter)
     _samples: dict[tuple[int, int], Sample] = field(default_factory=dict)
     _done: dict[tuple[Recipe, int], Trial] = field(default_factory=dict)
 
     @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self._begun
-
-    @property
     def left(self) -> float:
-        """Seconds left."""
-        return self.seconds - self.elapsed
+        """Operations left; none once the clock has ended the search."""
+        return 0.0 if self.effort.late else self.effort.left
 
     @property
     def best(self) -> Trial:
@@ -106,16 +150,18 @@ class Search:
     def trial(self, recipe: Recipe, width: int) -> Trial:
         """The recipe at that width, from memory where it was tried before."""
         if (recipe, width) not in self._done:
-            self._done[recipe, width] = self._tried(
-                recipe, width, 2 * len(self._done) % _FRESH, (self._sample(width, 0),) * 2
-            )
+            seeds = 2 * len(self._done) % _FRESH
+            self._done[recipe, width] = self._tried((recipe,) * 2, width, seeds, (self._sample(width, 0),) * 2)
         return self._done[recipe, width]
 
     def fresh(self, recipe: Recipe, width: int) -> Trial:
-        """The recipe with neurons and points of their own in both fits, which no trial before has seen."""
+        """The recipe with neurons and points of their own in both fits, which no trial before has seen; the second
+        fit has other scales, too: what a recipe lacks everywhere, two fits of it lack alike.
+        """
         task = self.bench.task
         samples = tuple(task.fit_sample(width, task.seed + _FRESH * (2 + k) + len(self.trials)) for k in range(2))
-        return self._tried(recipe, width, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
+        other = limited(recipe.scaled(_OTHER), *SCALES)
+        return self._tried((recipe, other), width, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
 
     def beside(self, bench: Bench, recipe: Recipe, width: int) -> Trial | None:
         """The recipe on another bench, which takes the place of this one if the trial is clearly better;
@@ -130,20 +176,23 @@ class Search:
         return None
 
     def best_of(self, recipes: Sequence[Recipe], width: int, enough: float = 0.0) -> list[Trial]:
-        """Trials of those recipes from the best on, ending early at one that is good enough or where the time is
+        """Trials of those recipes from the best on, ending early at one that is good enough or where effort or time is
         over.
         """
         made: list[Trial] = []
         for recipe in recipes:
             made.append(self.trial(recipe, width))
-            if made[-1].criterion <= enough or self.left <= 0.0:
+            if made[-1].criterion <= enough or self.left <= 0.0 or not self.in_time(width):
                 break
         return sorted(made, key=lambda t: t.score)
 
     def predicted(self, width: int) -> float:
-        """Seconds that a trial of that width will take, from the widest so far by N³ (the points growing with N)."""
-        last = max(self.trials, key=lambda t: (t.width, t.seconds))
-        return last.seconds * (width / last.width) ** 3
+        """Operations that a trial of that width takes."""
+        return pair_operations(self.bench.task.rows_at(width), width + len(self.bench.functions))
+
+    def in_time(self, width: int) -> bool:
+        """Whether the clock allows for a trial of that width."""
+        return self.effort.in_time(self.predicted(width))
 
     def _sample(self, width: int, seed: int) -> Sample:
         key = (width, seed)
@@ -153,18 +202,39 @@ class Search:
             self._samples[key] = self.bench.task.probing_sample(width, self.bench.task.seed + seed)
         return self._samples[key]
 
-    def _tried(self, recipe: Recipe, width: int, seed: int, samples: tuple[Sample, Sample]) -> Trial:
-        begin, bench = time.perf_counter(), self.bench
+    def _tried(
+        self, recipes: tuple[Recipe, Recipe], width: int, seed: int, samples: tuple[Sample, Sample]
+    ) -> Trial:
+        begin, bench = self.effort.elapsed, self.bench
         for sample in dict.fromkeys(samples):
             bench.prepare(sample)
         seeds = (bench.task.seed + seed, bench.task.seed + seed + 1)
         with halved_threads() as pool:
-            pair = tuple(pool.map(lambda s, k: bench.fit(recipe, width, k, s), samples, seeds))
-        values, other = (bench.values(fit) for fit in pair)
-        gap, share = difference(values, other), bench.residual_share(pair[0])
-        spent = time.perf_counter() - begin
-        bias = self.ratio * share if recipe.axes < bench.task.dim else 0.0
-        made = Trial(recipe, width, samples[0].points, (pair[0], pair[1]), values, gap, share, bias, spent)
+            pair = tuple(pool.map(lambda r, s, k: bench.fit(r, width, k, s), recipes, samples, seeds))
+        view, other = bench.view(pair[0]), bench.values(pair[1])
+        spent = self.predicted(width)
+        self.effort.spend(spent)
+        whole = view.values + bench.task.constant
+        bias = self.ratio * view.share if recipes[0].axes < bench.task.dim else 0.0
+        made = Trial(
+            recipes[0],
+            width,
+            samples[0].points,
+            (pair[0], pair[1]),
+            whole,
+            max(rms(whole), rms(other + bench.task.constant)),
+            rms(view.values),
+            rms(view.values - other),
+            view.share,
+            bias,
+            view.natural,
+            view.rounding,
+            view.residual,
+            view.worst,
+            view.slack,
+            spent,
+            self.effort.elapsed - begin,
+        )
         self.trials.append(made)
         return made
 
@@ -192,9 +262,11 @@ def distinct(trials: Sequence[Trial], count: int) -> list[Trial]:
     return list(best.values())[:count]
 
 
-def isotropic(activation: str, scale: float, dim: int, axes: int | None = None) -> Recipe:
+def isotropic(
+    activation: str, scale: float, dim: int, axes: int | None = None, details: Details | None = None
+) -> Recipe:
     """One scale for every axis."""
-    return Recipe(activation, (scale,) * dim, dim if axes is None else axes)
+    return Recipe(activation, (scale,) * dim, dim if axes is None else axes, details=details)
 
 
 def limited(recipe: Recipe, low: float, high: float) -> Recipe:

@@ -15,7 +15,8 @@ from pinn_ntk.problem.answer import Answer, Points
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.solving.assessment import Assessment, assess
 from pinn_ntk.solving.fit import Fit
-from pinn_ntk.solving.growth import REASONS, Grown, Reason
+from pinn_ntk.solving.growth import Grown
+from pinn_ntk.solving.reasons import REASONS, Reason
 from pinn_ntk.solving.search import Trial
 from pinn_ntk.solving.task import Task
 
@@ -51,22 +52,26 @@ class Solution:
         problem: the conditions on the points that h was fitted to, each with its weight λ_b.
         network: h.
         reason: why the solver stopped.
+        notes: what was seen beside that, and what would help.
         trials: every pair of fits, in order.
         levels: the best one at each width, and the last pair.
         extras: what extra functions were added and why.
         floating: whether u is determined up to a constant, so that the one of mean zero was taken.
         seconds: wall time.
+        operations: that it took (`effort`).
         task: the problem as the solver saw it.
     """
 
     problem: Problem
     network: TwoLayer
     reason: Reason
+    notes: tuple[str, ...]
     trials: tuple[Trial, ...]
     levels: tuple[Level, ...]
     extras: tuple[str, ...]
     floating: bool
     seconds: float
+    operations: float
     task: Task
 
     @cached_property
@@ -93,10 +98,15 @@ class Solution:
 
     @property
     def estimate(self) -> float:
-        """Of ‖u − h‖/‖u‖ in L²: the distance of two fits with other neurons and other points,
+        """Of ‖u − h‖/‖u‖ in L²: the distance of two fits with other neurons, other scales and other points,
         raised where a residual stays.
         """
-        return max(self.final.criterion, _SMALL)
+        return max(self.final.estimate, _SMALL)
+
+    @property
+    def error(self) -> float:
+        """The estimate in u's own units: of the rms of u − h over Ω."""
+        return self.final.error
 
     @cached_property
     def assessment(self) -> Assessment:
@@ -105,10 +115,9 @@ class Solution:
 
     @property
     def words(self) -> str:
-        """The outcome in a sentence."""
-        return (
-            f"{REASONS[self.reason]}; estimated relative L² error {self.estimate:.2g} with {self.network.width} neurons"
-        )
+        """The outcome in a sentence or two."""
+        found = f"estimated relative L² error {self.estimate:.2g} with {self.network.width} neurons"
+        return "; ".join([REASONS[self.reason], *self.notes, found])
 
 
 def drawn_problem(task: Task, fit: Fit) -> Problem:
@@ -126,22 +135,25 @@ def drawn_problem(task: Task, fit: Fit) -> Problem:
 def levels_of(grown: Grown) -> tuple[Level, ...]:
     """The table of convergence."""
     rows: list[Level] = []
-    for trial in (*grown.levels, grown.final):
-        before = rows[-1] if rows else None
-        rows.append(
-            Level(trial.width, trial.points, trial.criterion, _order(before, trial), str(trial.recipe), trial.seconds)
-        )
+    for trial in (*grown.levels, *((grown.final,) if grown.final not in grown.levels else ())):
+        rows.append(level_of(rows[-1] if rows else None, trial))
     return tuple(rows)
+
+
+def level_of(before: Level | None, trial: Trial) -> Level:
+    """A row of that table."""
+    order, recipe = _order(before, trial), str(trial.recipe)
+    return Level(trial.width, trial.points, trial.estimate, order, recipe, trial.seconds)
 
 
 def _order(before: Level | None, now: Trial) -> float | None:
     if (
         before is None
         or now.width <= before.width
-        or not (0.0 < now.criterion < math.inf and 0.0 < before.error < math.inf)
+        or not (0.0 < now.estimate < math.inf and 0.0 < before.error < math.inf)
     ):
         return None
-    return math.log(before.error / now.criterion) / math.log(now.width / before.width)
+    return math.log(before.error / now.estimate) / math.log(now.width / before.width)
 
 
 def solver_summary(solution: Solution) -> dict[str, Any]:
@@ -150,7 +162,10 @@ def solver_summary(solution: Solution) -> dict[str, Any]:
     return {
         "reason": str(solution.reason),
         "words": solution.words,
+        "notes": list(solution.notes),
         "estimate": solution.estimate,
+        "error": solution.error,
+        "operations": solution.operations,
         "disagreement": final.disagreement,
         "residual_share": final.share,
         "bound": None if known.bound is None else known.bound.value,

@@ -2,7 +2,7 @@
 what comes back is a network with an estimate of its error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,18 +13,28 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, flag, one_of, positive, several, whole
 from pinn_ntk.solving.compatibility import contradiction
+from pinn_ntk.solving.details import look
+from pinn_ntk.solving.effort import Effort
 from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
 from pinn_ntk.solving.fit import Bench
 from pinn_ntk.solving.growth import Growth, widest_for
 from pinn_ntk.solving.search import Search
-from pinn_ntk.solving.solution import Solution, drawn_problem, levels_of
+from pinn_ntk.solving.solution import Level, Solution, drawn_problem, level_of, levels_of
 from pinn_ntk.solving.task import Task
 
+WAVES = ("sin", "cos")  # σ that do not decay
 ACTIVATIONS_TRIED = ("sin", "gaussian", "tanh")
 TOLERANCE = 1e-13
-SECONDS: float = 60
 ErrorTolerance = Annotated[float, positive("on the estimated relative L² error")]
-Seconds = Annotated[float, positive("wall time in which to stop; the last fit may take a little longer")]
+Operations = Annotated[
+    float | None,
+    positive(
+        "operations to spend; null for what an idle two-core machine does in `seconds`, or in 60 s (3.6e12)",
+    ),
+]
+Seconds = Annotated[
+    float | None, positive("wall time at which to stop in any case; null for none: then a run is repeatable")
+]
 Activations = Annotated[Sequence[str], several("activations to choose from", one_of("", ACTIVATIONS))]
 Extra = Annotated[bool, flag("add singular functions where holes and corners call for them")]
 Widest = Annotated[int | None, whole("N at most; null for what memory allows", 1, MAX_POINTS)]
@@ -35,11 +45,14 @@ DrawSeed = Annotated[int, whole("of points and neurons", high=MAX_SEED)]
 def solve(
     problem: Problem,
     tolerance: ErrorTolerance = TOLERANCE,
-    seconds: Seconds = SECONDS,
+    seconds: Seconds = None,
     activations: Activations = ACTIVATIONS_TRIED,
     extra: Extra = True,
     widest: Widest = None,
     seed: DrawSeed = 0,
+    effort: Operations = None,
+    on_level: Callable[[Level], object] | None = None,
+    start: Solution | None = None,
 ) -> Solution:
     """u ≈ h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x) with an estimate of ‖u − h‖/‖u‖ of at most the tolerance,
     or the reason why not.
@@ -52,11 +65,16 @@ def solve(
         problem: posed conditions, from which points are drawn as densely as is needed (its own blocks and ansatz are
             left aside), or blocks of given rows where nothing is posed.
         tolerance: on the relative L² error, as estimated.
-        seconds: wall time in which to stop; the last fit may take a little longer.
+        seconds: wall time at which to stop in any case, the last fit may take a little longer; None for none.
         activations: σ to choose from, by name.
         extra: whether singular functions are added where the domain has holes or re-entrant corners.
         widest: N at most; None for what memory allows.
         seed: of points and neurons.
+        effort: floating-point operations to spend, as counted for the fits; None for what an idle two-core machine
+            does in `seconds`, or in a minute. It ends a run at the same place on every machine, so that a run is
+            repeatable, to the bit with the same number of threads, unless the clock ended it.
+        on_level: called with the best `Level` of every width; where it returns True, the solver ends there.
+        start: a solution of the same problem to go on from: its neurons' recipe and width, without probes.
 
     Returns:
         The solution; `.u(x)`, `.gradient(x)`, `.residual(x)`, `.estimate`, `.reason`.
@@ -71,21 +89,40 @@ def solve(
         CONVERGED True 0.25
     """
     task = Task(problem, seed)
+    task = replace(task, details=look(task))
     check_solvable(task, activations)
     chosen = called_for(task) if extra else Chosen()
     more = chosen + corners_besides(task) if extra else chosen
     bench, spare = _bench(task, chosen), _bench(task, more) if more.functions != chosen.functions else None
-    search = Search(bench, seconds)
-    grown = Growth(search, tuple(activations), tolerance, _widest(task, widest), spare).run()
+    spent = Effort.of(effort, seconds)
+    search, told = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
+    again = None if start is None else (start.final.recipe, start.final.width)
+    growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, told, again)
+    grown = growth.run()
     words = more.words if search.bench is spare else chosen.words
     fit = grown.final.pair[0]
-    if task.floating:
-        fit = fit.shifted(-task.mean(fit.network))
+    fit = fit.shifted(-task.mean(fit.network) if task.floating else task.constant)
     trials = (*(t for t in search.trials if t is not grown.final), grown.final)
     problem = drawn_problem(task, fit)
     return Solution(
-        problem, fit.network, grown.reason, trials, levels_of(grown), words, task.floating, search.elapsed, task
+        problem,
+        fit.network,
+        grown.reason,
+        grown.words,
+        trials,
+        levels_of(grown),
+        words,
+        task.floating,
+        spent.elapsed,
+        spent.spent,
+        task,
     )
+
+
+def _tried(activations: Sequence[str], task: Task) -> tuple[str, ...]:
+    """Where half of the neurons are to be steep in one place, those that are flat elsewhere."""
+    local = tuple(a for a in activations if a not in WAVES)
+    return local if task.details is not None and local else tuple(activations)
 
 
 def _bench(task: Task, chosen: Chosen) -> Bench:

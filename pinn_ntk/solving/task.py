@@ -3,7 +3,7 @@ as blocks of functionals with right-hand sides.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,8 +15,8 @@ from pinn_ntk.geometry.box import Box
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.residual import Block, Problem, drawn
-from pinn_ntk.solving.nearby import drawn_about
-from pinn_ntk.solving.recipe import Frame
+from pinn_ntk.solving.nearby import drawn_about, drawn_at
+from pinn_ntk.solving.recipe import Details, Frame
 
 _LEAST = 24  # points of a condition on a piece of positive dimension
 _HELD_OUT = 5  # every so many of given rows are kept for probes
@@ -26,6 +26,8 @@ _ROWS: dict[int, tuple[float, float]] = {
     3: (1.6, 1.0),
 }  # rows for each neuron: inside, and beside that
 _ROWS_HIGH = (1.0, 1.1)
+_LOW, _VARIES = 0.1, 100.0  # a tenth of the rows is smaller than the largest by that factor: they are scaled one by one
+_DETAILED = 0.5  # rows about details, for each row elsewhere
 _MEAN_POINTS = 2**16
 _GAUSS = {1: 200, 2: 100, 3: 40}  # nodes on each axis
 
@@ -36,13 +38,33 @@ class Sample:
 
     Attributes:
         blocks: block after block.
+        half: half lengths of the box, by which the sizes of rows are told; empty for rows as they are.
     """
 
     blocks: tuple[Block, ...]
 
+    half: tuple[float, ...] = ()
+
     @cached_property
     def rows(self) -> tuple[Rows, ...]:
-        """𝓛_b at the points, unscaled, in d coordinates."""
+        """𝓛_b at the points, in d coordinates, divided by `scales`."""
+        return tuple(r if s is None else r.scaled(1.0 / s) for r, s in zip(self._rows, self.scales, strict=True))
+
+    @cached_property
+    def targets(self) -> tuple[Tensor, ...]:
+        """f_b, divided by `scales`."""
+        pairs = zip(self.blocks, self.scales, strict=True)
+        return tuple(b.target if s is None else b.target / s for b, s in pairs)
+
+    @cached_property
+    def scales(self) -> tuple[Tensor | None, ...]:
+        """The size of 𝓛_b at every point of a block, (n_b,), where it varies so much that the rows with the largest
+        coefficients would be the only ones that count; else None.
+        """
+        return tuple(_scales(rows, self.half) if self.half else None for rows in self._rows)
+
+    @cached_property
+    def _rows(self) -> tuple[Rows, ...]:
         return tuple(b.rows() for b in self.blocks)
 
     @cached_property
@@ -64,11 +86,13 @@ class Task:
         problem: the problem.
         seed: of the points.
         columns: extra functions beside the neurons, which need rows on the boundary of their own.
+        details: places where functions of the problem vary on a small scale, which need rows of their own.
     """
 
     problem: Problem
     seed: int = 0
     columns: int = 0
+    details: Details | None = None
 
     @property
     def posed(self) -> bool:
@@ -103,6 +127,43 @@ class Task:
         """Whether every row annihilates constants, so that u is known up to one."""
         return (self.posed or self.problem.ansatz is None) and all(_without_constants(r) for r in self.held_out.rows)
 
+    @cached_property
+    def constant(self) -> float:
+        """C, the mean of what is given of u itself, where the equation does not see constants; else 0.
+
+        u − C is what is solved for then, so that kelvin and celsius are the same problem: with large C every share of u
+        would be a share of C. Under u → u + K it goes over into C + K; values that are small beside their spread
+        stay as they are.
+        """
+        if not self.posed and self.problem.ansatz is not None:
+            return 0.0
+        found = list[tuple[Tensor, Tensor]]()
+        for block, rows in zip(self.held_out.blocks, self.held_out.rows, strict=True):
+            c = zeroth(rows)
+            if c is None or not bool(c.any()):
+                continue
+            if self._inner(block):
+                return 0.0
+            scale = float(c.abs().max())
+            found.append((c / scale, block.target / scale))
+        if not found:
+            return 0.0
+        mean = sum(float((c * f).mean()) for c, f in found) / sum(float(c.square().mean()) for c, _ in found)
+        spread = max(float((f - mean * c).abs().max()) for c, f in found)
+        return mean if abs(mean) > spread else 0.0
+
+    def _inner(self, block: Block) -> bool:
+        """Whether a block is the equation, and of an order in which a constant could be unseen."""
+        kinds = {c.name: c.kind for c in self.problem.posed}
+        return block.order > 1 or (block.order == 1 and kinds.get(block.name) == "interior")
+
+    def targets(self, sample: Sample) -> list[Tensor]:
+        """f_b − C𝓛_b1 at the points of each block, (n_b,)."""
+        return [
+            target if not self.constant or (c := zeroth(rows)) is None else target - self.constant * c
+            for target, rows in zip(sample.targets, sample.rows, strict=True)
+        ]
+
     @property
     def order(self) -> int:
         """The highest order among the operators."""
@@ -113,46 +174,51 @@ class Task:
         or all that are given.
         """
         if not self.posed:
-            return Sample(self.problem.blocks)
+            return Sample(self.problem.blocks, self.frame.half)
         inside, beside = (max(16, int(share * width)) for share in self._rows_per_neuron)
         counts = self._counts(inside, beside + 3 * self.columns)
         domain = self.problem.domain
         if domain is None:
-            return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)))
+            return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)), self.frame.half)
         about = 2 * self.columns // max(1, len(domain.holes))
         blocks = (
             drawn_about(c, domain, domain.holes, n, about, seed)
             for c, n in zip(self.problem.posed, counts, strict=True)
         )
-        return Sample(tuple(blocks))
+        return Sample(tuple(self._detailed(tuple(blocks), seed)), self.frame.half)
+
+    def _detailed(self, blocks: Sequence[Block], seed: int) -> Iterator[Block]:
+        """The blocks of all conditions with half as many rows again about details."""
+        domain, half = self.problem.domain, np.array(self.frame.half)
+        for block, c in zip(blocks, self.problem.posed, strict=True):
+            if self.details is None or domain is None or not c.region.dim or c.partner or isinstance(c.target, Tensor):
+                yield block
+                continue
+            more = drawn_at(c, domain, self.details, half, int(_DETAILED * len(block)), seed)
+            yield Block(c.operator, torch.cat([block.x, more]), c.target, c.name, c.weight)
+
+    def rows_at(self, width: int) -> int:
+        """About how many rows a fit of that width has."""
+        if not self.posed:
+            return self.problem.points
+        inside, beside = (max(16, int(share * width)) for share in self._rows_per_neuron)
+        rows = sum(self._counts(inside, beside + 3 * self.columns))
+        return rows if self.details is None else int((1.0 + _DETAILED) * rows)
 
     def probing_sample(self, width: int, seed: int) -> Sample:
         """Rows for probes: as `fit_sample`, but of given rows a fifth is kept out."""
         if self.posed:
             return self.fit_sample(width, seed)
-        return Sample(
-            tuple(
-                _subset(b, torch.arange(len(b), device=b.x.device) % _HELD_OUT != _HELD_OUT - 1)
-                for b in self.problem.blocks
-            )
-        )
+        return Sample(tuple(_subset(b, ~_kept_out(b)) for b in self.problem.blocks), self.frame.half)
 
     @cached_property
     def held_out(self) -> Sample:
         """Fresh rows that no fit sees."""
         if self.posed:
-            return Sample(
-                tuple(
-                    drawn(c, n, self.seed + 700_001)
-                    for c, n in zip(self.problem.posed, self._counts(400, 200), strict=True)
-                )
-            )
-        return Sample(
-            tuple(
-                _subset(b, torch.arange(len(b), device=b.x.device) % _HELD_OUT == _HELD_OUT - 1)
-                for b in self.problem.blocks
-            )
-        )
+            seed, counts = self.seed + 700_001, self._counts(400, 200)
+            even = tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True))
+            return Sample(tuple(self._detailed(even, seed)), self.frame.half)
+        return Sample(tuple(_subset(b, _kept_out(b)) for b in self.problem.blocks), self.frame.half)
 
     @cached_property
     def reference(self) -> Tensor:
@@ -222,19 +288,46 @@ class Task:
         return condition.region.measure * math.pow(scale, 1.0 / self.dim - 1.0)
 
 
+def _scales(rows: Rows, half: tuple[float, ...]) -> Tensor | None:
+    """max(|A_jk|/(half_j half_k), |b_j|/half_j, |c|) of each row over its largest, (n,), where the least is far below."""
+    if rows.minus is not None or all(v is None or v.shape[0] == 1 for v in (rows.alpha, rows.b, rows.c)):
+        return None
+    unit = 1.0 / rows.x.new_tensor(half)
+    size = rows.x.new_zeros(len(rows))
+    if rows.alpha is not None:
+        size = (rows.second_order().abs() * unit[:, None] * unit).flatten(1).amax(1)
+    if rows.b is not None:
+        size = torch.maximum(size, (rows.b.abs() * unit).amax(1))
+    if rows.c is not None:
+        size = torch.maximum(size, rows.c.abs().expand(len(rows)))
+    top = float(size.max())
+    if not top > 0.0 or float(size.quantile(_LOW)) * _VARIES > top:
+        return None
+    return size.clamp(min=1e-12 * top) / top
+
+
+def _kept_out(block: Block) -> Tensor:
+    """Every fifth row in the order of its points, so that it does not matter how a person ordered them, (n,)."""
+    x = block.x.numpy()
+    place = torch.from_numpy(np.lexsort((block.target.numpy(), *x.T[::-1])))
+    kept = torch.zeros(len(block), dtype=torch.bool, device=block.x.device)
+    kept[place[_HELD_OUT - 1 :: _HELD_OUT]] = True
+    return kept
+
+
 def _subset(block: Block, chosen: Tensor) -> Block:
     index = chosen.nonzero().flatten()
     return block.select(index if len(index) else slice(None))
 
 
 def _without_constants(rows: Rows) -> bool:
-    own = _zeroth(rows)
+    own = zeroth(rows)
     return own is None or not bool(own.any())
 
 
-def _zeroth(rows: Rows) -> Tensor | None:
-    """c, less that of the partner."""
+def zeroth(rows: Rows) -> Tensor | None:
+    """𝓛1: c, less that of the partner, (n,); None for zero."""
     if rows.minus is None:
         return rows.c
-    parts = [rows.x.new_zeros(1) if r.c is None else r.c for r in (rows.plus, rows.minus)]
+    parts = [rows.x.new_zeros(len(rows)) if r.c is None else r.c for r in (rows.plus, rows.minus)]
     return parts[0] - parts[1]

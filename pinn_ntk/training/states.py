@@ -21,6 +21,11 @@ class Status(StrEnum):
     DIVERGED = "DIVERGED"
     NON_FINITE = "NON_FINITE"
     INTERRUPTED = "INTERRUPTED"
+    BUDGET = "BUDGET"  # from here on the automatic solver's, which has no steps (`solving.reasons`)
+    WIDTH = "WIDTH"
+    UNDERDETERMINED = "UNDERDETERMINED"
+    INCONSISTENT = "INCONSISTENT"
+    UNRESOLVED = "UNRESOLVED"
 
 
 @dataclass(frozen=True)
