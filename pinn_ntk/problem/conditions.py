@@ -43,6 +43,7 @@ class Given:
         points: n of the block; None for the problem's `boundary_points`.
         weight: λ_b; None for 1.
         words: where data come from, for a report.
+        noise: the standard deviation of data; 0 for none, None where it is not known.
     """
 
     kind: str
@@ -57,12 +58,17 @@ class Given:
     points: int | None = None
     weight: float | None = None
     words: str = ""
+    noise: float | None = None
 
     def __post_init__(self) -> None:
         if self.weight is not None:
             number(f"weight of {self.name or self.kind}", self.weight, positive=True)
         if self.points is not None:
             count("points", self.points)
+        if self.noise is not None:
+            number(f"noise of {self.name or self.kind}", self.noise)
+            if self.noise < 0.0:
+                raise ValueError(f"noise of {self.name or self.kind}: got {self.noise}, expected a standard deviation ≥ 0")
 
 
 def dirichlet(
@@ -164,7 +170,9 @@ def initial_velocity(
     return Given("velocity", value, name=name, points=points, weight=weight)
 
 
-def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None = None) -> Given:
+def measured(
+    x: Tensor, values: Tensor, *, name: str = "", weight: float | None = None, noise: float | None = None
+) -> Given:
     """u(x_i) = y_i at given points of the domain.
 
     Args:
@@ -172,6 +180,8 @@ def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None 
         values: (n,) values.
         name: of the block.
         weight: λ of the block; None for 1.
+        noise: σ of the values, in their own units: the solver does not fit them closer, and its estimate tells what
+            they leave open; 0 for exact values, None: it is estimated by leaving one value out at a time.
 
     Examples:
         >>> from pinn_ntk import box, laplacian, measured, pose
@@ -186,7 +196,7 @@ def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None 
         raise ValueError(
             f"measured: got points {tuple(points.shape)} and values {tuple(numbers.shape)}, expected (n, d) and (n,)"
         )
-    return Given("data", x=points, measured=numbers, name=name, weight=weight)
+    return Given("data", x=points, measured=numbers, name=name, weight=weight, noise=noise)
 
 
 def conditions_of(given: Sequence[Given], domain: Domain, time: bool, exact: Function | None) -> tuple[Condition, ...]:
@@ -285,7 +295,7 @@ def _data(given: Given, name: str, domain: Domain) -> Condition:
         raise ValueError(f"{name}: got no points, expected points and values; use `measured`")
     region = at_points(contained(x, domain, name))
     words = f"u = data {region.words}{f' of {given.words}' if given.words else ''}"
-    return Condition(name, "data", identity(domain.dim), values, region, given.weight or 1.0, words)
+    return Condition(name, "data", identity(domain.dim), values, region, given.weight or 1.0, words, noise=given.noise)
 
 
 def _region(given: Given, domain: Domain, time: bool) -> Region:

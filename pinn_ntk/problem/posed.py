@@ -63,6 +63,7 @@ class Condition:
         region: where.
         weight: λ_b.
         words: for a report, such as "u = 0 on ∂Ω".
+        noise: the standard deviation of data; None where it is not known.
         partner: of a paired condition 𝓛_b u(x) − 𝓜u(x') = f_b, what is subtracted and where; None for nothing.
     """
 
@@ -74,6 +75,7 @@ class Condition:
     weight: float = 1.0
     words: str = ""
     partner: Partner | None = None
+    noise: float | None = None
 
     @property
     def order(self) -> int:

@@ -22,7 +22,7 @@ TYPES: dict[str, tuple[str, ...]] = {  # the keys of each type beside type, name
     "periodic": ("axis", "points"),
     "initial": ("value", "points"),
     "initial_velocity": ("value", "points"),
-    "data": ("csv",),
+    "data": ("csv", "noise"),
 }
 _KINDS = {"initial_velocity": "velocity"}  # of a type, where it is called otherwise
 
@@ -126,8 +126,10 @@ class _Entry:
                 raise ValueError(f"got {path!r}, expected the path of a CSV file with the columns x1, …, xd, value")
             x, values = read_points(path, self.formulas.domain.dim)
             contained(x, self.formulas.domain, path)
-            return Given("data", x=x, measured=values, name=name, weight=weight, words=path)
+            return Given("data", x=x, measured=values, name=name, weight=weight, words=path, noise=noise)
 
+        asked, own = self.entry.get("noise"), f"{self.key}.noise"
+        noise = None if asked is None else self.faults.attempt(own, lambda: _deviation(own, asked))
         return self.faults.attempt(f"{self.key}.csv", read)
 
     def _weight(self) -> float | None:
@@ -140,3 +142,11 @@ class _Entry:
                 self.faults.add(f"{self.key}.value", "missing; write a formula, or give `exact` for the whole problem")
             return None
         return self.formulas.field(f"{self.key}.value", self.entry["value"])
+
+
+def _deviation(key: str, value: Any) -> float:
+    """A standard deviation ≥ 0."""
+    found = number(key, value)
+    if found < 0.0:
+        raise ValueError(f"{key}: got {value!r}, expected a standard deviation ≥ 0, or null where it is not known")
+    return found

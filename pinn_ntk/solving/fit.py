@@ -119,7 +119,7 @@ class Bench:
     def fit(self, recipe: Recipe, width: int, seed: int, sample: Sample) -> Fit:
         """Neurons drawn by the recipe, outer weights fitted to the sample."""
         w = recipe.draw(width, self.task.frame, seed)
-        matrix, right, weights = self._matrix(recipe, w, sample)
+        matrix, right, weights = self.system(recipe, w, sample)
         factor = OuterFactor.of(matrix)
         c, known = (factor.solve(y) for y in right.unbind(1))
         return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, sample, known)
@@ -139,7 +139,7 @@ class Bench:
         w, alpha = self._waves
         return features(_system((rows,), WAVE), w) @ alpha
 
-    def _matrix(self, recipe: Recipe, w: Tensor, sample: Sample) -> tuple[Tensor, Tensor, tuple[float, ...]]:
+    def system(self, recipe: Recipe, w: Tensor, sample: Sample) -> tuple[Tensor, Tensor, tuple[float, ...]]:
         """The scaled system, with the right-hand sides of u and of v, and λ_b; one array, filled block after block."""
         extras, width = self._extra_columns(sample), w.shape[0]
         matrix = w.new_empty(sample.points, width + len(self.functions))
@@ -184,9 +184,9 @@ class Bench:
 
     def values(self, fit: Fit) -> Tensor:
         """h (times ϕ) at the reference points, less its mean where u is known up to a constant."""
-        return self._mean_free(self._terms(fit) @ torch.cat([fit.outer, fit.extra]))
+        return self._mean_free(self.terms(fit) @ torch.cat([fit.outer, fit.extra]))
 
-    def _terms(self, fit: Fit) -> Tensor:
+    def terms(self, fit: Fit) -> Tensor:
         """[ϕσ(w_k·x), ϕψ_j] at the reference points, (m, N + m')."""
         x = self.task.reference
         sigma = ACTIVATIONS[fit.recipe.activation](x @ fit.inner[:, :-1].mT + fit.inner[:, -1])
@@ -195,9 +195,14 @@ class Bench:
     def _mean_free(self, values: Tensor) -> Tensor:
         return values - values.mean() if self.task.floating else values
 
-    def view(self, fit: Fit) -> View:
-        """What the fit is where it was not made: its values, its residual, and what it makes of the known v."""
-        terms, both = self._terms(fit), torch.stack([torch.cat([fit.outer, fit.extra]), fit.known], 1)
+    def view(self, fit: Fit, noisy: frozenset[str] = frozenset()) -> View:
+        """What the fit is where it was not made: its values, its residual, and what it makes of the known v.
+
+        Args:
+            fit: any.
+            noisy: blocks whose residual is noise, and no share of anything.
+        """
+        terms, both = self.terms(fit), torch.stack([torch.cat([fit.outer, fit.extra]), fit.known], 1)
         u, v = (self._mean_free(values) for values in (terms @ both).unbind(1))
         rounding = torch.finfo(u.dtype).eps * rms((terms * both[:, 0]).norm(dim=1))
         w, alpha = self._waves
@@ -211,7 +216,8 @@ class Bench:
             residuals.append((values[:, 0] - target) / (root * max(_size(rows, target, *sizes), 1e-300)))
             natural = max(natural, rms(target) / max(rms(own), 1e-300))
             known_share = max(known_share, rms(values[:, 1] - own) / max(_size(rows, own, *known_sizes), 1e-300))
-        shares = [float(e.norm()) for e in residuals]
+        pairs = zip(sample.blocks, residuals, strict=True)
+        shares = [0.0 if b.name in noisy else float(e.norm()) for b, e in pairs]
         worst = max(range(len(shares)), key=shares.__getitem__)
         slack = Slack(rms(v - known) / max(rms(known), 1e-300), known_share, v - known)
         return View(u, rounding, natural, torch.cat(residuals), sample.blocks[worst].name, shares[worst], slack)

@@ -25,6 +25,7 @@ from pinn_ntk.solving.slack import Slack, rms
 from pinn_ntk.solving.task import Sample
 
 _UNRESOLVED = 0.1  # a share of the residual at which a disagreement counts √2 times
+_SURE = 1.5  # deviations: noise and the prior leave that much with nine chances in ten
 _TOLD = 1e-3  # a share of the residual from which on no estimate is below it
 _CLEARLY = 0.3  # of the score before: one of the criterion, which is off by a factor of three, may be luck
 _OTHER = 1.25  # of the scales in the second fit of the last pair
@@ -55,6 +56,7 @@ class Trial:
         worst: the block with the largest share.
         slack: of a known u that was solved for beside, what the rows did not tell.
         operations: of both.
+        deviation: what noise of the data leaves open, rms; 0 without noise.
         seconds: wall time of both.
     """
 
@@ -75,6 +77,7 @@ class Trial:
     slack: Slack
     operations: float
     seconds: float
+    deviation: float = 0.0
 
     @property
     def disagreement(self) -> float:
@@ -88,7 +91,7 @@ class Trial:
         """
         raised = self.gap * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2)
         told = self.share * self.spread if self.share > _TOLD else 0.0
-        value = max(raised, told, self.bias * self.size, self.rounding)
+        value = max(raised, told, self.bias * self.size, self.rounding, _SURE * self.deviation)
         return value if math.isfinite(value) else math.inf
 
     @property
@@ -211,32 +214,53 @@ class Search:
         seeds = (bench.task.seed + seed, bench.task.seed + seed + 1)
         with halved_threads() as pool:
             pair = tuple(pool.map(lambda r, s, k: bench.fit(r, width, k, s), recipes, samples, seeds))
-        view, other = bench.view(pair[0]), bench.values(pair[1])
-        spent = self.predicted(width)
-        self.effort.spend(spent)
-        whole = view.values + bench.task.constant
-        bias = self.ratio * view.share if recipes[0].axes < bench.task.dim else 0.0
-        made = Trial(
-            recipes[0],
-            width,
-            samples[0].points,
-            (pair[0], pair[1]),
-            whole,
-            max(rms(whole), rms(other + bench.task.constant)),
-            rms(view.values),
-            rms(view.values - other),
-            view.share,
-            bias,
-            view.natural,
-            view.rounding,
-            view.residual,
-            view.worst,
-            view.slack,
-            spent,
-            self.effort.elapsed - begin,
-        )
+        self.effort.spend(self.predicted(width))
+        made = make_trial(self, recipes, samples, (pair[0], pair[1]), seconds=self.effort.elapsed - begin)
         self.trials.append(made)
         return made
+
+
+def make_trial(
+    search: Search,
+    recipes: tuple[Recipe, Recipe],
+    samples: Sequence[Sample],
+    pair: tuple[Fit, Fit],
+    noisy: frozenset[str] = frozenset(),
+    seconds: float = 0.0,
+) -> Trial:
+    """Two fits, compared.
+
+    Args:
+        search: where they were made.
+        recipes: of both.
+        samples: of both.
+        pair: the fits.
+        noisy: blocks whose residual is noise.
+        seconds: that they took.
+    """
+    bench, width = search.bench, pair[0].width
+    view, other = bench.view(pair[0], noisy), bench.values(pair[1])
+    whole = view.values + bench.task.constant
+    bias = search.ratio * view.share if recipes[0].axes < bench.task.dim else 0.0
+    return Trial(
+        recipe=recipes[0],
+        width=width,
+        points=samples[0].points,
+        pair=pair,
+        values=whole,
+        size=max(rms(whole), rms(other + bench.task.constant)),
+        spread=rms(view.values),
+        gap=rms(view.values - other),
+        share=view.share,
+        bias=bias,
+        natural=view.natural,
+        rounding=view.rounding,
+        residual=view.residual,
+        worst=view.worst,
+        slack=view.slack,
+        operations=search.predicted(width),
+        seconds=seconds,
+    )
 
 
 @contextmanager

@@ -17,7 +17,9 @@ from pinn_ntk.solving.details import look
 from pinn_ntk.solving.effort import Effort
 from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
 from pinn_ntk.solving.fit import Bench
-from pinn_ntk.solving.growth import Growth, widest_for
+from pinn_ntk.solving.growth import Growth, Grown, widest_for
+from pinn_ntk.solving.noise import denoised
+from pinn_ntk.solving.reasons import noise_reason
 from pinn_ntk.solving.search import Search
 from pinn_ntk.solving.solution import Level, Solution, drawn_problem, level_of, levels_of
 from pinn_ntk.solving.task import Task
@@ -97,8 +99,9 @@ def solve(
     spent = Effort.of(effort, seconds)
     search, told = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
     again = None if start is None else (start.final.recipe, start.final.width)
+    found = denoised(search, activations)
     growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, told, again)
-    grown = growth.run()
+    grown = growth.run() if found is None else Grown(found.trial, noise_reason(found.trial, tolerance), found.words, ())
     words = more.words if search.bench is spare else chosen.words
     fit = grown.final.pair[0]
     fit = fit.shifted(-task.mean(fit.network) if task.floating else task.constant)

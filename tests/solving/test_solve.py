@@ -93,7 +93,7 @@ CASES: dict[str, tuple[Callable[[], Problem], float]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_many_digits_and_an_estimate_near_the_truth(name: str) -> None:
     make, most = CASES[name]
-    solution = solve(make(), tolerance=1e-12, seconds=20)
+    solution = solve(make(), tolerance=1e-12, effort=1.2e12)
     found = error(solution)
     assert found <= most
     assert found / 20.0 <= solution.estimate <= max(20.0 * found, 1e-13)
@@ -101,7 +101,7 @@ def test_many_digits_and_an_estimate_near_the_truth(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PROBLEMS if name != "points"])
 def test_every_ready_problem(name: str) -> None:
-    solution = solve(PROBLEMS[name](), tolerance=1e-9, seconds=20)
+    solution = solve(PROBLEMS[name](), tolerance=1e-9, effort=1.2e12)
     assert solution.reason is Reason.CONVERGED
     assert error(solution) <= 1e-8
 
@@ -142,7 +142,7 @@ def test_contradicting_fluxes_are_refused() -> None:
 
 
 def test_what_the_conditions_do_not_determine_is_named() -> None:
-    solution = solve(pose(laplacian(2), SQUARE, source=1.0, given=[dirichlet(0, "x=0")]), seconds=15, widest=600)
+    solution = solve(pose(laplacian(2), SQUARE, source=1.0, given=[dirichlet(0, "x=0")]), effort=9e11, widest=600)
     assert solution.reason is Reason.UNDERDETERMINED and solution.estimate > 1e-3
     assert "do not determine u" in solution.words
 
@@ -150,7 +150,7 @@ def test_what_the_conditions_do_not_determine_is_named() -> None:
 def test_contradicting_data_leave_a_residual() -> None:
     """u = 0 and u = 1 on the same side."""
     given = [dirichlet(0, name="zero"), dirichlet(1, "x=0", name="one")]
-    solution = solve(pose(laplacian(2), SQUARE, source=0.0, given=given), seconds=6, widest=600)
+    solution = solve(pose(laplacian(2), SQUARE, source=0.0, given=given), effort=3.6e11, widest=600)
     assert solution.reason is not Reason.CONVERGED
     assert max(r.rms for r in solution.assessment.residuals) > 0.1
 
