@@ -2,62 +2,60 @@
 
 import csv
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from described import Drawn
+from described import Drawn, Span
 from scipy.stats import qmc
 from torch import Tensor
 
 from pinn_ntk.geometry import Domain
 from pinn_ntk.problem import Problem, SpecError, problem_from_text
-from pinn_ntk.problem.residual import Function
 
 POINTS = 4096  # spread over the domain, and as many in what is narrow
 
 
 @dataclass(frozen=True)
-class Built:
+class Posed:
     """A problem that can be solved.
 
     Attributes:
-        problem: without its exact solution.
+        problem: without its exact solution, which is none of the solver's business.
         exact: u; None where it is not known.
     """
 
     problem: Problem
-    exact: Function | None
-
-    @property
-    def domain(self) -> Domain:
-        """Ω."""
-        assert self.problem.domain is not None
-        return self.problem.domain
+    exact: Callable[[Tensor], Tensor] | None
 
 
-def build(drawn: Drawn) -> Built:
+def posed(drawn: Drawn) -> Posed:
     """The problem; σ of sensors is told where conditions of type data have a key for it."""
+    if drawn.sensors is None:
+        return read(drawn.spec)
     with tempfile.TemporaryDirectory() as folder:
-        spec = drawn.spec
-        if drawn.sensors is not None:
-            table = Path(folder) / "sensors.csv"
-            sigma = write_sensors(drawn, table)
-            data: dict[str, Any] = {"type": "data", "csv": str(table)}
-            told = {**data, "noise": sigma} if drawn.sensors.known and sigma else data
+        table = Path(folder) / "sensors.csv"
+        sigma = write_sensors(drawn, table)
+        data: dict[str, Any] = {"type": "data", "csv": str(table)}
+        if drawn.sensors.known and sigma:
             try:
-                return _built({**spec, "conditions": [*spec["conditions"], told]})
+                return read(_with(drawn.spec, {**data, "noise": sigma}))
             except SpecError as error:
                 if "noise" not in str(error):
                     raise
-            spec = {**spec, "conditions": [*spec["conditions"], data]}
-        return _built(spec)
+        return read(_with(drawn.spec, data))
 
 
-def _built(spec: dict[str, Any]) -> Built:
+def read(spec: dict[str, Any]) -> Posed:
+    """A problem in text, without its exact solution."""
     full = problem_from_text(spec)
-    return Built(replace(full, exact=None), full.exact)
+    return Posed(replace(full, exact=None), full.exact)
+
+
+def _with(spec: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
+    return {**spec, "conditions": [*spec["conditions"], condition]}
 
 
 def write_sensors(drawn: Drawn, path: Path) -> float:
@@ -74,38 +72,33 @@ def write_sensors(drawn: Drawn, path: Path) -> float:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*(f"x{j + 1}" for j in range(x.shape[1])), "value"])
-        writer.writerows(
-            [*map(repr, point), repr(value)] for point, value in zip(x.tolist(), values.tolist(), strict=True)
-        )
+        writer.writerows(torch.cat([x, values[:, None]], 1).tolist())
     return sigma
 
 
-def fresh_points(domain: Domain, features: Any, seed: int = 99) -> tuple[Tensor, Tensor]:
+def fresh_points(domain: Domain, features: Sequence[Span] = (), seed: int = 99) -> tuple[Tensor, Tensor]:
     """Points x_i in Ω and weights ω_i with Σω_i g(x_i) ≈ ∫g/|Ω|: one half spread over Ω, the other in its features.
 
     The density of the mixture divides, so that a narrow feature is seen by thousands of points and counts for what it
     is.
     """
-    x = _inside(domain, domain.low, domain.high, POINTS, seed)[0]
-    if not features:
-        return x, torch.full((len(x),), 1.0 / len(x), dtype=torch.float64)
-    each = max(32, POINTS // len(features))
-    parts, boxes = [x], []
+    parts = [_inside(domain, domain.low, domain.high, POINTS, seed)[0]]
+    boxes = []
     for k, (low, high) in enumerate(features):
+        each = max(32, POINTS // len(features))
         points, share = _inside(domain, low, high, each, seed + k + 1)
         if len(points) >= each // 4:  # else it lies outside
             ends = torch.tensor([low, high], dtype=torch.float64)
             boxes.append((ends, share * float((ends[1] - ends[0]).prod()) / domain.volume, len(points)))
             parts.append(points)
-    every = torch.cat(parts)
-    density = torch.full((len(every),), float(len(x)), dtype=torch.float64)
+    x = torch.cat(parts)
+    density = torch.full((len(x),), float(len(parts[0])), dtype=torch.float64)
     for ends, share, count in boxes:
-        met = ((every >= ends[0]) & (every <= ends[1])).all(1)
-        density += met * (count / max(share, 1e-300))
-    return every, 1.0 / density
+        density += ((x >= ends[0]) & (x <= ends[1])).all(1) * (count / share)
+    return x, 1.0 / density
 
 
-def _inside(domain: Domain, low: Any, high: Any, n: int, seed: int) -> tuple[Tensor, float]:
+def _inside(domain: Domain, low: Sequence[float], high: Sequence[float], n: int, seed: int) -> tuple[Tensor, float]:
     """Points of a box that lie in Ω, n at most, and the share of the box that does."""
     a, b = (torch.tensor(ends, dtype=torch.float64) for ends in (low, high))
     unit = torch.from_numpy(qmc.Sobol(domain.dim, scramble=True, seed=seed).random(1 << (16 * n - 1).bit_length()))
