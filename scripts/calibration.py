@@ -4,7 +4,8 @@ A1–A10 and G1–G7 of scripts/accuracy.py, the cases of tests/cases and proble
 (scripts/calibration/generator.py; `--seeds 1000:1200` for fresh ones) are solved, each to its own tolerance, and the
 estimate is put beside ‖u − h‖/‖u‖ on thousands of fresh points. Every row of benchmarks/calibration.csv stays: a call
 that was cut short goes on where it was (same effort, same commit), shards share the work. `--table` runs nothing: it
-prints the goals, and writes benchmarks/calibration_goals.csv and docs/benchmarks/calibration.svg.
+prints the goals of the rows of one commit and effort, those of the last row without a word, and writes
+benchmarks/calibration_goals.csv and docs/benchmarks/calibration.svg.
 """
 
 import argparse
@@ -41,9 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     if not asked.table:
         run(asked)
-    commit = asked.commit or (head() if not asked.table else latest())
-    rows = [r for r in read(ROWS) if r["commit"] == commit]
-    print(f"{len(rows)} rows of {commit}\n{table(rows)}")
+    commit, effort = chosen(asked)
+    rows = [r for r in read(ROWS) if (r["commit"], r["effort"]) == (commit, effort)]
+    print(f"{len(rows)} rows of {commit}, effort {effort}\n{table(rows)}")
     if asked.table and rows:
         write(GOALS, ("what", "found", "goal", "met"), summary(rows))
         picture(rows, PICTURE)
@@ -81,16 +82,18 @@ def word(effort: float | None, seconds: float | None) -> str:
     return " ".join([*asked, *([f"{seconds:g}s"] if seconds is not None else [])]) or "default"
 
 
+def chosen(asked: argparse.Namespace) -> tuple[str, str]:
+    """Commit and effort of the rows that are judged: those just run; of a table what is asked for, else the last."""
+    last = (read(ROWS) or [{"commit": "", "effort": ""}])[-1]
+    told = asked.effort is not None or asked.seconds is not None or not asked.table
+    effort = word(asked.effort, asked.seconds) if told else last["effort"]
+    return asked.commit or (last["commit"] if asked.table else head()), effort
+
+
 def head() -> str:
     """The commit that is checked out."""
     command = ["git", "rev-parse", "--short", "HEAD"]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def latest() -> str:
-    """The commit of the last row."""
-    rows = read(ROWS)
-    return rows[-1]["commit"] if rows else ""
 
 
 def seeds_of(text: str) -> range:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pinn_ntk.reporting import BLOCKS, ENVELOPE, LINEAR, MEASURED, THEORY, legend, panel, render
+from pinn_ntk.reporting import BLOCKS, ENVELOPE, LINEAR, MEASURED, THEORY, panel, render
 
 Row = Mapping[str, str]
 ROUNDING = 5 * 2.0**-52
@@ -51,7 +51,8 @@ def goals(rows: Sequence[Row]) -> list[Goal]:
     accused = [r for r in posed if accusation(r)]
     resolvable = [r for r in rows if r["resolvable"] == "True"]
     unresolved = [r for r in resolvable if r["reason"] == "UNRESOLVED"]
-    answered = [r for r in rows if r not in posed and r["reason"] in ANSWERED]
+    others = [r for r in rows if r["expected"] not in ("unique", "noise")]
+    answered, handed = ([r for r in others if r["reason"] in some] for some in (ANSWERED, GIVEN))
     refused = [r for r in posed if r["reason"].startswith("refused")]
     broken = [r for r in rows if r["reason"].startswith(("failed", "timeout"))]
     ratios = [1.0 / max(excess(r), 1e-300) for r in given]
@@ -63,7 +64,8 @@ def goals(rows: Sequence[Row]) -> list[Goal]:
         _none("well posed, and called INCONSISTENT or UNDERDETERMINED", accused),
         _share("resolvable, and called UNRESOLVED", unresolved, resolvable, 0.10),
         Goal("median of estimate / truth", f"{middle:.2g}", "< 3", middle < 3.0),
-        _share("without one answer, and called CONVERGED or ROUNDING", answered, [r for r in rows if r not in posed]),
+        _share("without one answer, and called CONVERGED or ROUNDING", answered, others),
+        _share("without one answer, and u given all the same", handed, others),
         _share("well posed, and refused", refused, posed),
         _share("failed, or ended by the guard", broken, rows),
     ]
@@ -114,12 +116,13 @@ def picture(rows: Sequence[Row], path: Path) -> None:
     for factor, style in ((1.0, "-"), (3.0, "--"), (10.0, ":")):
         ends = [_LEAST, _MOST]
         axes.plot(ends, [factor * v for v in ends], color="0.6", lw=1.0, ls=style, label=f"×{factor:g}")
-    for reason, (colour, marker) in MARKS.items():
-        some = [r for r in rows if r["reason"] == reason and number(r, "truth") is not None]
-        if some:
-            pairs = [(_shown(number(r, "estimate")), _shown(number(r, "truth"))) for r in some]
+    judged = [r for r in rows if number(r, "truth") is not None]
+    for reason in dict.fromkeys([*MARKS, *(r["reason"] for r in judged)]):
+        pairs = [(_shown(number(r, "estimate")), _shown(number(r, "truth"))) for r in judged if r["reason"] == reason]
+        if pairs:
+            colour, marker = MARKS.get(reason, OTHER)
             axes.plot(*zip(*pairs, strict=True), color=colour, marker=marker, ms=4, ls="none", label=reason)
-    legend(axes)
+    axes.legend(loc="lower right", fontsize=8)  # what lies lies at the upper left
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(render(figure))
 
@@ -133,6 +136,7 @@ MARKS = {
     "UNDERDETERMINED": (LINEAR, "x"),
     "INCONSISTENT": (BLOCKS[3][0], "+"),
 }
+OTHER = ("0.5", "d")
 
 
 def _shown(value: float | None) -> float:
