@@ -21,7 +21,7 @@ from accuracy import read, write
 from collection import ROOT, collection
 from evaluation import picture, summary, table
 from generator import SEEDS
-from running import Worker, append, settings
+from running import PER_SECOND, Worker, append, settings
 
 ROWS = ROOT / "benchmarks" / "calibration.csv"
 GOALS = ROOT / "benchmarks" / "calibration_goals.csv"
@@ -59,7 +59,8 @@ def run(asked: argparse.Namespace) -> None:
     how, commit = settings(asked.effort, asked.seconds), asked.commit or head()
     effort = word(asked.effort, asked.seconds)
     done = {(r["name"], r["effort"], r["commit"]) for r in read(ROWS)}
-    worker = Worker(how, asked.guard or 4.0 * how.get("seconds", 60.0) + 120.0)
+    expected = how.get("seconds", max(60.0, (asked.effort or 0.0) / PER_SECOND))
+    worker = Worker(how, asked.guard or 4.0 * expected + 120.0)
     try:
         for entry in entries[first - 1 :: step]:
             if (entry.name, effort, commit) not in done:

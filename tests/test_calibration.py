@@ -141,13 +141,13 @@ MADE = [
 def test_the_goals_are_counted_as_they_are_said() -> None:
     by = {goal.what: goal for goal in evaluation.goals(MADE)}
     lies = by["CONVERGED with truth > 10 × estimate"]
-    assert lies.found == "2" and not lies.met
+    assert lies.found == "2 of 4" and not lies.met
     assert [name.split(":")[0] for name in lies.names] == ["lie", "nothing"]
     low = by["truth > 3 × estimate, of all with both"]
     assert low.found == "4 of 10, 40.0 %" and not low.met  # low, lie, nothing, blamed
     assert by["the same, of those whose u may be used"].found == "3 of 6, 50.0 %"
     blamed = by["well posed, and called INCONSISTENT or UNDERDETERMINED"]
-    assert blamed.found == "1" and blamed.names[0].startswith("blamed")
+    assert blamed.found == "1 of 12" and blamed.names[0].startswith("blamed")
     assert by["resolvable, and called UNRESOLVED"].found == "1 of 9, 11.1 %"
     assert by["without one answer, and called CONVERGED or ROUNDING"].found == "1 of 3, 33.3 %"
     assert by["without one answer, and u given all the same"].found == "2 of 3, 66.7 %"

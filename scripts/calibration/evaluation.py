@@ -58,10 +58,11 @@ def goals(rows: Sequence[Row]) -> list[Goal]:
     ratios = [1.0 / max(excess(r), 1e-300) for r in given]
     middle = statistics.median(ratios) if ratios else math.nan
     return [
-        _none("CONVERGED with truth > 10 × estimate", wrong),
+        Goal("problems", f"{len(rows)}", "", True),
+        _none("CONVERGED with truth > 10 × estimate", wrong, [r for r in judged if r["reason"] == "CONVERGED"]),
         _share("truth > 3 × estimate, of all with both", low, judged, 0.02, strict=True),
         _share("the same, of those whose u may be used", low_given, given),
-        _none("well posed, and called INCONSISTENT or UNDERDETERMINED", accused),
+        _none("well posed, and called INCONSISTENT or UNDERDETERMINED", accused, posed),
         _share("resolvable, and called UNRESOLVED", unresolved, resolvable, 0.10),
         Goal("median of estimate / truth", f"{middle:.2g}", "< 3", middle < 3.0),
         _share("without one answer, and called CONVERGED or ROUNDING", answered, others),
@@ -150,8 +151,8 @@ def _names(rows: Sequence[Row]) -> tuple[str, ...]:
     )
 
 
-def _none(what: str, rows: Sequence[Row]) -> Goal:
-    return Goal(what, f"{len(rows)}", "0", not rows, _names(rows))
+def _none(what: str, rows: Sequence[Row], of: Sequence[Row]) -> Goal:
+    return Goal(what, f"{len(rows)} of {len(of)}", "0", not rows, _names(rows))
 
 
 def _share(what: str, some: Sequence[Row], of: Sequence[Row], most: float | None = None, strict: bool = False) -> Goal:
