@@ -9,7 +9,7 @@ WORKERS ?= 2
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all docs bench lint wheel clean
+.PHONY: help install run test test-all docs bench calibration lint wheel clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,6 +48,10 @@ bench: $(STAMP)  ## speed beside DeepXDE, JAX, neural-tangents and torch.func: b
 	@$(BIN)/python scripts/bench_kernel.py
 	@$(BIN)/python scripts/profiles.py
 	@$(BIN)/python scripts/bench_scaling.py
+
+calibration: $(STAMP)  ## does the estimate tell the truth? hours; goes on where it was cut short (ARGS="--effort 1e11 --shard 1/2")
+	@$(BIN)/python scripts/calibration.py $(ARGS)
+	@$(BIN)/python scripts/calibration.py --table
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	@$(BIN)/ruff check pinn_ntk tests scripts docs

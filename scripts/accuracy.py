@@ -20,17 +20,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import qmc
+from torch import Tensor
 
 from pinn_ntk.app import stored_answer
+from pinn_ntk.geometry import Domain
 from pinn_ntk.problem import Answer
 
+Function = Callable[[Tensor], Tensor]
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
 RUNS, TABLE, CONVERGENCE = (BENCHMARKS / f"{name}.csv" for name in ("accuracy_runs", "accuracy", "convergence"))
@@ -152,12 +155,16 @@ def measured(case: str, seed: int, more: Sequence[str]) -> dict[str, Any]:
 
 
 def error(case: str, answer: Answer) -> tuple[float, float]:
+    """Relative L² and L∞ of an answer."""
+    return error_of(case, lambda x: answer.u(x, outside=True), answer.problem.domain, answer.problem.exact)
+
+
+def error_of(case: str, h: Function, domain: Domain | None, exact: Function | None) -> tuple[float, float]:
     """Relative L² and L∞ over the Sobol points in the domain, or over the points of the reference."""
     if case in REFERENCE:
         table = np.loadtxt(REFERENCE[case], delimiter=",", skiprows=4)
         x, u = torch.from_numpy(table[:, :2].copy()), torch.from_numpy(table[:, 2].copy())
     else:
-        domain, exact = answer.problem.domain, answer.problem.exact
         if domain is None or exact is None:
             raise ValueError(
                 f"{case}: got no domain or no exact solution, expected both, or a reference in {REFERENCE}"
@@ -167,7 +174,7 @@ def error(case: str, answer: Answer) -> tuple[float, float]:
         x = low + (high - low) * torch.from_numpy(unit)
         x = x[domain.inside(x)][:POINTS]
         u = exact(x)
-    gap = answer.u(x, outside=True) - u
+    gap = h(x) - u
     return float(gap.norm() / u.norm()), float(gap.abs().max() / u.abs().max())
 
 
