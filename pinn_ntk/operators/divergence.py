@@ -2,7 +2,7 @@
 exact, those of a torch function come from automatic differentiation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,13 @@ def divergence(
     return operator
 
 
+def differentiated(operator: SecondOrderOperator) -> Iterator[Field]:
+    """The functions k that an operator differentiates by autograd, of a matrix a weighted sum of its entries, (n,)."""
+    for term in operator._b:
+        if isinstance(term.whole, RowDivergence):
+            yield term.whole.scalar
+
+
 def _flux(k: Any, dim: int, space: int) -> SecondOrderOperator:
     """−∇·(k∇u)."""
     if isinstance(k, Smooth):
@@ -66,7 +73,8 @@ def _flux(k: Any, dim: int, space: int) -> SecondOrderOperator:
     if callable(k):
         return -SecondOrderOperator(dim, A=_Matrix(k, space), b=RowDivergence(k, space), symmetrise=True)
     terms = parse(k, space, 2, _K)
-    pattern = sum((t.pattern for t in terms if t.pattern is not None), torch.zeros(space, space, dtype=torch.float64, device="cpu"))
+    zero = torch.zeros(space, space, dtype=torch.float64, device="cpu")
+    pattern = sum((term.pattern for term in terms if term.pattern is not None), zero)
     return -SecondOrderOperator(dim, A=torch.nn.functional.pad(pattern, (0, dim - space) * 2), symmetrise=True)
 
 
@@ -157,6 +165,14 @@ class RowDivergence:
                 "torch's graph (detach, numpy, .item()), and ∇k is not known; expected a smooth torch function"
             )
         return torch.nn.functional.pad(slope, (0, x.shape[1] - self.space))
+
+    def scalar(self, x: Tensor) -> Tensor:
+        """k, or Σ_ab (1 + a + s b) k_ab, (n,)."""
+        values = self.field(x)
+        if values.ndim == 1:
+            return values
+        weights = 1 + torch.arange(self.space**2, dtype=x.dtype, device=x.device)
+        return values.flatten(1) @ weights
 
     def _has_graph(self, x: Tensor) -> bool:
         """Whether autograd sees the points in k; a transform of torch.func sees to itself."""
