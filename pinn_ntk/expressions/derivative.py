@@ -1,7 +1,7 @@
 """∂f/∂x_j of a formula as a formula: the chain rule on the flat program, by the same whitelist of functions.
 
-Where f has a kink or a jump, the derivative is the one almost everywhere: that of sign and heaviside is 0, and where two
-arguments of minimum or maximum are equal each counts half, as in torch.
+Where f has a kink or a jump, the derivative is the one almost everywhere: that of sign and heaviside is 0, and where
+two arguments of minimum or maximum are equal each counts half, as in torch.
 """
 
 import math

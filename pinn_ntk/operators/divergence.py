@@ -161,8 +161,8 @@ class RowDivergence:
         # read back: a check of a person's function
         if not bool(slope.any()) and bool((values != values[:1]).any()) and not self._has_graph(x):
             raise ValueError(
-                f"{_K}: {_name(self.field)} varies, but not through torch operations on the points: it jumps, or leaves "
-                "torch's graph (detach, numpy, .item()), and ∇k is not known; expected a smooth torch function"
+                f"{_K}: {_name(self.field)} varies, but not through torch operations on the points: it jumps, or "
+                "leaves torch's graph (detach, numpy, .item()), and ∇k is not known; expected a smooth torch function"
             )
         return torch.nn.functional.pad(slope, (0, x.shape[1] - self.space))
 
@@ -212,7 +212,8 @@ def _words(k: Any, lower: SecondOrderOperator, time: bool) -> tuple[str, tuple[s
     def said(entry: Any) -> str:
         return combination([(entry, "∇u")], lower.dim, time)
 
-    flux, notes = "k ∇u", ()
+    flux = "k ∇u"
+    notes: tuple[str, ...] = ()
     listed = k.tolist() if isinstance(k, Tensor) else k
     if isinstance(listed, (list, tuple)):
         rows = (", ".join(_coefficient(said(entry)) for entry in _row(row)) for row in listed)

@@ -121,7 +121,7 @@ class Gridded:
 
 
 class _Interpolated(torch.autograd.Function):
-    """Gridded.at, whose backward pass is an error unless a is a spline: torch would take it for a constant otherwise."""
+    """Gridded.at, whose backward pass is an error unless a is smooth: torch would take it for a constant otherwise."""
 
     @staticmethod
     def forward(x: Tensor, field: Gridded) -> Tensor:
@@ -160,7 +160,9 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool, smooth: bool = 
         )
     choose("interpolation", method, METHODS)
     if smooth and method != "cubic":
-        raise ValueError(f"interpolation: got {method}, expected cubic for a field that is differentiated; leave it out")
+        raise ValueError(
+            f"interpolation: got {method}, expected cubic for a field that is differentiated; leave it out"
+        )
     require_file("grid", path)
     names = variable_names(dim, time)
     known = {name: j for j, name in enumerate(names)} | {f"x{j + 1}": j for j in range(dim - time)}

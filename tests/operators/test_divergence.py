@@ -35,11 +35,11 @@ def wave(x: Tensor) -> Tensor:
     return torch.sin(3 * x[:, 0]) * torch.exp(x[:, 1]) + x[:, 0] ** 2
 
 
-def slope(f, x: Tensor) -> Tensor:  # noqa: ANN001
+def slope(f, x: Tensor) -> Tensor:
     return torch.autograd.grad(f(x).sum(), x, create_graph=True)[0]
 
 
-def flux_form(k, u, x: Tensor, space: int = 2) -> Tensor:  # noqa: ANN001
+def flux_form(k, u, x: Tensor, space: int = 2) -> Tensor:
     """−Σ_a ∂_a(Σ_b k_ab ∂_b u), by autograd of the flux itself."""
     x = x.clone().requires_grad_()
     K = k(x)
@@ -62,19 +62,17 @@ MATRICES = {
     [*((k, kappa) for k in SCALARS.values()), *((k, matrix) for k in MATRICES.values())],
     ids=[*SCALARS, *(f"matrix of {name}" for name in MATRICES)],
 )
-def test_it_is_the_divergence_of_the_flux(k: object, same) -> None:  # noqa: ANN001
+def test_it_is_the_divergence_of_the_flux(k: object, same) -> None:
     torch.testing.assert_close(divergence(2, k).apply(wave, X), flux_form(same, wave, X), rtol=1e-12, atol=1e-12)
 
 
 def test_text_and_python_have_the_same_coefficients() -> None:
     for first, second in itertools.pairwise([*MATRICES.values()]):
-        for one, other in zip(
-            divergence(2, first).coefficients(X), divergence(2, second).coefficients(X), strict=True
-        ):
+        for one, other in zip(divergence(2, first).coefficients(X), divergence(2, second).coefficients(X), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-13, atol=1e-13)
 
 
-def grid_file(path: Path, f, size: int) -> str:  # noqa: ANN001
+def grid_file(path: Path, f, size: int) -> str:
     axes = np.linspace(0.0, 1.0, size).tolist(), np.linspace(0.0, 1.0, size).tolist()
     rows = [f"{x},{y},{f(x, y)}" for x, y in itertools.product(*axes)]
     path.write_text("\n".join(["x,y,value", *rows]) + "\n")
@@ -166,7 +164,7 @@ def jumps(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("k", [leaves_the_graph, jumps])
-def test_a_function_without_derivatives_is_refused(k) -> None:  # noqa: ANN001
+def test_a_function_without_derivatives_is_refused(k) -> None:
     with pytest.raises(ValueError, match=f"{k.__name__} varies, but not through torch operations"):
         divergence(2, k).coefficients(torch.linspace(0.0, 1.0, 14, dtype=torch.float64).reshape(7, 2))
 
