@@ -145,6 +145,7 @@ class Expression:
             column: j.
 
         Examples:
+            >>> import torch
             >>> from pinn_ntk.expressions import parse
             >>> slope = parse("x**2 * y", 2).derivative(0)
             >>> slope.text, slope(torch.tensor([[3.0, 5.0]]))

@@ -152,11 +152,7 @@ def _collected(
     for term in _flat(terms):
         number, factors = _product(term.factors, names)
         pattern = term.pattern
-        if (
-            pattern is None
-            and term.whole is not None
-            and (rank == 0 or (rank == 2 and isinstance(term.whole, Symbolic)))
-        ):
+        if pattern is None and term.whole is not None and (rank == 0 or isinstance(term.whole, Symbolic)):
             number, factors = _product((term.whole, *term.factors), names)
             one = torch.ones((), dtype=torch.float64, device="cpu")  # on the CPU: numbers to be printed
             pattern = torch.eye(len(names), dtype=one.dtype, device=one.device) if rank == 2 else one
