@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
 
 from pinn_ntk import solve
 from pinn_ntk.experiment import Settings, solved_run
@@ -161,6 +162,23 @@ def test_and_so_is_one_in_time():
     x = SQUARE.interior(300, seed=5)
     error = solve(problem).u(x) - torch.sin(2 * x[:, 0]) * torch.exp(-x[:, 1])
     assert float(error.abs().max()) < 1e-8
+
+
+def test_a_steep_k_has_the_solution_of_the_flux():
+    """−(k u')' = 1, u = 0 at both ends, by quadrature: u' = (c − x)/k."""
+
+    def integral(g, end):
+        return quad(g, 0.0, end, points=[0.5] if end > 0.5 else None, epsabs=1e-13, limit=400)[0]
+
+    def k(x):
+        return 1.1 + np.tanh((x - 0.5) / 0.05)
+
+    c = integral(lambda x: x / k(x), 1.0) / integral(lambda x: 1 / k(x), 1.0)
+    ends = [0.2, 0.45, 0.7]
+    expected = torch.tensor([integral(lambda x: (c - x) / k(x), end) for end in ends], dtype=torch.float64)
+    solution = solve(pose(divergence(1, parse("1.1 + tanh((x - 0.5)/0.05)", 1)), box(0.0, 1.0), 1.0, [dirichlet(0)]))
+    found_there = solution.u(torch.tensor(ends, dtype=torch.float64)[:, None])
+    torch.testing.assert_close(found_there, expected, rtol=0, atol=1e-8)
 
 
 def test_fluxes_at_the_boundary_go_with_it():
