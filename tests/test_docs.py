@@ -46,9 +46,13 @@ def test_the_problems_in_yaml_are_problems() -> None:
         assert torch.isfinite(problem.target).all()
 
 
-def test_the_operators_in_yaml_are_operators() -> None:
-    (text,) = blocks(DOCS / "guides" / "operator.md", "yaml")
-    for line in text.strip().splitlines():
+def test_the_operators_in_yaml_are_operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = [f"{x},{y},{1 + x * y}" for x in (0, 0.25, 0.5, 0.75, 1) for y in (0, 0.25, 0.5, 0.75, 1)]
+    Path("k.csv").write_text("\n".join(["x,y,value", *values]), encoding="utf-8")
+    texts = blocks(DOCS / "guides" / "operator.md", "yaml")
+    assert len(texts) == 2
+    for line in "".join(texts).splitlines():
         spec = yaml.safe_load(line)["operator"]
         assert problem_from_text({"dim": 2, "operator": spec, "exact": "x*y", "points": 4}, {**OPERATORS}).points
 

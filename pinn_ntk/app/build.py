@@ -281,7 +281,8 @@ def _called(builder: Callable[..., object], arguments: Config, what: str, foreig
 
 def _precheck(problem: Problem, network: Model | None, strict: bool) -> list[Fault]:
     """Errors of the problem, its warnings under `strict`, and an activation that is not smooth enough."""
-    faults = [Fault("problem", f.message) for f in check_problem(problem) if f.severity == "error" or strict]
+    refused = ("error", "warning") if strict else ("error",)
+    faults = [Fault("problem", f.message) for f in check_problem(problem) if f.severity in refused]
     if network is None:
         return faults
     try:

@@ -18,13 +18,14 @@ def check_smoothness(network: Model, problem: Problem) -> list[str]:
     return network.check(problem.rows())
 
 
-def preconditions(problem: Problem) -> list[str]:
-    """Warnings about the problem; errors are raised at once."""
+def preconditions(problem: Problem) -> tuple[list[str], list[str]]:
+    """Warnings about the problem, and notes, which `strict` lets pass; errors are raised at once."""
     findings = check_problem(problem)
     errors = [f.message for f in findings if f.severity == "error"]
     if errors:
         raise ValueError("; ".join(errors))
-    return [f.message for f in findings]
+    warnings, notes = ([f.message for f in findings if f.severity == kind] for kind in ("warning", "note"))
+    return warnings, notes
 
 
 def step_warnings(settings: Settings, limit: float | None) -> list[str]:

@@ -166,7 +166,8 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
     """
     commits()  # those of now: files may change while a run goes
     settings.method.require(network, settings.options)
-    notes = [*check_smoothness(network, problem), *preconditions(problem)]
+    looks_wrong, remarks = preconditions(problem)
+    notes = [*check_smoothness(network, problem), *looks_wrong]
     limit = (
         step_limit(network, problem, law(settings.optimizer, settings.options))
         if "limit" in settings.method.arguments
@@ -175,7 +176,7 @@ def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[
     notes += step_warnings(settings, limit) + precision_warnings(settings)
     if settings.strict and notes:
         raise StrictError("strict: " + "; ".join(notes))
-    return notes, limit
+    return notes + remarks, limit
 
 
 def _spectra(problem: Problem, network: Model, settings: Settings, steps: Sequence[int]) -> list[int] | None:

@@ -61,9 +61,10 @@ def solved_run(
     settings, begin = settings or Settings(), time.perf_counter()
     full_precision()
     commits()
-    notes = preconditions(problem)
-    if settings.strict and notes:
-        raise StrictError("strict: " + "; ".join(notes))
+    looks_wrong, remarks = preconditions(problem)
+    if settings.strict and looks_wrong:
+        raise StrictError("strict: " + "; ".join(looks_wrong))
+    notes = looks_wrong + remarks
     solution = (solver or Solver()).solve(problem.to(torch.float64, "cpu"))  # on the CPU: the solver is LAPACK's
     spent, own = time.perf_counter() - begin, solution.problem
     kernel = settings.kernel and own.points <= _KERNEL

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pinn_ntk._face import face
 
 if TYPE_CHECKING:
+    from pinn_ntk.operators.divergence import divergence
     from pinn_ntk.operators.gradients import gradient, twice, value_and_gradient
     from pinn_ntk.operators.library import (
         OPERATORS,

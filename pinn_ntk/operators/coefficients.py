@@ -8,7 +8,7 @@ function and bias lifting.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -27,6 +27,18 @@ class Symbolic(Protocol):
 
     def __call__(self, x: Tensor, /) -> Tensor:
         """f(x)."""
+
+
+Differentiable = Annotated[Coefficient, "differentiated"]
+"""A coefficient of which an operator needs ∇ too."""
+
+
+@runtime_checkable
+class Smooth(Symbolic, Protocol):
+    """A function that says its own derivatives."""
+
+    def derivative(self, column: int, /) -> "Field | float":
+        """∂f/∂x_j: a function, or a number where it is constant."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def value_and_gradient(f: Function, x: Tensor) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: not one value per point.
     """
-    if _transformed():
+    if transformed():
         slope, value = torch.func.grad(lambda p: _summed(f, p), has_aux=True)(x)
         return value, slope
     kept = _kept(f, x)
@@ -38,7 +38,7 @@ def twice(f: Function, x: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Te
     Raises:
         ValueError: not one value per point.
     """
-    if _transformed():
+    if transformed():
         both = torch.func.grad(lambda p: _summed(f, p), has_aux=True)
         slope, pull, value = torch.func.vjp(both, x, has_aux=True)  # type: ignore[misc]
         return value, slope, lambda v: pull(v)[0]
@@ -92,6 +92,6 @@ def _summed(f: Function, x: Tensor) -> tuple[Tensor, Tensor]:
     return values.sum(), values
 
 
-def _transformed() -> bool:
+def transformed() -> bool:
     """Whether a transform of `torch.func` is running."""
     return torch._C._functorch.maybe_current_level() is not None

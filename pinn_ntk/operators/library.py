@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.operators.coefficients import Coefficient, Field, call
+from pinn_ntk.operators.divergence import divergence
 from pinn_ntk.operators.second_order import GENERAL, SecondOrderOperator
 
 
@@ -218,6 +219,7 @@ def _positive(what: str, value: float) -> None:
 OPERATORS: dict[str, Callable[..., SecondOrderOperator]] = {
     "identity": identity,
     "laplacian": laplacian,
+    "divergence": divergence,
     "elliptic": elliptic,
     "advection_diffusion": advection_diffusion,
     "helmholtz": helmholtz,

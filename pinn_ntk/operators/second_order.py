@@ -42,6 +42,10 @@ class SecondOrderOperator:
         name: what errors and reports call it; an operator without a name is reported by its coefficients.
         symmetrise: replace A by (A + Aᵀ)/2, the same operator, instead of refusing an A that is not symmetric.
 
+    Attributes:
+        conservative: whether it holds a term ∇·(k∇u), so that b has the derivatives of A in it.
+        notes: what stands behind its name in an equation, such as "k = …" where k is long.
+
     Raises:
         ValueError: a coefficient of the wrong shape, not finite, or not symmetric.
 
@@ -68,6 +72,8 @@ class SecondOrderOperator:
             raise ValueError(f"dim of {name!r}: got {dim!r}, expected a whole number of coordinates, at least 1")
         self.dim = dim
         self.name = name
+        self.conservative = False
+        self.notes: tuple[str, ...] = ()
         second = parse(A, dim, 2, f"A of {name!r}")
         self._A = _symmetric(second, dim, name, symmetrise)
         self._b = parse(b, dim, 1, f"b of {name!r}")
@@ -112,7 +118,7 @@ class SecondOrderOperator:
             >>> heat(1).equation("0", time=True)
             'u_t − κΔu = 0'
         """
-        said = [self.name] if self.named else operator_symbols(self._A, self._b, self._c, self.dim, time)
+        said = [self.name, *self.notes] if self.named else operator_symbols(self._A, self._b, self._c, self.dim, time)
         return ", ".join([f"{said[0]} = {right}", *said[1:]])
 
     def __repr__(self) -> str:
@@ -127,17 +133,24 @@ class SecondOrderOperator:
                 "the same number"
             )
         terms = (self._A + other._A, self._b + other._b, self._c + other._c)
-        name = f"{self.name} + {other.name}" if self.named and other.named else GENERAL
-        return self._from_terms(self.dim, *terms, name)
+        told = self.named and other.named and not (self.notes and other.notes)  # notes of both may call two things k
+        return self._from_terms(self.dim, *terms, f"{self.name} + {other.name}" if told else GENERAL)._like(self, other)
 
     def __mul__(self, factor: float | Field) -> "SecondOrderOperator":
         if not callable(factor) and not isinstance(factor, (int, float)):
             return NotImplemented
         same = not self.named or (not callable(factor) and factor == 1)
         name = self.name if same else f"f·({self.name})" if callable(factor) else f"{factor:g}·({self.name})"
-        return self._from_terms(
+        made = self._from_terms(
             self.dim, multiply(self._A, factor), multiply(self._b, factor), multiply(self._c, factor), name
         )
+        return made._like(self)
+
+    def _like(self, *parts: "SecondOrderOperator") -> "SecondOrderOperator":
+        """The same operator with what is known of the parts that it was made of."""
+        self.conservative = any(part.conservative for part in parts)
+        self.notes = tuple(note for part in parts for note in part.notes)
+        return self
 
     __rmul__ = __mul__
 

@@ -14,7 +14,7 @@ from pinn_ntk.expressions import variable_names
 from pinn_ntk.operators.coefficients import Entries, Field, Number, Symbolic, SymmetricPart, Term
 
 _MOST = 6  # derivatives of one order that are written out
-_LONGEST = 48  # characters of a coefficient that stands before its derivative; a longer one is said behind the equation
+LONGEST = 48  # characters of a coefficient that stands before its derivative; a longer one is said behind the equation
 
 Factors = tuple[str, ...]
 
@@ -206,7 +206,7 @@ def _shortened(said: _Symbols) -> list[_Summand]:
     short: list[_Summand] = []
     long: dict[str, list[_Summand]] = {}
     for s in said.summands:
-        if len(s.coefficient) > _LONGEST:
+        if len(s.coefficient) > LONGEST:
             short += [] if s.letter in long else [replace(s, number=1.0, factors=(s.letter,))]
             long.setdefault(s.letter, []).append(replace(s, derivative=""))
         else:

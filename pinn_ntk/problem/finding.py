@@ -7,10 +7,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or looks wrong, with a problem.
+    """One thing that is wrong, looks wrong, or should be known of a problem.
 
     Attributes:
-        severity: 'error' when nothing sensible can be computed, else 'warning'.
+        severity: 'error' when nothing sensible can be computed, 'warning' when it looks wrong, and 'note' when it may
+            well be meant: it is said, also under `strict`, and refused nowhere.
         message: what, where, and what to do.
     """
 

@@ -15,10 +15,12 @@ from pinn_ntk.arguments import choose, nearest, number
 from pinn_ntk.expressions import Expression, check_finite, parse
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.geometry.domain import Domain
+from pinn_ntk.operators.coefficients import Differentiable
 from pinn_ntk.operators.second_order import GENERAL, SecondOrderOperator
 from pinn_ntk.problem.gridded import KEYS, Gridded, read_gridded
 
 T = TypeVar("T")
+_SIZES = ("dim", "space_dim", "time", "name")  # what a preset is told of the problem, or is not a key
 OperatorTable = Mapping[str, Callable[..., SecondOrderOperator]]
 
 
@@ -117,13 +119,15 @@ class Formulas:
             self.faults.attempt(key, lambda: check_finite(checked, self.sample, key))
         return formula
 
-    def field(self, key: str, value: object) -> Expression | Gridded | None:
-        """The formula under that key, or the field {grid: FILE} from a file, whose grid has to hold the domain."""
+    def field(self, key: str, value: object, smooth: bool = False) -> Expression | Gridded | None:
+        """The formula under that key, or the field {grid: FILE} from a file, whose grid has to hold the domain;
+        a smooth one is taken for its cubic spline.
+        """
         if not isinstance(value, Mapping):
             return self.formula(key, value)
         before = len(self.faults.found)
         self.faults.unknown(f"{key}.", value, KEYS)
-        read = self.faults.attempt(key, lambda: read_gridded(value, self.domain.dim, self.time))
+        read = self.faults.attempt(key, lambda: read_gridded(value, self.domain.dim, self.time, smooth))
         if read is not None:
             grid = read
             self.faults.attempt(key, lambda: grid.at(self.sample))
@@ -132,9 +136,9 @@ class Formulas:
         self.grids.append(read)
         return read
 
-    def coefficient(self, key: str, value: object, rank: int = 2) -> Any:
+    def coefficient(self, key: str, value: object, rank: int = 2, smooth: bool = False) -> Any:
         """A number, a formula, a field from a file, or a nested list of these; numbers stay numbers,
-        constants constant.
+        constants constant. What is smooth can be differentiated.
         """
         if isinstance(value, (list, tuple)):
             if rank == 0 or len(value) > self.domain.dim:
@@ -143,8 +147,8 @@ class Formulas:
                 )
                 self.faults.add(key, f"got a list of {len(value)} entries, expected {expected}")
                 return 0.0
-            return [self.coefficient(f"{key}[{i}]", v, rank - 1) for i, v in enumerate(value)]
-        read = self.field(key, value)
+            return [self.coefficient(f"{key}[{i}]", v, rank - 1, smooth) for i, v in enumerate(value)]
+        read = self.field(key, value, smooth)
         return 0.0 if read is None else read.value if read.is_constant else read
 
     def operator(self, key: str, value: object, table: OperatorTable) -> SecondOrderOperator | None:
@@ -206,7 +210,7 @@ class Formulas:
         if preset is None:
             return None
         parameters = inspect.signature(preset).parameters
-        own = [name for name in parameters if name not in ("dim", "space_dim", "name")]
+        own = [name for name in parameters if name not in _SIZES]
         self.faults.unknown(f"{key}.", value, ["kind", "factor", *own])
         arguments = {
             name: self._argument(f"{key}.{name}", value[name], parameters[name]) for name in own if name in value
@@ -219,7 +223,7 @@ class Formulas:
         for name in own:
             if name not in value and parameters[name].default is inspect.Parameter.empty:
                 self.faults.add(f"{key}.{name}", f"missing; {value['kind']} needs it")
-        sizes = {"dim": self.domain.dim, "space_dim": self.domain.dim - 1}
+        sizes = {"dim": self.domain.dim, "space_dim": self.domain.dim - 1, "time": self.time}
         arguments |= {name: size for name, size in sizes.items() if name in parameters}
         return (
             None
@@ -231,7 +235,7 @@ class Formulas:
         """A parameter of a preset: a number where the preset says float, else a coefficient."""
         if parameter.annotation in (float, "float"):
             return self.faults.attempt(key, lambda: constant(key, value))
-        return self.coefficient(key, value)
+        return self.coefficient(key, value, smooth=parameter.annotation in (Differentiable, "Differentiable"))
 
 
 def _made(preset: Callable[..., SecondOrderOperator], arguments: Mapping[str, Any], dim: int) -> SecondOrderOperator:

@@ -44,8 +44,8 @@ def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERAT
             name, dim (default 1; time counts) or domain {kind: box, low, high}, another of `domains.KINDS` with what
             its factory takes, or {kind: union | difference | intersection, of: [domains]}; time (the last coordinate is
             t), time_span: [start, end], which makes the domain one of space;
-            operator: {kind: …, its parameters}, {A, b, c} as numbers, formulas or nested lists, or a list of these for
-            their sum; `factor`;
+            operator: {kind: …, its parameters}, such as {kind: divergence, k: "1 + x*x"}, {A, b, c} as numbers,
+            formulas or nested lists, or a list of these for their sum; `factor`;
             source, exact, boundary_value, initial_value, initial_velocity: formulas in x, y, z or x1 … xd, and t; in
             place of any of them but `exact`, and of a coefficient, {grid: FILE.nc or .csv, variable, interpolation:
             linear | cubic};

@@ -1,8 +1,10 @@
-"""Fields given on a grid, from a NetCDF or CSV file: interpolated between its points, never differentiated."""
+"""Fields given on a grid, from a NetCDF or CSV file: interpolated between its points, and never differentiated but
+where an operator asks for ∇·(a∇u), which takes a for its cubic spline.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,8 @@ _SLACK = 1e-9  # of the grid's length: rounding of end points
 class Gridded:
     """x ↦ a(x), between the values a(g_i) on a tensor grid: multilinear, or a cubic spline along each axis.
 
-    Its derivative is refused, since that of an interpolation says nothing about the field: 𝓛 = ∇·(a∇u) has to be given
-    by its ∇a.
+    Its derivative is refused, since that of an interpolation says little about the field, unless it was asked for: then
+    a is the cubic spline, and ∇a that of the spline.
 
     Attributes:
         text: the field in words.
@@ -34,6 +36,8 @@ class Gridded:
         values: a on the grid.
         method: linear or cubic.
         symbol: the field in a formula, such as kappa(x).
+        smooth: whether a is taken for its spline, whose derivatives exist.
+        orders: how often a was differentiated along each axis; none for a itself.
     """
 
     text: str
@@ -43,6 +47,8 @@ class Gridded:
     method: str = "linear"
     is_constant: bool = False
     symbol: str = "a(x)"
+    smooth: bool = False
+    orders: tuple[int, ...] = ()
 
     @property
     def as_factor(self) -> tuple[int, str]:
@@ -56,6 +62,34 @@ class Gridded:
             ValueError: a point outside the grid.
         """
         return _Interpolated.apply(x, self)  # type: ignore[no-any-return, no-untyped-call]
+
+    def derivative(self, column: int) -> "Gridded | float":
+        """∂a/∂x_j of the spline; 0 for a coordinate that the grid has not, and beyond the third.
+
+        Raises:
+            ValueError: a field that is not taken for its spline.
+        """
+        if not self.smooth:
+            raise ValueError(self._refusal)
+        if column not in self.columns:
+            return 0.0
+        orders = list(self.orders or [0] * len(self.axes))
+        orders[self.columns.index(column)] += 1
+        if max(orders) > METHODS[self.method]:
+            return 0.0
+        words, symbol = (f"∂_{self._names[self.columns.index(column)]} {one}" for one in (self.text, self.symbol))
+        return replace(self, orders=tuple(orders), text=words, symbol=symbol)
+
+    @property
+    def _names(self) -> list[str]:
+        return self.symbol.rpartition("(")[2].rstrip(")").split(", ")
+
+    @property
+    def _refusal(self) -> str:
+        return (
+            f"{self.text}: got asked for its derivative, expected use by value only: a field on a grid is "
+            "differentiated as the k of {kind: divergence}, and nowhere else"
+        )
 
     @property
     def value(self) -> float:
@@ -83,11 +117,11 @@ class Gridded:
             raise ValueError(
                 f"{self.text}: got the point {x[int(outside.argmax())].tolist()}, expected points of the grid {grid}"
             )
-        return torch.from_numpy(self._interpolate(np.clip(points, low, high))).to(x)
+        return torch.from_numpy(self._interpolate(np.clip(points, low, high), nu=self.orders or None)).to(x)
 
 
 class _Interpolated(torch.autograd.Function):
-    """Gridded.at, whose backward pass is an error: torch would take it for a constant otherwise."""
+    """Gridded.at, whose backward pass is an error unless a is smooth: torch would take it for a constant otherwise."""
 
     @staticmethod
     def forward(x: Tensor, field: Gridded) -> Tensor:
@@ -95,34 +129,40 @@ class _Interpolated(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Gridded], output: Tensor) -> None:  # noqa: ARG004
-        ctx.text = inputs[1].text
+        ctx.save_for_backward(inputs[0])
+        ctx.field = inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:  # noqa: ARG004
-        raise ValueError(
-            f"{ctx.text}: got asked for its derivative, expected use by value only: a field on a grid is never "
-            "differentiated"
-        )
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        slopes = [ctx.field.derivative(column) for column in range(x.shape[1])]
+        columns = [slope(x) if callable(slope) else torch.full_like(x[:, 0], slope) for slope in slopes]
+        return gradients[0][:, None] * torch.stack(columns, 1), None
 
 
-def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
+def read_gridded(given: Mapping[str, Any], dim: int, time: bool, smooth: bool = False) -> Gridded:
     """The field that {grid: FILE, variable: NAME, interpolation: linear | cubic} says.
 
     Args:
         given: that mapping; `variable` is needed where a NetCDF file holds several.
         dim: d, coordinates of the problem.
         time: whether the last is t.
+        smooth: whether it is differentiated, and so taken for its cubic spline.
 
     Raises:
         ValueError: a file that cannot be read, names that are no coordinates, points that are no tensor grid, values
             that are not finite.
     """
-    path, method = given.get("grid"), given.get("interpolation", "linear")
+    path, method = given.get("grid"), given.get("interpolation", "cubic" if smooth else "linear")
     if not isinstance(path, (str, Path)) or not str(path):
         raise ValueError(
             f"got {path!r}, expected the path of a NetCDF file (.nc) or a CSV file with the columns x, …, value"
         )
     choose("interpolation", method, METHODS)
+    if smooth and method != "cubic":
+        raise ValueError(
+            f"interpolation: got {method}, expected cubic for a field that is differentiated; leave it out"
+        )
     require_file("grid", path)
     names = variable_names(dim, time)
     known = {name: j for j, name in enumerate(names)} | {f"x{j + 1}": j for j in range(dim - time)}
@@ -133,14 +173,14 @@ def read_gridded(given: Mapping[str, Any], dim: int, time: bool) -> Gridded:
         raise ValueError(f"{path}: got the coordinate {strange[0]}, expected some of {', '.join(names)}")
     _check(path, found, axes, values, METHODS[method] + 1)
     name = given.get("variable") or Path(path).stem
-    return Gridded(
-        f"{name} (interpolated from {Path(path).name}, {method}, never differentiated)",
-        tuple(known[n] for n in found),
-        axes,
-        values,
-        method,
-        symbol=f"{name}({', '.join(found)})",
+    file = Path(path).name
+    words = (
+        f"the cubic spline through {file}, ∇{name} that of the spline"
+        if smooth
+        else f"interpolated from {file}, {method}, never differentiated"
     )
+    columns, symbol = tuple(known[n] for n in found), f"{name}({', '.join(found)})"
+    return Gridded(f"{name} ({words})", columns, axes, values, method, symbol=symbol, smooth=smooth)
 
 
 def _check(path: object, names: Sequence[str], axes: Sequence[np.ndarray], values: np.ndarray, least: int) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from pinn_ntk.operators.divergence import differentiated
 from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.second_order import check_operator
 from pinn_ntk.problem.finding import Finding, shown
+from pinn_ntk.problem.form import equation_form
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, replace_block
 from pinn_ntk.problem.wellposed import posedness
 
@@ -22,13 +24,17 @@ _WELL_INSIDE = 1e-2
 
 def check_problem(problem: Problem) -> list[Finding]:
     """Everything that is wrong with a problem: faulty functions, points outside Ω, repeated or empty rows,
-    an exact solution that is none, conditions that contradict one another or are too few.
+    an exact solution that is none, conditions that contradict one another or are too few, a varying A that may have
+    been meant in divergence form.
 
     Args:
         problem: any problem. Where a function of it is faulty, only that is reported, as the rest would rest on it.
     """
     faults = [*faulty_operators(problem), *detached_functions(problem)]
-    return faults or [*points_outside(problem), *repeated_rows(problem), *inconsistencies(problem), *posedness(problem)]
+    if faults:
+        return faults
+    rows = [*points_outside(problem), *repeated_rows(problem), *inconsistencies(problem)]
+    return [*rows, *posedness(problem), *equation_form(problem)]
 
 
 def faulty_operators(problem: Problem) -> Iterator[Finding]:
@@ -46,9 +52,11 @@ def detached_functions(problem: Problem) -> Iterator[Finding]:
     as when it leaves torch's graph.
     """
     ansatz = problem.ansatz
-    functions = {"the exact solution u": problem.exact}
+    functions: dict[str, Function | None] = {"the exact solution u": problem.exact}
     if ansatz is not None:
         functions |= {"ϕ of the ansatz": ansatz.phi, "g of the ansatz": ansatz.g}
+    for block in problem.blocks:
+        functions |= {f"block {block.name!r}: k of divergence": k for k in differentiated(block.operator)}
     every = problem.blocks[0].x.double()  # differences say little in single precision
     lengths = every.amax(0) - every.amin(0)
     for what, function in functions.items():

@@ -83,6 +83,7 @@ def _operators() -> dict[str, Good]:
         "SecondOrderOperator": {"dim": 2, "A": 1.0, "b": [1, 0], "c": 0.0, "name": "L"},
         "advection_diffusion": {"dim": 1, "diffusivity": 1.0, "velocity": [1.0]},
         "black_scholes": {},
+        "divergence": {"dim": 1, "k": 1.0},
         "elliptic": {"dim": 1, "A": 1.0},
         "hard_constraint": {"operator": laplacian(1), "phi": torch.sin},
         "heat": {"space_dim": 1},

@@ -31,6 +31,7 @@ DOMAINS: dict[str, Spec] = {
 PARAMETERS: dict[str, Spec] = {
     "elliptic": {"A": [["1 + x*x"]], "b": ["x"], "c": 0},
     "advection_diffusion": {"diffusivity": 1, "velocity": ["x"]},
+    "divergence": {"k": "1 + x*x", "b": ["x"], "c": 0},
     "helmholtz": {"wavenumber": 1},
     "heat": {"diffusivity": 1},
     "wave": {"speed": 1},

@@ -10,6 +10,7 @@ from pinn_ntk.operators import (
     OPERATORS,
     advection_diffusion,
     black_scholes,
+    divergence,
     elliptic,
     heat,
     helmholtz,
@@ -41,6 +42,11 @@ KNOWN = {
         black_scholes(0.4, 0.03),
         lambda x: x[:, 0] ** 2 * torch.exp(-(0.03 + 0.16) * x[:, 1]),
         lambda x: 0.0 * x[:, 0],
+    ),
+    "divergence": (
+        divergence(2, lambda x: 1.0 + x[:, 0] ** 2),
+        lambda x: x[:, 0] ** 2,
+        lambda x: -2.0 - 6.0 * x[:, 0] ** 2,
     ),
     "elliptic": (
         elliptic(2, lambda x: 1.0 + x[:, 0] ** 2, 0.0, divergence=lambda x: torch.stack([2 * x[:, 0], 0 * x[:, 0]], 1)),

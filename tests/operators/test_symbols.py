@@ -52,6 +52,11 @@ TEXTS = [
     ({"kind": "elliptic", "A": "1 + x", "c": 1}, "(1 + x) Δu + u"),
     ({"kind": "laplacian", "factor": -2}, "−2 Δu"),
     ({"kind": "helmholtz", "wavenumber": 3}, "Δu + k²u"),
+    ({"kind": "divergence", "k": "1 + x*y"}, "−∇·((1 + x*y) ∇u)"),
+    ({"kind": "divergence", "k": 2, "b": ["y", 0], "c": "-x"}, "−∇·(2 ∇u) + y u_x − x u"),
+    ([{"kind": "divergence", "k": "x"}, {"c": 2}], "−x Δu − u_x + 2 u"),
+    ([{"kind": "divergence", "k": "x*y"}, {"c": 2}], "−x*y Δu − ∂_x(x*y) u_x − ∂_y(x*y) u_y + 2 u"),
+    ([{"kind": "divergence", "k": "x*y"}, {"kind": "identity"}], "−∇·(x*y ∇u) + u"),
 ]
 
 

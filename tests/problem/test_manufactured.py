@@ -160,6 +160,7 @@ def test_hard_problems_have_the_same_solution(operator, where, kind):
 
 
 TEXTS = {
+    "divergence": {"k": [["2 + x*y", "x"], ["y", "3 - x"]], "b": ["y", 1], "c": "-1 - x*y"},
     "identity": {},
     "laplacian": {},
     "elliptic": {"A": [["2 + x", 0.1], [0.1, 3]], "b": ["y", 1], "c": "-1 - x*y"},
