@@ -28,6 +28,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import OPERATORS
+from pinn_ntk.problem.finding import refused
 from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
@@ -65,7 +66,7 @@ def build(config: Config, plugins: Tables) -> Experiment:
     if problem is not None and not auto and not bad & {"network", "activation", "seed"}:
         network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if problem is not None:
-        faults += _precheck(problem, network, config.get("strict") is True)
+        faults += _precheck(problem, network, strict=config.get("strict") is True, solver=auto)
         network = TwoLayer(problem.dim, 1) if auto else network  # it stands for the one that will be chosen
     if problem is not None and not bad & {"reference"}:
         reference = _made(lambda: chosen_reference(config, problem), "reference", faults)
@@ -279,9 +280,12 @@ def _called(builder: Callable[..., object], arguments: Config, what: str, foreig
         raise BadInputError(Fault(what, f"raised {type(error).__name__}: {error}")) from error
 
 
-def _precheck(problem: Problem, network: Model | None, strict: bool) -> list[Fault]:
-    """Errors of the problem, its warnings under `strict`, and an activation that is not smooth enough."""
-    faults = [Fault("problem", f.message) for f in check_problem(problem) if f.severity == "error" or strict]
+def _precheck(problem: Problem, network: Model | None, *, strict: bool, solver: bool) -> list[Fault]:
+    """Errors of the problem, under the solver what is ill-posed, its warnings under `strict`,
+    and an activation that is not smooth enough.
+    """
+    found = check_problem(problem)
+    faults = [Fault("problem", m) for m in ([f.message for f in found] if strict else refused(found, solver=solver))]
     if network is None:
         return faults
     try:

@@ -1,8 +1,11 @@
 """What is said against a problem."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
+
+WARNING, ILL_POSED, ERROR = "warning", "ill-posed", "error"
 
 
 @dataclass(frozen=True)
@@ -10,7 +13,9 @@ class Finding:
     """One thing that is wrong, or looks wrong, with a problem.
 
     Attributes:
-        severity: 'error' when nothing sensible can be computed, else 'warning'.
+        severity: 'error' when nothing sensible can be computed; 'ill-posed' when no u exists, or none that the data
+            determine: training warns of it and shows what a network does, the automatic solver, which answers for an
+            error, refuses it; else 'warning'.
         message: what, where, and what to do.
     """
 
@@ -18,6 +23,16 @@ class Finding:
     message: str
 
 
+def refused(findings: Iterable[Finding], *, solver: bool) -> list[str]:
+    """The messages for which nothing is computed.
+
+    Args:
+        findings: about one problem.
+        solver: whether the automatic solver is asked, which refuses what is ill-posed, too.
+    """
+    return [f.message for f in findings if f.severity == ERROR or (solver and f.severity == ILL_POSED)]
+
+
 def shown(x: Tensor) -> list[float]:
     """A point in six digits behind the comma."""
-    return [round(v, 6) for v in x.tolist()]  # read back: words of a finding
+    return [round(v, 6) + 0.0 for v in x.tolist()]  # read back: words of a finding

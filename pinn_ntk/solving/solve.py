@@ -11,8 +11,8 @@ from pinn_ntk.arguments import MAX_POINTS, MAX_SEED
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.problem.wellposed import ill_posed
 from pinn_ntk.rules import checked, flag, one_of, positive, several, whole
-from pinn_ntk.solving.compatibility import contradiction
 from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
 from pinn_ntk.solving.fit import Bench
 from pinn_ntk.solving.growth import Growth, widest_for
@@ -62,7 +62,8 @@ def solve(
         The solution; `.u(x)`, `.gradient(x)`, `.residual(x)`, `.estimate`, `.reason`.
 
     Raises:
-        ValueError: an argument out of its range, or an activation that is not smooth enough for the operators.
+        ValueError: an argument out of its range, an activation that is not smooth enough for the operators, or a
+            problem that has no solution, or none that its data determine (see `check_problem`).
 
     Examples:
         >>> from pinn_ntk import box, dirichlet, laplacian, pose, solve
@@ -95,7 +96,7 @@ def _bench(task: Task, chosen: Chosen) -> Bench:
 
 
 def check_solvable(task: Task, activations: Sequence[str]) -> None:
-    """Refuse activations that are not smooth enough for the operators, and data that contradict one another.
+    """Refuse activations that are not smooth enough for the operators, and problems that are ill-posed.
 
     Args:
         task: the problem.
@@ -110,8 +111,8 @@ def check_solvable(task: Task, activations: Sequence[str]) -> None:
             TwoLayer(task.dim, 1, name).check(rows)
         except ValueError as error:
             raise ValueError(f"activations: {str(error).removeprefix('activation: ')}") from error
-    if words := contradiction(task):
-        raise ValueError(f"problem: {words}")
+    if found := ill_posed(task.problem):
+        raise ValueError(f"problem: {'; '.join(finding.message for finding in found)}")
 
 
 def _widest(task: Task, asked: int | None) -> int:
