@@ -107,7 +107,8 @@ def _is_flux(condition: Condition, piece: Piece, x: Tensor) -> bool:
 
 def _conserves(operator: SecondOrderOperator, domain: Domain, one: FreeConstant, walls: Walls) -> bool:
     """Whether 𝓛u = ∇·(A∇u + βu) with A∇u + βu = κ∂u/∂ν through the walls, and the same on opposite faces."""
-    sides = torch.tensor(domain.high, dtype=torch.float64) - torch.tensor(domain.low, dtype=torch.float64)
+    low, high = _ends(domain)
+    sides = high - low
     x = _well_inside(domain, one, sides)
     if not len(x):
         return False
@@ -122,6 +123,12 @@ def _conserves(operator: SecondOrderOperator, domain: Domain, one: FreeConstant,
     if drifts and bool((div_b.abs() > _ROUNDING * size / sides.max()).any()):
         return False
     return _walls_fit(operator, walls, drifts=drifts) and _faces_fit(operator, domain, walls)
+
+
+def _ends(domain: Domain) -> tuple[Tensor, Tensor]:
+    """The ends of the bounding box, (d,) each."""
+    low, high = (torch.tensor(ends, dtype=torch.float64, device="cpu") for ends in (domain.low, domain.high))
+    return low, high
 
 
 def _well_inside(domain: Domain, one: FreeConstant, sides: Tensor) -> Tensor:
@@ -161,7 +168,7 @@ def _faces_fit(operator: SecondOrderOperator, domain: Domain, walls: Walls) -> b
     are.
     """
     named = {piece.name for piece, _ in walls}
-    low, high = (torch.tensor(ends, dtype=torch.float64, device="cpu") for ends in (domain.low, domain.high))
+    low, high = _ends(domain)
     sizes = [float(part.abs().amax()) for part in operator.coefficients(domain.interior(_CHECKED))[:2]]
     for piece in domain.pieces:
         if piece.name in named:
@@ -180,10 +187,7 @@ def _faces_fit(operator: SecondOrderOperator, domain: Domain, walls: Walls) -> b
 
 def _hidden(equation: Condition, domain: Domain) -> bool:
     """Whether f rises by far where one looks closer at its largest value: an integral would miss the spot."""
-    x, low, high = (
-        domain.interior(_LOOKS, _SEED),
-        *(torch.tensor(e, dtype=torch.float64) for e in (domain.low, domain.high)),
-    )
+    x, (low, high) = domain.interior(_LOOKS, _SEED), _ends(domain)
     values = equation.values(x).abs()
     first = best = float(values.amax())
     middle, width = x[values.argmax()], high - low

@@ -1,9 +1,9 @@
 """Cauchy's problem: everything is given on one end of an axis, or on one piece of ∂Ω, and nothing where u goes to.
 
 With normal ν there, a = Aν and q = ν·Aν, u(x) = e^{iξ·x + τν·x} solves the leading part where
-qτ² + 2i(a·ξ)τ − ξ·Aξ = 0: u depends on the data continuously only if M = aaᵀ − qA ≥ 0 (the equation is hyperbolic along ν). Where A has no entry
-along an axis, b_j u_j + A:∇²u carries e^{iξ·x} by the factor e^{(ξ·Aξ/b_j)s}, bounded for all ξ only if b_j A ≤ 0 from
-the start, ≥ 0 from the end.
+qτ² + 2i(a·ξ)τ − ξ·Aξ = 0: u depends on the data continuously only if M = aaᵀ − qA ≥ 0 (the equation is hyperbolic
+along ν). Where A has no entry along an axis, b_j u_j + A:∇²u carries e^{iξ·x} by the factor e^{(ξ·Aξ/b_j)s}, bounded
+for all ξ only if b_j A ≤ 0 from the start, ≥ 0 from the end.
 """
 
 from collections.abc import Iterator

@@ -74,7 +74,9 @@ def _missing(
     """Characteristics without a value at either end. A flux at the inflow, or where c ≠ 0 in one dimension, may hold
     u, too.
     """
-    knows = torch.tensor([_knowledge(piece.name, given, domain) for piece in domain.pieces], device=x.device)
+    knows = torch.tensor(
+        [_knowledge(piece.name, given, domain) for piece in domain.pieces], dtype=torch.int64, device=x.device
+    )
     first, last = knows[entry.piece], knows[leaving.piece]
     bare = (entry.piece >= 0) & (leaving.piece >= 0) & (first == _NOTHING)
     bare &= (last == _NOTHING) if algebraic else (last != _VALUE)
