@@ -28,7 +28,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import OPERATORS
-from pinn_ntk.problem.finding import refused
+from pinn_ntk.problem.finding import ERROR, ILL_POSED
 from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
@@ -213,6 +213,8 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
     found = re.match(r"([a-z_]+): ", message)
     if found is None or (found[1] == prefix or prefix.startswith(f"{found[1]}.")):
         return Fault(prefix, message[found.end() :] if found else message)
+    if found[1] == "problem":
+        return Fault("problem", message[found.end() :])
     name = "weight" if found[1] == "weights" else found[1]
     return Fault(f"{prefix}.{name}".lstrip("."), message[found.end() :])
 
@@ -281,11 +283,11 @@ def _called(builder: Callable[..., object], arguments: Config, what: str, foreig
 
 
 def _precheck(problem: Problem, network: Model | None, *, strict: bool, solver: bool) -> list[Fault]:
-    """Errors of the problem, under the solver what is ill-posed, its warnings under `strict`,
-    and an activation that is not smooth enough.
+    """Errors of the problem, its warnings under `strict`, and an activation that is not smooth enough;
+    what is ill-posed the solver itself has refused.
     """
-    found = check_problem(problem)
-    faults = [Fault("problem", m) for m in ([f.message for f in found] if strict else refused(found, solver=solver))]
+    found = [f for f in check_problem(problem) if not (solver and f.severity == ILL_POSED)]
+    faults = [Fault("problem", f.message) for f in found if f.severity == ERROR or strict]
     if network is None:
         return faults
     try:

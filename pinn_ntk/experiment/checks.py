@@ -2,7 +2,7 @@
 
 from pinn_ntk.experiment.settings import Settings
 from pinn_ntk.networks.model import Model
-from pinn_ntk.problem.finding import refused
+from pinn_ntk.problem.finding import ERROR
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
 from pinn_ntk.training.states import Status
@@ -22,7 +22,7 @@ def check_smoothness(network: Model, problem: Problem) -> list[str]:
 def preconditions(problem: Problem) -> list[str]:
     """Warnings about the problem; errors are raised at once."""
     findings = check_problem(problem)
-    if errors := refused(findings, solver=False):
+    if errors := [f.message for f in findings if f.severity == ERROR]:
         raise ValueError("; ".join(errors))
     return [f.message for f in findings]
 

@@ -1,6 +1,5 @@
 """What is said against a problem."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -21,16 +20,6 @@ class Finding:
 
     severity: str
     message: str
-
-
-def refused(findings: Iterable[Finding], *, solver: bool) -> list[str]:
-    """The messages for which nothing is computed.
-
-    Args:
-        findings: about one problem.
-        solver: whether the automatic solver is asked, which refuses what is ill-posed, too.
-    """
-    return [f.message for f in findings if f.severity == ERROR or (solver and f.severity == ILL_POSED)]
 
 
 def shown(x: Tensor) -> list[float]:
