@@ -210,7 +210,8 @@ def test_too_few_conditions_are_told_with_what_is_missing(name):
 ENOUGH = {
     "one end of an interval": (laplacian(1), LINE, [dirichlet(0, "x=0"), neumann(1, "x=0", name="slope")]),
     "first order": (SecondOrderOperator(2, b=torch.tensor([1.0, 1.0])), SQUARE, [dirichlet(0, ["x=0", "y=0"])]),
-    "backwards": (heat(1) - 2.0 * time_derivative(1), over_time(LINE, 0, 1), [dirichlet(0), dirichlet(0, "t=1", name="end")]),
+    "backwards": (heat(1) - 2.0 * time_derivative(1), over_time(LINE, 0, 1),
+                  [dirichlet(0), dirichlet(0, "t=1", name="end")]),
     "from both ends": (wave(1), over_time(LINE, 0, 1), [dirichlet(0), initial_value(0), dirichlet(0, "t=1",
     name="end")]),
     "steady in time": (laplacian(1).__class__(2, A=torch.diag(torch.tensor([1.0, 0.0]))), over_time(LINE, 0, 1),
