@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -61,11 +62,15 @@ def parts(domain: Domain) -> Parts:
         >>> two.count, two.label(torch.tensor([[0.5, 0.5], [2.0, 0.5]])).tolist()
         (2, [0, 1])
     """
-    return _known(domain) if isinstance(domain, Hashable) else _parts(domain)
+    try:
+        hash(domain)
+    except TypeError:  # one that holds a list, as a person may write it
+        return _parts(domain)
+    return _known(cast(Hashable, domain))
 
 
 @lru_cache(maxsize=32)
-def _known(domain: Domain) -> Parts:
+def _known(domain: Any) -> Parts:
     return _parts(domain)
 
 

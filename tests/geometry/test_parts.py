@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pinn_ntk.geometry import annulus, ball, box, difference, intersection, over_time, parts, union
+from pinn_ntk.geometry import Box, annulus, ball, box, difference, intersection, over_time, parts, union
 
 SQUARE = box([0.0, 0.0], [1.0, 1.0])
 BAR = box([-2.0, 0.4], [2.0, 0.6])
@@ -38,6 +38,10 @@ def test_parts_are_counted_and_their_places_are_inside_each(name):
     assert found.count == count
     assert found.label(found.places).tolist() == list(range(count))
     assert bool(domain.inside(found.places).all())
+
+
+def test_a_domain_that_has_no_hash_has_parts_too():
+    assert parts(Box([0.0, 0.0], [1.0, 1.0])).count == 1
 
 
 def test_points_of_the_boundary_belong_to_the_part_that_they_bound():
