@@ -28,6 +28,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.library import OPERATORS
+from pinn_ntk.problem.finding import ERROR, ILL_POSED, NOTE
 from pinn_ntk.problem.from_text import SpecError, problem_from_text
 from pinn_ntk.problem.library import PROBLEMS
 from pinn_ntk.problem.residual import Problem
@@ -65,7 +66,7 @@ def build(config: Config, plugins: Tables) -> Experiment:
     if problem is not None and not auto and not bad & {"network", "activation", "seed"}:
         network = _made(lambda: _network(config, plugins, problem), "network", faults)
     if problem is not None:
-        faults += _precheck(problem, network, config.get("strict") is True)
+        faults += _precheck(problem, network, strict=config.get("strict") is True, solver=auto)
         network = TwoLayer(problem.dim, 1) if auto else network  # it stands for the one that will be chosen
     if problem is not None and not bad & {"reference"}:
         reference = _made(lambda: chosen_reference(config, problem), "reference", faults)
@@ -212,6 +213,8 @@ def _as_fault(error: Exception, prefix: str) -> Fault:
     found = re.match(r"([a-z_]+): ", message)
     if found is None or (found[1] == prefix or prefix.startswith(f"{found[1]}.")):
         return Fault(prefix, message[found.end() :] if found else message)
+    if found[1] == "problem":
+        return Fault("problem", message[found.end() :])
     name = "weight" if found[1] == "weights" else found[1]
     return Fault(f"{prefix}.{name}".lstrip("."), message[found.end() :])
 
@@ -279,10 +282,12 @@ def _called(builder: Callable[..., object], arguments: Config, what: str, foreig
         raise BadInputError(Fault(what, f"raised {type(error).__name__}: {error}")) from error
 
 
-def _precheck(problem: Problem, network: Model | None, strict: bool) -> list[Fault]:
-    """Errors of the problem, its warnings under `strict`, and an activation that is not smooth enough."""
-    refused = ("error", "warning") if strict else ("error",)
-    faults = [Fault("problem", f.message) for f in check_problem(problem) if f.severity in refused]
+def _precheck(problem: Problem, network: Model | None, *, strict: bool, solver: bool) -> list[Fault]:
+    """Errors of the problem, its warnings under `strict`, and an activation that is not smooth enough;
+    what is ill-posed the solver itself has refused.
+    """
+    found = [f for f in check_problem(problem) if f.severity != NOTE and not (solver and f.severity == ILL_POSED)]
+    faults = [Fault("problem", f.message) for f in found if f.severity == ERROR or strict]
     if network is None:
         return faults
     try:

@@ -2,6 +2,7 @@
 
 from pinn_ntk.experiment.settings import Settings
 from pinn_ntk.networks.model import Model
+from pinn_ntk.problem.finding import ERROR, ILL_POSED, NOTE, WARNING
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
 from pinn_ntk.training.states import Status
@@ -21,10 +22,9 @@ def check_smoothness(network: Model, problem: Problem) -> list[str]:
 def preconditions(problem: Problem) -> tuple[list[str], list[str]]:
     """Warnings about the problem, and notes, which `strict` lets pass; errors are raised at once."""
     findings = check_problem(problem)
-    errors = [f.message for f in findings if f.severity == "error"]
-    if errors:
+    if errors := [f.message for f in findings if f.severity == ERROR]:
         raise ValueError("; ".join(errors))
-    warnings, notes = ([f.message for f in findings if f.severity == kind] for kind in ("warning", "note"))
+    warnings, notes = ([f.message for f in findings if f.severity in kind] for kind in ((WARNING, ILL_POSED), (NOTE,)))
     return warnings, notes
 
 

@@ -3,6 +3,7 @@ and it has everything that a run has.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from pinn_ntk.experiment.run import Measured, tracked_run
 from pinn_ntk.experiment.settings import AUTO, Settings, Solver, StrictError
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import Weights
+from pinn_ntk.problem.finding import ProblemWarning
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
 from pinn_ntk.solving.reasons import REASONS, USABLE, Reason
@@ -65,7 +67,9 @@ def solved_run(
     if settings.strict and looks_wrong:
         raise StrictError("strict: " + "; ".join(looks_wrong))
     notes = looks_wrong + remarks
-    solution = (solver or Solver()).solve(problem.to(torch.float64, "cpu"))  # on the CPU: the solver is LAPACK's
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ProblemWarning)  # they are in the record, and said from there
+        solution = (solver or Solver()).solve(problem.to(torch.float64, "cpu"))  # on the CPU: the solver is LAPACK's
     spent, own = time.perf_counter() - begin, solution.problem
     kernel = settings.kernel and own.points <= _KERNEL
     start = solution.network.with_weights(_at_zero(solution.network.weights))
@@ -116,11 +120,6 @@ def _states(solution: Solution) -> Iterator[State]:
 def _warnings(solution: Solution) -> list[str]:
     """What a person should know before they use u."""
     found = []
-    if solution.floating:
-        found.append(
-            "the conditions determine u up to a constant: the solution of mean zero was computed; give a value "
-            "of u to fix it"
-        )
     if solution.reason not in USABLE:
         words = "; ".join([REASONS[solution.reason], *solution.notes])
         found.append(f"{solution.reason}, not to be used: {words}")

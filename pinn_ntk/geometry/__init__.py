@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pinn_ntk.geometry.domain import Domain, Hole
     from pinn_ntk.geometry.ellipse import angles_by_length, ellipse, ellipse_length, ellipsoid_surface
     from pinn_ntk.geometry.over_time import over_time
+    from pinn_ntk.geometry.parts import parts
     from pinn_ntk.geometry.polygon import l_shape, polygon, signed_area
     from pinn_ntk.geometry.polygon_formula import Split, polygon_formula
     from pinn_ntk.geometry.r_functions import conjunction, disjunction

@@ -33,6 +33,6 @@ if TYPE_CHECKING:
     from pinn_ntk.problem.residual import Ansatz, Block, Problem, constrained, drawn
     from pinn_ntk.problem.text_conditions import TYPES
     from pinn_ntk.problem.validation import check_problem, inconsistencies
-    from pinn_ntk.problem.wellposed import posedness
+    from pinn_ntk.problem.wellposed import ill_posed, posedness
 
 face(__name__)

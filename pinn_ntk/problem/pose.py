@@ -9,7 +9,9 @@ from pinn_ntk.geometry.over_time import OverTime
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.assembly import Collocation, Equation, collocate
 from pinn_ntk.problem.conditions import Given, counted_conditions, dirichlet, initial_value, initial_velocity
+from pinn_ntk.problem.finding import tell
 from pinn_ntk.problem.residual import Function, Problem
+from pinn_ntk.problem.validation import check_problem
 
 Formula = Function | str | float
 
@@ -58,6 +60,9 @@ def pose(
     Raises:
         ValueError: what does not fit together; the message says what, and what to do.
 
+    Warns:
+        ProblemWarning: what the command warns of: conditions that are missing or contradict one another, …
+
     Examples:
         >>> from pinn_ntk import ball, dirichlet, heat, laplacian, over_time, pose
         >>> pose(-laplacian(2), ball([0, 0], 1), "x*y", [dirichlet(0)]).equation
@@ -81,7 +86,9 @@ def pose(
     f = _function(source, domain.dim, timed)
     right = f if f is not None else manufactured(operator, u)
     equation = operator.equation(_words(source, exact), timed)
-    return collocate(Equation(name, operator, domain, right, u, conditions, timed, equation), how)
+    made = collocate(Equation(name, operator, domain, right, u, conditions, timed, equation), how)
+    tell(check_problem(made))
+    return made
 
 
 def manufactured(operator: SecondOrderOperator, exact: Function | None) -> Function | float:

@@ -7,8 +7,10 @@ an interface.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from pinn_ntk.expressions import Expression
 from pinn_ntk.operators.second_order import SecondOrderOperator
 
 Function = Callable[[Tensor], Tensor]
@@ -81,6 +83,24 @@ class Condition:
     def order(self) -> int:
         """The highest derivative that occurs."""
         return order_of(self.operator, self.partner)
+
+    @property
+    def number(self) -> float | None:
+        """f_b where it is one number, written as such or as a formula without coordinates; else None."""
+        target = self.target
+        if isinstance(target, Expression):
+            return target.value if target.is_constant else None
+        return float(target) if isinstance(target, (int, float)) else None
+
+    def values(self, x: Tensor) -> Tensor:
+        """f_b at n points, (n,): of a function, of a number, or of data at all of their points."""
+        target = self.target
+        found = (
+            target(x)
+            if callable(target) and not isinstance(target, Tensor)
+            else torch.as_tensor(target, dtype=x.dtype, device=x.device)
+        )
+        return found.detach().expand(len(x))
 
 
 def order_of(operator: SecondOrderOperator, partner: Partner | None) -> int:

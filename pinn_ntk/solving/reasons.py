@@ -75,6 +75,10 @@ def outcome(task: Task, reason: Reason, final: Trial, levels: Sequence[Trial], t
         tolerance: on the relative L² error.
     """
     seen = [*levels, final]
+    if task.free_parts:
+        places = ", ".join(f"x = ({', '.join(f'{v:.3g}' for v in one.place.tolist())})" for one in task.free_parts)
+        words = f"a constant is free on the part of Ω about {places}: give a value of u there"
+        return Outcome(Reason.UNDERDETERMINED, (words,))
     if final.slack.open:
         return _open(task, final, seen)
     if final.estimate <= tolerance:

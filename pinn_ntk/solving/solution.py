@@ -59,6 +59,7 @@ class Solution:
         floating: whether u is determined up to a constant, so that the one of mean zero was taken.
         seconds: wall time.
         operations: that it took (`effort`).
+        warnings: what was said against the problem, as `pose` and the command say it.
         task: the problem as the solver saw it.
     """
 
@@ -72,6 +73,7 @@ class Solution:
     floating: bool
     seconds: float
     operations: float
+    warnings: tuple[str, ...]
     task: Task
 
     @cached_property

@@ -11,8 +11,10 @@ from pinn_ntk.arguments import MAX_POINTS, MAX_SEED
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.problem.finding import tell
+from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.problem.wellposed import ill_posed
 from pinn_ntk.rules import checked, flag, one_of, positive, several, whole
-from pinn_ntk.solving.compatibility import contradiction
 from pinn_ntk.solving.details import look
 from pinn_ntk.solving.effort import Effort
 from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
@@ -82,7 +84,8 @@ def solve(
         The solution; `.u(x)`, `.gradient(x)`, `.residual(x)`, `.estimate`, `.reason`.
 
     Raises:
-        ValueError: an argument out of its range, or an activation that is not smooth enough for the operators.
+        ValueError: an argument out of its range, an activation that is not smooth enough for the operators, or a
+            problem that has no solution, or none that its data determine (see `check_problem`).
 
     Examples:
         >>> from pinn_ntk import box, dirichlet, laplacian, pose, solve
@@ -90,6 +93,7 @@ def solve(
         >>> print(solution.reason, solution.estimate <= 1e-8, round(float(solution.u([[0.5]])), 6))
         CONVERGED True 0.25
     """
+    told = tell(check_problem(problem))
     task = Task(problem, seed)
     task = replace(task, details=look(task))
     check_solvable(task, activations)
@@ -97,10 +101,10 @@ def solve(
     more = chosen + corners_besides(task) if extra else chosen
     bench, spare = _bench(task, chosen), _bench(task, more) if more.functions != chosen.functions else None
     spent = Effort.of(effort, seconds)
-    search, told = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
+    search, heard = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
     again = None if start is None else (start.final.recipe, start.final.width)
     found = denoised(search, activations)
-    growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, told, again)
+    growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, heard, again)
     grown = growth.run() if found is None else Grown(found.trial, noise_reason(found.trial, tolerance), found.words, ())
     words = more.words if search.bench is spare else chosen.words
     fit = grown.final.pair[0]
@@ -118,6 +122,7 @@ def solve(
         task.floating,
         spent.elapsed,
         spent.spent,
+        (*told, *_free_constant(task)),
         task,
     )
 
@@ -128,6 +133,15 @@ def _tried(activations: Sequence[str], task: Task) -> tuple[str, ...]:
     return local if task.details is not None and local else tuple(activations)
 
 
+def _free_constant(task: Task) -> tuple[str, ...]:
+    """What a person should know of a u that is known up to a constant."""
+    words = (
+        "the conditions determine u up to a constant: the solution of mean zero was computed; give a value of u to fix "
+        "it"
+    )
+    return (words,) if task.floating else ()
+
+
 def _bench(task: Task, chosen: Chosen) -> Bench:
     """Where fits with those functions are made; the last one is the constant, where u is determined up to it."""
     functions = chosen.functions + ((extra_function("constant", (), task.dim),) if task.floating else ())
@@ -135,7 +149,7 @@ def _bench(task: Task, chosen: Chosen) -> Bench:
 
 
 def check_solvable(task: Task, activations: Sequence[str]) -> None:
-    """Refuse activations that are not smooth enough for the operators, and data that contradict one another.
+    """Refuse activations that are not smooth enough for the operators, and problems that are ill-posed.
 
     Args:
         task: the problem.
@@ -150,8 +164,8 @@ def check_solvable(task: Task, activations: Sequence[str]) -> None:
             TwoLayer(task.dim, 1, name).check(rows)
         except ValueError as error:
             raise ValueError(f"activations: {str(error).removeprefix('activation: ')}") from error
-    if words := contradiction(task):
-        raise ValueError(f"problem: {words}")
+    if found := ill_posed(task.problem):
+        raise ValueError(f"problem: {'; '.join(finding.message for finding in found)}")
 
 
 def _widest(task: Task, asked: int | None) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.problem.constants import FreeConstant, free_constants
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.residual import Block, Problem, drawn
 from pinn_ntk.solving.nearby import drawn_about, drawn_at
@@ -121,6 +122,14 @@ class Task:
     def largest_width(self) -> int | None:
         """As many neurons as given rows can determine; None where rows may be drawn."""
         return None if self.posed else max(1, int(self.problem.points / 1.2))
+
+    @cached_property
+    def free_parts(self) -> tuple[FreeConstant, ...]:
+        """The connected parts of Ω, short of all of it, on which u is known up to a constant alone."""
+        posed, domain = self.problem.posed, self.problem.domain
+        if not posed or domain is None:
+            return ()
+        return tuple(one for one in free_constants(posed, domain) if not one.whole)
 
     @cached_property
     def floating(self) -> bool:

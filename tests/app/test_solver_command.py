@@ -110,6 +110,17 @@ def test_contradicting_fluxes_are_refused(refused, mine) -> None:
     assert "∫" in refused(*MINE, "optimizer=auto")
 
 
+def test_what_is_ill_posed_is_refused_once_and_trained_with_a_warning(refused, pageless, mine) -> None:
+    given = "conditions: [{type: dirichlet, value: 0}, {type: initial, value: x*(1-x)}]\n"
+    backwards = FLUXES.replace("kind: laplacian", "A: [[1, 0], [0, 0]], b: [0, 1]")
+    mine(f"{backwards}time: true\nsource: 0\npoints: 9\n{given}")
+    for words in (("optimizer=auto",), ("optimizer=auto", "strict=true"), ("strict=true",)):
+        assert refused(*MINE, *words).count("problem: backward heat: u depends on the data without bound") == 1
+    outcome = pageless(*MINE, "network.width=12", "optimizer.steps=6", "theory=none")
+    assert outcome.code == 0, outcome.err
+    assert any("backward heat" in words for words in outcome.summary["warnings"])
+
+
 @pytest.mark.skipif(importlib.util.find_spec("skfem") is None, reason="scikit-fem is not installed")
 def test_finite_elements_beside_a_run(pageless) -> None:
     outcome = pageless(*AUTO, "reference=fem", "reference.degrees=2000")

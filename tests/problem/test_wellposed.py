@@ -13,6 +13,7 @@ from pinn_ntk.operators import (
     identity,
     laplacian,
     normal_derivative,
+    time_derivative,
     wave,
 )
 from pinn_ntk.problem import (
@@ -38,9 +39,9 @@ TRIANGLE = polygon([[0, 0], [1, 0], [0, 1]])
 FEW = {"points": 16, "boundary_points": 32, "test_points": 16}
 
 
-def said(operator, domain, given, **more):
-    """The warnings about 𝓛u = 1 with these conditions, soft."""
-    findings = check_problem(pose(operator, domain, 1.0, given, **FEW, **more))
+def said(operator, domain, given, source=1.0, **more):
+    """The warnings about 𝓛u = f with these conditions, soft."""
+    findings = check_problem(pose(operator, domain, source, given, **FEW, **more))
     assert all(f.severity == "warning" for f in findings)
     return [f.message for f in findings]
 
@@ -72,7 +73,7 @@ MEETING = {  # conditions whose values agree where they meet when s = 0, and whe
         "[1.0, 0.0]",
     ),
     "end": (
-        heat(1),
+        heat(1, 1.0) - 2.0 * time_derivative(1),
         over_time(LINE, 0.0, 2.0),
         lambda s: [dirichlet("x*t"), dirichlet(f"2*x + {s}", "t=2", name="end")],
         "2.0]",
@@ -156,7 +157,7 @@ FLOATING = {
 @pytest.mark.parametrize("name", FLOATING)
 def test_a_free_constant_is_told_with_what_the_solver_does(name):
     operator, domain, given = FLOATING[name]
-    (message,) = [m for m in said(operator, domain, given) if "repeat one another" not in m]
+    (message,) = [m for m in said(operator, domain, given, source=0.0) if "repeat one another" not in m]
     assert "up to a constant" in message
     assert "mean zero" in message
 
@@ -209,7 +210,8 @@ def test_too_few_conditions_are_told_with_what_is_missing(name):
 ENOUGH = {
     "one end of an interval": (laplacian(1), LINE, [dirichlet(0, "x=0"), neumann(1, "x=0", name="slope")]),
     "first order": (SecondOrderOperator(2, b=torch.tensor([1.0, 1.0])), SQUARE, [dirichlet(0, ["x=0", "y=0"])]),
-    "backwards": (-heat(1), over_time(LINE, 0, 1), [dirichlet(0), dirichlet(0, "t=1", name="end")]),
+    "backwards": (heat(1) - 2.0 * time_derivative(1), over_time(LINE, 0, 1),
+                  [dirichlet(0), dirichlet(0, "t=1", name="end")]),
     "from both ends": (wave(1), over_time(LINE, 0, 1), [dirichlet(0), initial_value(0), dirichlet(0, "t=1",
     name="end")]),
     "steady in time": (laplacian(1).__class__(2, A=torch.diag(torch.tensor([1.0, 0.0]))), over_time(LINE, 0, 1),
