@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from pinn_ntk.problem.answer import Answer
-from pinn_ntk.reporting.files import replacing, write_text
+from pinn_ntk.networks.storage import replacing
+from pinn_ntk.reporting.files import write_text
 from pinn_ntk.reporting.grid import Grid, Values
 
 
