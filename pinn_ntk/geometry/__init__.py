@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pinn_ntk.geometry.over_time import over_time
     from pinn_ntk.geometry.polygon import l_shape, polygon, signed_area
     from pinn_ntk.geometry.polygon_formula import Split, polygon_formula
-    from pinn_ntk.geometry.quadrature import Place, piece_place, volume_place
+    from pinn_ntk.geometry.quadrature import piece_place, volume_place
     from pinn_ntk.geometry.r_functions import conjunction, disjunction
     from pinn_ntk.geometry.sampling import LATTICES, SAMPLINGS
     from pinn_ntk.geometry.shape import reach, spread

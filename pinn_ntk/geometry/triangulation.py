@@ -9,7 +9,7 @@ import numpy as np
 
 from pinn_ntk.geometry.segments import Point
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+Array = np.ndarray[Any, np.dtype[Any]]
 Triangle = tuple[int, int, int]
 _FLIPS = 50  # per edge; Lawson's flips end by themselves, rounding among nearly cocircular vertices might not
 

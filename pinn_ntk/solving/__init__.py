@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pinn_ntk.solving.saved import SOLUTION, SavedSolution, load_solution
     from pinn_ntk.solving.solution import Solution
     from pinn_ntk.solving.solve import solve
+    from pinn_ntk.solving.spread import Fits, spreads_of
     from pinn_ntk.solving.starting import starting_layers
     from pinn_ntk.solving.task import Task
 

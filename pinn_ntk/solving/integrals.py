@@ -60,11 +60,16 @@ class Quantity:
             return f"{self.value:.15g} ± {self.error:g}"
         last = math.floor(math.log10(self.error))  # the place of its first digit
         first = math.floor(math.log10(abs(self.value))) if self.value else last
-        digits = min(16, max(0, first - last))  # behind the first one
+        digits = min(15, max(0, first - last))  # behind the first one
         fixed = -5 < first < 16 and last <= 0
-        value = f"{self.value:.{max(0, digits - first)}f}" if fixed else f"{self.value:.{digits}e}"
-        mantissa, _, power = f"{self.error:.0e}".partition("e")
-        return f"{value} ± {mantissa}e{int(power)}"
+        value = f"{self.value:.{max(0, digits - first)}f}" if fixed else _power(self.value, digits)
+        return f"{value} ± {_power(self.error, 0)}"
+
+
+def _power(value: float, digits: int) -> str:
+    """1.2e-7: Python writes e-07."""
+    mantissa, _, power = f"{value:.{digits}e}".partition("e")
+    return f"{mantissa}e{int(power)}"
 
 
 @dataclass

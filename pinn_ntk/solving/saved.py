@@ -90,20 +90,19 @@ class SavedSolution(UncertainAnswer):
 
     def save(self, path: str | Path) -> None:
         """Write it; see `Solution.save`."""
-        about, tensors = {"networks": list[Any]()}, dict[str, Tensor]()
+        about: dict[str, Any] = {"networks": []}
+        tensors: dict[str, Tensor] = {}
         for k, network in enumerate(self.networks):
             words, own = described(network)
             about["networks"].append(words)
             tensors |= {f"{k}.{name}": tensor for name, tensor in own.items()}
         for key in ("name", "dim", "box", "ansatz", "words", "extras", "recipe", "floating"):
             about[key] = getattr(self, key)
-        about |= {"reason": str(self.reason), **{key: _text(getattr(self, key)) for key in _NUMBERS}}
+        about |= {"reason": str(self.reason)}
+        about |= {key: _text(getattr(self, key)) for key in ("estimate", "error", "seconds")}
         about["spreads"] = [_texts(asdict(spread)) for spread in self.spreads]
         about["levels"] = [_texts(asdict(level)) for level in self.levels]
         write_tensors(path, _FORM, about, tensors)
-
-
-_NUMBERS = ("estimate", "error", "seconds")
 
 
 def load_solution(
@@ -162,7 +161,9 @@ def _read(
         extras=tuple(about["extras"]),
         recipe=str(about["recipe"]),
         floating=bool(about["floating"]),
-        **{key: float(about[key]) for key in _NUMBERS},
+        estimate=float(about["estimate"]),
+        error=float(about["error"]),
+        seconds=float(about["seconds"]),
     )
     sizes = {found.dim, len(low), len(high), *(len(s.slopes) for s in spreads), *(n.dim for n in networks)}
     if len(networks) < 2 or len(spreads) != len(networks) - 1 or len(sizes) > 1:

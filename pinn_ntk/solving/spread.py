@@ -1,4 +1,4 @@
-"""u ± where: several independent fits of one problem differ from point to point, and that is what is known of the error.
+"""u ± where: how far independent fits of one problem are apart from point to point is what is known of the error.
 
 With D = u₁ − u_j and ℓ_k = rms(D)/rms(∂_kD) over the domain, the amplitude √(D² + mean_k ℓ_k²(∂_kD)²) is what D swings
 by about a point: it does not vanish where two fits happen to cross, and of A sin(kx) it is A everywhere. The other way
