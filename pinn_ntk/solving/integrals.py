@@ -127,12 +127,12 @@ def flux(fits: Fits, on: On, k: Factor, at: float | None) -> Quantity:
         raise ValueError(f"k: got {k!r}, expected a finite number, text, or a function of points")
 
     def along(place: Place) -> Values:
-        def values(answer: Answer, x: Tensor) -> Tensor:
+        def conducted(x: Tensor) -> Tensor:
             normal = x if place.normal is None else place.normal(x)
-            slope = (answer.gradient(x, outside=True) * normal).sum(1)
-            return slope * (_of_shape("k", factor(x), x) if callable(factor) else factor)
+            return normal * (_of_shape("k", factor(x), x)[:, None] if callable(factor) else factor)
 
-        return values
+        operator = SecondOrderOperator(problem.dim, b=conducted, name="k ∂u/∂ν")
+        return lambda answer, x: answer.apply(operator, x, outside=True)
 
     return _total(fits, places(problem, "all" if on is None else on, at), along)
 

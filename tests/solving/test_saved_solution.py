@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -97,6 +98,12 @@ def test_a_folder_of_a_run_is_a_solution_too(tmp_path: Path) -> None:
     record = solved_run(problem, Solver(tolerance=1e-8))
     record.save(tmp_path / "run")
     assert (tmp_path / "run" / SOLUTION).is_file()
+    page, solution = (tmp_path / "run" / "report.html").read_text(encoding="utf-8"), record.solution
+    assert solution is not None and solution.assessment.bound is not None
+    loose = solution.assessment.bound.relative > 100.0 * solution.estimate
+    assert ("is not shown beside it" in page) is loose
+    assert ("<dt>bound</dt>" in page) is not loose
+    assert re.search("<dt>estimate</dt><dd>± .* \\(rms, in u", page)
     back = load_solution(tmp_path / "run", problem)
     assert float(back.u([[0.5]])) == float(record.answer.u([[0.5]]))
     assert back.integral().value == pytest.approx(1.0 / 6.0, abs=1e-8)
