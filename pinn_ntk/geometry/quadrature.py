@@ -1,5 +1,5 @@
-"""Quadrature: ∫_Ω f dx ≈ Σ_i w_i f(x_i), by Gauss–Legendre where a domain is made of boxes, balls or triangles,
-else over Sobol points.
+"""Quadrature: ∫_Ω f dx ≈ Σ_i w_i f(x_i), by Gauss–Legendre on boxes, balls, triangles and slices of plane domains with
+holes, else over Sobol points.
 
 A Sobol rule counts the candidates that lie inside instead of trusting a measured volume, so that independent
 scramblings tell its whole error.
@@ -23,6 +23,7 @@ from pinn_ntk.geometry.over_time import OverTime
 from pinn_ntk.geometry.polygon import Polygon
 from pinn_ntk.geometry.sampling import LAST_SEED, sobol, stream
 from pinn_ntk.geometry.shape import reach, spread
+from pinn_ntk.geometry.slices import overlooked, panels_of, sliced
 from pinn_ntk.geometry.triangulation import triangulate
 
 Rule = tuple[Tensor, Tensor]
@@ -41,12 +42,14 @@ class Place:
         gauss: m → the rule with about m nodes along each dimension; None where none is known.
         sobol: (n, seed) → a rule on about n scrambled Sobol points.
         normal: points → outward unit normals of a piece; None of a domain.
+        rough: the share of ∫|f| that Gauss's rules may have wrong however fine they are.
     """
 
     dim: int
     gauss: Callable[[int], Rule] | None
     sobol: Callable[[int, int], Rule]
     normal: Normal | None = None
+    rough: float = 0.0
 
     def at_time(self, t: float) -> "Place":
         """The same place at one time, the last coordinate being t."""
@@ -61,12 +64,16 @@ class Place:
             None if gauss is None else lambda m: lifted(gauss(m)),
             lambda n, seed: lifted(self.sobol(n, seed)),
             None if normal is None else lambda x: torch.cat([normal(x[:, :-1]), torch.zeros_like(x[:, :1])], 1),
+            self.rough,
         )
 
 
 def volume_place(domain: Domain) -> Place:
     """Ω as a place of integration."""
-    return Place(domain.dim, _volume_gauss(domain), lambda n, seed: _volume_sobol(domain, n, seed))
+    space = domain.space if isinstance(domain, OverTime) else domain
+    panels = panels_of(space)
+    rough = 0.0 if panels is None else overlooked(space, panels)
+    return Place(domain.dim, _volume_gauss(domain), lambda n, seed: _volume_sobol(domain, n, seed), rough=rough)
 
 
 def piece_place(domain: Domain, index: int) -> Place:
@@ -118,7 +125,8 @@ def _volume_gauss(domain: Domain) -> Callable[[int], Rule] | None:
         case OverTime():
             space = _volume_gauss(domain.space)
             return None if space is None else lambda m: _product(space(m), _interval(domain.start, domain.end, m))
-    return None
+    panels = panels_of(domain)
+    return None if panels is None else lambda m: sliced(domain, panels, m)
 
 
 def _piece_gauss(domain: Domain, index: int) -> Callable[[int], Rule] | None:

@@ -46,6 +46,11 @@ class Quantity:
     Attributes:
         value: the number.
         error: ±.
+
+    Examples:
+        >>> from pinn_ntk import Quantity
+        >>> print(Quantity(1.23456789, 2e-6))
+        1.234568 ± 2e-6
     """
 
     value: float
@@ -224,16 +229,17 @@ def _over(fits: Fits, place: Place, values: Values) -> tuple[Sums, float]:
     if place.gauss is None:
         return _over_sobol(fits, place, values)
     before: Sums | None = None
-    gap = 0.0
+    error = 0.0
     for rule in _refined(place.gauss, place.dim):
         sums = _sums(fits, rule, values)
         if before is not None:
             gap = abs(sums.values[0] - before.values[0])
+            error = gap + place.rough * sums.size
             if gap <= max(_ENOUGH * sums.error(fits), 8.0 * _EPS * sums.size):
-                return sums, gap
+                return sums, error
         before = sums
     assert before is not None
-    return before, gap
+    return before, error
 
 
 def _refined(gauss: Callable[[int], Rule], dim: int) -> Iterator[Rule]:

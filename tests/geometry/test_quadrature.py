@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from geometry_cases import DOMAINS
+from geometry_cases import DOMAINS, PERFORATED
 from torch import Tensor
 
-from pinn_ntk.geometry import piece_place, polygon, volume_place
+from pinn_ntk.geometry import ball, box, difference, ellipse, piece_place, polygon, union, volume_place
 
 PRODUCTS = ("interval", "square", "disc", "ball", "annulus", "thin_ring", "shell", "triangle", "l_shape", "star")
 PRODUCTS += ("ball_1d", "interval_over_time", "disc_over_time")
@@ -68,6 +68,37 @@ def test_a_polygon_with_straight_and_reflex_vertices_is_whole() -> None:
     assert float((w * x[:, 0] * x[:, 1]).sum()) == pytest.approx(
         24.5 * 0.5 + 4.0 * (0.5 + 3.5 + 6.5), rel=1e-13
     )  # ∫xy of the back [0, 7] × [0, 1] and the three teeth of height 2
+
+
+SLICED = {
+    "perforated": (PERFORATED, 1.0 - 0.04 * math.pi),
+    "ellipse": (DOMAINS["ellipse"], 3.0 * math.pi),
+    "a tilted square out of a disc": (
+        difference(ball([0, 0], 1.0), polygon([(0.5, 0.1), (0.1, 0.5), (-0.3, 0.1), (0.1, -0.3)])),
+        math.pi - 0.32,
+    ),
+    "a slanted hole": (
+        difference(box([0, 0], [4, 4]), polygon([(1, 1), (3, 2), (3, 3)]), ellipse([1, 3], [0.5, 0.2], 0.4)),
+        16.0 - 1.0 - 0.1 * math.pi,
+    ),
+    "two discs": (union(ball([0, 0], 1.0), ball([3, 0.5], 0.5)), 1.25 * math.pi),
+}
+
+
+@pytest.mark.parametrize("name", SLICED)
+def test_slices_of_plane_domains_have_their_area_and_moments(name: str) -> None:
+    domain, area = SLICED[name]
+    rule = volume_place(domain).gauss
+    assert rule is not None
+    (x, w), (y, v) = rule(16), rule(32)
+    assert bool(domain.contains(x).all())
+    assert float(w.sum()) == pytest.approx(area, rel=1e-10)
+    assert float((w * divergence(x)).sum()) == pytest.approx(float((v * divergence(y)).sum()), rel=1e-10)
+
+
+def test_domains_whose_boundaries_cross_are_not_sliced() -> None:
+    """Where two parts cut one another, an interval may be born at a place that no part knows of."""
+    assert all(volume_place(DOMAINS[name]).gauss is None for name in ("keyhole", "lens", "cross", "c_shape"))
 
 
 def test_a_place_at_a_time_is_the_place_with_that_time_last() -> None:
