@@ -75,7 +75,7 @@ class Fits:
     def common(self) -> float:
         """What the estimate has beyond the spread: √(E² − rms(D)²), the share that all fits may err by alike."""
         apart = max(spread.rms for spread in self.spreads)
-        return math.sqrt(max(0.0, self.error**2 - apart**2))
+        return math.sqrt((self.error - apart) * (self.error + apart)) if self.error > apart else 0.0
 
     def uncertainty(self, x: Points, *, outside: bool = False) -> Tensor:
         """± of u at points, (n,); arguments and errors as in `Answer.u`."""
