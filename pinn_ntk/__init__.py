@@ -86,7 +86,7 @@ from pinn_ntk.problem import (
 )
 from pinn_ntk.reference import fem_reference
 from pinn_ntk.reporting import Record
-from pinn_ntk.solving import Solution, solve
+from pinn_ntk.solving import Quantity, SavedSolution, Solution, load_solution, solve
 from pinn_ntk.theory import LinearModel, LinearState, Prediction, linearise, predict, sufficient_width
 from pinn_ntk.training import (
     State,
@@ -128,7 +128,9 @@ __all__ = [
     "OuterSolution",
     "Prediction",
     "Problem",
+    "Quantity",
     "Record",
+    "SavedSolution",
     "SecondOrderOperator",
     "Settings",
     "Solution",
@@ -175,6 +177,7 @@ __all__ = [
     "levenberg_marquardt",
     "lift_bias",
     "linearise",
+    "load_solution",
     "measured",
     "neumann",
     "normal_derivative",

@@ -26,6 +26,7 @@ WITHOUT = {
     "OuterSolution": "made by `solve_outer`",
     "Prediction": "made by `predict`",
     "Record": "made by `run`",
+    "SavedSolution": "made by `load_solution`",
     "Solution": "made by `solve`",
     "State": "made by every optimiser",
     "Statement": "made by `compare`",

@@ -1,4 +1,4 @@
-"""`pinn-ntk-eval`: u, ∇u and 𝓛u − f of a run that is over, at the points of a CSV file or on a grid."""
+"""`pinn-ntk-eval`: u ±, ∇u and 𝓛u − f of a run that is over, at the points of a CSV file or on a grid."""
 
 import argparse
 import importlib.util
@@ -22,12 +22,14 @@ from pinn_ntk.app.terminal import say
 from pinn_ntk.arguments import unknown
 from pinn_ntk.devices import threads_for
 from pinn_ntk.expressions.reader import variable_names
-from pinn_ntk.networks.storage import NETWORK, load_network
+from pinn_ntk.networks.storage import NETWORK, described, load_network
 from pinn_ntk.problem.answer import Answer
 from pinn_ntk.problem.data import read_table
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.grid import Grid, Values, grid_of
 from pinn_ntk.reporting.samples import Samples, csv_text, sample, write_csv, write_netcdf, write_vtu
+from pinn_ntk.solving.saved import SOLUTION, load_solution
+from pinn_ntk.solving.spread import Fits
 
 WRITERS: dict[str, Callable[[Samples, Path], None]] = {".csv": write_csv, ".nc": write_netcdf, ".vtu": write_vtu}
 _GRID_FILE = "answer.nc"
@@ -45,6 +47,8 @@ Examples:
       x,y,u as CSV on the terminal
   pinn-ntk-eval RUN points.csv --gradient --residual --out answer.csv
       x,y,u,u_x,u_y,residual in a file
+  pinn-ntk-eval RUN points.csv --uncertainty
+      x,y,u,u_error of a run of optimizer=auto
   pinn-ntk-eval RUN --grid 101 --out answer.nc
       u on 101 × 101 nodes as NetCDF, NaN outside the domain
   pinn-ntk-eval RUN --grid 201 --gradient --out answer.vtu
@@ -56,6 +60,8 @@ Flags:
   --grid M        M nodes along each axis of the domain's bounding box
   --gradient      add the derivatives u_x, u_y, …
   --residual      add Lu − f of the equation inside the domain
+  --uncertainty   add u_error, ± of u from independent fits, and of the
+                  derivatives with --gradient; of a run of optimizer=auto
   --exact         add the exact solution and the error, where it is known
   --outside       evaluate points outside the domain, too
   --plugin FILE   the Python file that the run was made with; may be repeated
@@ -96,6 +102,7 @@ class _Request:
     residual: bool
     exact: bool
     outside: bool
+    uncertainty: bool
     plugins: tuple[str, ...]
 
 
@@ -109,10 +116,11 @@ def _main(words: Sequence[str]) -> int:
         raise BadInputError(
             Fault("--exact", f"no exact solution of problem {answer.problem.name!r} is known; leave it out")
         )
+    fits = stored_fits(request.run, answer) if request.uncertainty else None
     with threads_for((request.grid or 100) ** 2 * answer.network.width):
         names, points = _points(request, answer.problem)
         wanted = {"gradient": request.gradient, "residual": request.residual, "exact": request.exact}
-        samples = sample(answer, names, points, **wanted, outside=request.outside)
+        samples = sample(answer, names, points, **wanted, outside=request.outside, fits=fits)
     if request.out is None:
         say(csv_text(samples).rstrip("\n"))
         return Exit.DONE
@@ -133,7 +141,7 @@ def _read(words: Sequence[str]) -> _Request:
     parser.add_argument("--grid", type=int)
     parser.add_argument("--out")
     parser.add_argument("--plugin", action="append", default=[])
-    for flag in ("--gradient", "--residual", "--exact", "--outside"):
+    for flag in ("--gradient", "--residual", "--exact", "--outside", "--uncertainty"):
         parser.add_argument(flag, action="store_true")
     found = parser.parse_intermixed_args(list(words))
     faults = []
@@ -146,7 +154,7 @@ def _read(words: Sequence[str]) -> _Request:
     if faults:
         raise BadInputError(*faults)
     run, points = Path(found.run), None if found.points is None else Path(found.points)
-    flags = (found.gradient, found.residual, found.exact, found.outside)
+    flags = (found.gradient, found.residual, found.exact, found.outside, found.uncertainty)
     return _Request(run.parent if run.is_file() else run, points, found.grid, out, *flags, tuple(found.plugin))
 
 
@@ -187,6 +195,35 @@ def stored_answer(folder: Path, plugin_files: Sequence[str] = ()) -> Answer:
                 Fault("--plugin", f"the run was made with a person's own Python; if you trust it, add {copies}")
             )
         raise BadInputError(*faults) from error
+
+
+def stored_fits(folder: Path, answer: Answer) -> Fits:
+    """The independent fits of a run of optimizer=auto that is over.
+
+    Args:
+        folder: of the run.
+        answer: its u, as `stored_answer` gives it.
+
+    Raises:
+        BadInputError: a run that has one fit only, or a file that is damaged or another run's.
+    """
+    path = folder.resolve() / SOLUTION
+    if not path.is_file():
+        raise BadInputError(
+            Fault(
+                "--uncertainty",
+                f"{path} is missing: ± comes from independent fits, which runs of optimizer=auto leave there; a "
+                "trained network, or a run of version 0.1, has one fit only. Run optimizer=auto, or leave it out",
+            )
+        )
+    try:
+        fits = load_solution(path, answer.problem).fits
+    except ValueError as error:
+        raise BadInputError(Fault("--uncertainty", str(error))) from error
+    mine, theirs = described(answer.network)[1], described(fits.answers[0].network)[1]
+    if mine.keys() != theirs.keys() or any(not torch.equal(mine[name], theirs[name]) for name in mine):
+        raise BadInputError(Fault("--uncertainty", f"{path} is of another run: its first fit is not {NETWORK}"))
+    return fits
 
 
 def _points(request: _Request, problem: Problem) -> tuple[tuple[str, ...], Values | Grid]:

@@ -24,6 +24,7 @@ RUN_FILES = (
     "history.csv",
     "arrays.nc",
     "network.safetensors",
+    "solution.safetensors",
     "solution.nc",
     "figures",
     TENSORBOARD,

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pinn_ntk import parallel
 from pinn_ntk.app.run_folder import LOGGER
+from pinn_ntk.solving.assessment import TELLING
 
 WIDTH = 80
 _LINES = 10  # log lines of a run without a terminal
@@ -186,9 +187,11 @@ def _network(summary: Mapping[str, Any]) -> str:
 
 
 def _solver_rows(solver: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "estimated error", f"{_number(solver['estimate'])} (relative L², by a second solve)"
-    if solver["bound_relative"] is not None:
-        yield "error bound", f"{_number(solver['bound_relative'])} (relative L∞, maximum principle, sampled)"
+    own = f", ± {_number(solver['error'])} (rms, in u's units)"
+    yield "estimated error", f"{_number(solver['estimate'])} (relative L², by a second solve){own}"
+    bound, estimate = solver["bound_relative"], solver["estimate"]
+    if bound is not None and (estimate is None or bound <= TELLING * estimate):
+        yield "error bound", f"{_number(bound)} (relative L∞, maximum principle, sampled)"
     scales = ", ".join(_number(s) for s in solver["scales"])
     extra = f", {solver['extra_functions']} extra functions" if solver["extra_functions"] else ""
     yield "chosen", f"{solver['activation']}, scales {scales}{extra}, of {solver['trials']} pairs of fits"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk import parallel
-from pinn_ntk.reporting.files import replacing
+from pinn_ntk.networks.storage import replacing
 from pinn_ntk.training.journal import Journal
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status

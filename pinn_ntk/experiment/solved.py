@@ -92,7 +92,7 @@ def solved_run(
         versions=versions(),
         machine=machine(solution.network.device, measured.kernels),
         config=settings.described(config),
-        warnings=(*notes, *history.notes, *_warnings(solution)),
+        warnings=tuple(dict.fromkeys((*notes, *solution.warnings, *history.notes, *_warnings(solution)))),
         solution=solution,
     )
 

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from pinn_ntk.geometry.parts import parts
     from pinn_ntk.geometry.polygon import l_shape, polygon, signed_area
     from pinn_ntk.geometry.polygon_formula import Split, polygon_formula
+    from pinn_ntk.geometry.quadrature import piece_place, volume_place
     from pinn_ntk.geometry.r_functions import conjunction, disjunction
     from pinn_ntk.geometry.sampling import LATTICES, SAMPLINGS
     from pinn_ntk.geometry.shape import reach, spread
     from pinn_ntk.geometry.sphere import ball_volume, polar, sphere_measure, sphere_points
+    from pinn_ntk.geometry.triangulation import triangulate
 
 face(__name__)

@@ -67,13 +67,17 @@ class Combined(Shape):
         """Which share of the candidates lies inside, of 65,536."""
         return float(self.inside(self.spread(sobol(VOLUME_POINTS, self.dim, unseen_stream()))).double().mean())
 
+    @property
+    def intact(self) -> bool:
+        """Whether all of every part's boundary is left: no two of them meet."""
+        return len(self._left) == sum(len(part.pieces) for part in self.parts) and all(
+            piece.share == 1.0 for piece in self._left
+        )
+
     @cached_property
     def volume(self) -> float:
         """|Ω|: a sum of the parts' where their boundaries do not meet, else measured once on 65,536 points."""
-        apart = len(self._left) == sum(len(part.pieces) for part in self.parts) and all(
-            piece.share == 1.0 for piece in self._left
-        )
-        if apart and self.kind != "intersection":
+        if self.intact and self.kind != "intersection":
             return sum((-1.0 if self._removed(k) else 1.0) * part.volume for k, part in enumerate(self.parts))
         return self.filled * self.reach
 

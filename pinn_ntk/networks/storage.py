@@ -6,7 +6,9 @@ and ψ_j as records.
 """
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,19 +42,53 @@ def save_network(network: Model | nn.Module, path: str | Path) -> None:
     Raises:
         ValueError: extra functions that are code, not records: what is left without them would be another function.
     """
+    write_tensors(path, FORMAT, *described(network))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to, which takes the place of `path` once it is whole: a reader sees the old file or the new one,
+    never half of it.
+    """
+    aside = path.with_name(path.name + ".part")
+    try:
+        yield aside
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_tensors(path: str | Path, form: str, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Tensors and what they belong to, in one safetensors file of that form, whole or not at all.
+
+    Raises:
+        ValueError: a folder that is not there.
+    """
     from safetensors.torch import save
 
-    module = network.module if isinstance(network, AnyModule) else network
-    if isinstance(module, TwoLayer):
-        about, tensors = _two_layer(module), {name: getattr(module, name) for name in _TENSORS}
-    elif isinstance(module, nn.Module):
-        about, tensors = _module(module, network), module.state_dict()
-    else:
-        raise ValueError(f"network: got a {type(network).__name__}, expected a TwoLayer, an MLP or any torch.nn.Module")
-    header = {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about, allow_nan=False)}
+    if not Path(path).parent.is_dir():
+        raise ValueError(f"path: got {str(path)!r}, expected a file in a folder that exists; make {Path(path).parent}")
+    header = {"format": form, "version": str(VERSION), "about": json.dumps(about, allow_nan=False)}
     # on the CPU: to be written
     data = save({name: t.detach().clone().contiguous() for name, t in tensors.items()}, header)
-    Path(path).write_bytes(data)  # its own way to a file leaves one that nobody else may read
+    with replacing(Path(path)) as aside:
+        aside.write_bytes(data)  # its own way to a file leaves one that nobody else may read
+
+
+def described(network: Model | nn.Module) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
+    """(what the network is, its tensors), from which `network_from` makes it again.
+
+    Raises:
+        ValueError: no network, or extra functions that are code.
+    """
+    module = network.module if isinstance(network, AnyModule) else network
+    if isinstance(module, TwoLayer):
+        return _two_layer(module), {name: getattr(module, name) for name in _TENSORS}
+    if isinstance(module, nn.Module):
+        return _module(module, network), module.state_dict()
+    raise ValueError(f"network: got a {type(network).__name__}, expected a TwoLayer, an MLP or any torch.nn.Module")
 
 
 def _two_layer(network: TwoLayer) -> dict[str, Any]:
@@ -107,55 +143,76 @@ def load_network(
             here.
     """
     about, tensors = read_tensors(Path(path))
+    with damage(f"network: {path}"):
+        return network_from(about, tensors, activations, template)
+
+
+@contextmanager
+def damage(where: str) -> Iterator[None]:
+    """What goes wrong while a file's content is read, told as damage of that file."""
     try:
-        kind = about["kind"]
-        if kind == "two_layer":
-            return _loaded_two_layer(about, tensors, activations)
-        if kind == "mlp":
-            options = {name: about[name] for name in _MLP}
-            return _filled(MLP(**options, activation=_known(about, activations)), tensors, about["dim"])
-        if kind != "module":
-            raise ValueError(f"got the kind {kind!r}, expected two_layer, mlp or module")
-        return _loaded_module(about, tensors, template)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(
-            f"network: {path} is damaged ({type(error).__name__}: {str(error).splitlines()[0]})"
-        ) from error
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        first = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"{where} is damaged ({type(error).__name__}: {first})") from error
     except ValueError as error:
-        raise ValueError(f"network: {path}: {error}") from error
+        raise ValueError(f"{where}: {error}") from error
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """(the description, the tensors).
+def network_from(
+    about: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    activations: Mapping[str, Activation] = ACTIVATIONS,
+    template: Model | nn.Module | None = None,
+) -> Model:
+    """The network that `described` took apart.
 
     Raises:
-        ValueError: it cannot be read, or is no network of ours.
+        ValueError: an unknown kind, or names that are not known here.
     """
+    kind = about["kind"]
+    if kind == "two_layer":
+        return _loaded_two_layer(about, tensors, activations)
+    if kind == "mlp":
+        options = {name: about[name] for name in _MLP}
+        return _filled(MLP(**options, activation=_known(about, activations)), tensors, about["dim"])
+    if kind != "module":
+        raise ValueError(f"got the kind {kind!r}, expected two_layer, mlp or module")
+    return _loaded_module(about, tensors, template)
+
+
+def read_tensors(path: Path, form: str = FORMAT) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """(the description, the tensors) of a file of that form, such as pinn_ntk.network.
+
+    Raises:
+        ValueError: it cannot be read, or is of another form.
+    """
+    what = form.rpartition(".")[2]
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise ValueError(f"network: got {str(path)!r}, no such file; expected a {NETWORK}")
+        raise ValueError(f"{what}: got {str(path)!r}, no such file; expected a {what}.safetensors")
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"network: {path} is truncated or no safetensors file ({error})") from error
-    if header.get("format") != FORMAT:
+        raise ValueError(f"{what}: {path} is truncated or no safetensors file ({error})") from error
+    if header.get("format") != form:
         raise ValueError(
-            f"network: {path} holds other tensors (format {header.get('format')!r}), expected a network of pinn_ntk"
+            f"{what}: {path} holds other tensors (format {header.get('format')!r}), expected a {what} of pinn_ntk"
         )
     if header.get("version") != str(VERSION):
         raise ValueError(
-            f"network: {path} is of version {header.get('version')!r}, expected {VERSION}; read it with the "
+            f"{what}: {path} is of version {header.get('version')!r}, expected {VERSION}; read it with the "
             "package it came from"
         )
     try:
         about = json.loads(header["about"])
     except (KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"network: {path} has a damaged header ({error})") from error
+        raise ValueError(f"{what}: {path} has a damaged header ({error})") from error
     if not isinstance(about, dict):
-        raise ValueError(f"network: {path} has a damaged header, expected a mapping")
+        raise ValueError(f"{what}: {path} has a damaged header, expected a mapping")
     return about, tensors
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pinn_ntk.networks.features import features
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.sums import residual
+from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.residual import Function, Problem
 
@@ -87,6 +89,26 @@ class Answer:
     def apply(self, operator: SecondOrderOperator, x: Points, *, outside: bool = False) -> Tensor:
         """𝓛u(x) of any operator as (n,); arguments and errors as in `u`."""
         return self._evaluated(lambda points: self._of_u(operator, points), x, outside)
+
+    def rounding(self, operator: SecondOrderOperator, x: Points, *, outside: bool = False) -> Tensor:
+        """ε(s Σ_k|a_k φ_k| + Σ_j|β_j 𝓛ψ_j|)(x) with φ_k = 𝓛σ(w_k·x), (n,): what rounding may change of 𝓛u.
+
+        ε is that of the network's precision. Of a network without neurons that add up it is ε|𝓛u|. Arguments and
+        errors as in `u`.
+        """
+        epsilon = torch.finfo(self.network.dtype).eps
+        network, ansatz = self.network, self.problem.ansatz
+        if not isinstance(network, TwoLayer):
+            return epsilon * self.apply(operator, x, outside=outside).abs()
+        inner = operator if ansatz is None else hard_constraint(operator, ansatz.phi, ansatz.g)[0]
+        theta = network.weights
+
+        def sums(points: Tensor) -> Tensor:
+            system = network.system((inner.rows(points),), torch.zeros_like(points[:, 0]))
+            total = system.scale * (features(system, theta.w).abs() @ theta.a.abs())
+            return total if system.extra is None else total + system.extra.abs() @ theta.extra.abs()
+
+        return epsilon * self._evaluated(sums, x, outside)
 
     def residual(self, x: Points, *, outside: bool = False) -> Tensor:
         """𝓛u − f of the interior equation as (n,), without weights; arguments and errors as in `u`.

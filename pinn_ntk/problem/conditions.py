@@ -68,7 +68,9 @@ class Given:
         if self.noise is not None:
             number(f"noise of {self.name or self.kind}", self.noise)
             if self.noise < 0.0:
-                raise ValueError(f"noise of {self.name or self.kind}: got {self.noise}, expected a standard deviation ≥ 0")
+                raise ValueError(
+                    f"noise of {self.name or self.kind}: got {self.noise}, expected a standard deviation ≥ 0"
+                )
 
 
 def dirichlet(

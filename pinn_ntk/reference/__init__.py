@@ -8,6 +8,5 @@ from pinn_ntk._face import face
 
 if TYPE_CHECKING:
     from pinn_ntk.reference.fem import check_fem_reference, fem_reference
-    from pinn_ntk.reference.triangulation import triangulate
 
 face(__name__)

@@ -13,8 +13,8 @@ import numpy as np
 
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.geometry.polygon import Polygon
+from pinn_ntk.geometry.triangulation import triangulate
 from pinn_ntk.reference.task import Array, Task
-from pinn_ntk.reference.triangulation import triangulate
 
 _FINEST = 1e-6  # of the diameter: the smallest element at a corner
 _LEVELS, _ROUNDS, _TRIES = 5, 60, 3

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pinn_ntk.reporting.ensemble_outcome import aligned, losses_at, median_of
     from pinn_ntk.reporting.ensemble_record import EnsembleRecord
     from pinn_ntk.reporting.field_plots import Scale, draw_field
-    from pinn_ntk.reporting.files import replacing, write_arrays, write_history, write_summary, write_text
+    from pinn_ntk.reporting.files import write_arrays, write_history, write_summary, write_text
     from pinn_ntk.reporting.grid import axis_names
     from pinn_ntk.reporting.kernel_plots import drift_section
     from pinn_ntk.reporting.loggers import LOGGERS, Careful, MLflow, TensorBoard

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pinn_ntk.networks.storage import replacing
 from pinn_ntk.reporting.ensemble_outcome import LEVELS, EnsembleOutcome, aligned
-from pinn_ntk.reporting.files import Variable, replacing
+from pinn_ntk.reporting.files import Variable
 from pinn_ntk.reporting.tables import Value, write_table
 from pinn_ntk.training.trackers import Array
 

@@ -6,15 +6,14 @@ import csv
 import io
 import json
 import math
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from pinn_ntk.networks.storage import replacing
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.training.trackers import History
 
@@ -22,21 +21,6 @@ Variable = tuple[tuple[str, ...], Any, dict[str, str]]
 """What xarray makes a variable of: dimensions, values, attributes."""
 
 _MODES = ("eigenvalues", "eigenvalues_a", "alignment", "alignment_a", "mode_losses")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to, which takes the place of `path` once it is whole: a reader sees the old file or the new one,
-    never half of it.
-    """
-    aside = path.with_name(path.name + ".part")
-    try:
-        yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -76,7 +76,9 @@ def _theory(record: Outcome) -> list[str]:
 def key_numbers(record: Outcome, summary: Mapping[str, Any]) -> Pairs:
     """Value and label of the numbers that a reader looks for first."""
     errors, theory, loss = summary["error"], summary["theory"], summary["loss"]
-    pairs = [] if record.solution is None else [(number(record.solution.estimate), "estimated relative L² error")]
+    solution = record.solution
+    own = "" if solution is None else f"estimated relative L² error; ± {number(solution.error)} in u's units"
+    pairs = [] if solution is None else [(number(solution.estimate), own)]
     if errors is not None:
         pairs += [
             (number(errors["relative_l2"]), "relative L² error"),

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pinn_ntk.networks.storage import NETWORK, save_network
 from pinn_ntk.problem.answer import Answer
-from pinn_ntk.reporting.files import Files, replacing, with_report, write_arrays, write_history, write_summary
+from pinn_ntk.reporting.files import Files, with_report, write_arrays, write_history, write_summary
 from pinn_ntk.reporting.grid import grid_of, usual_side
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.report import write_report
 from pinn_ntk.reporting.samples import sample, write_netcdf
+from pinn_ntk.solving.saved import SOLUTION as FITS
 
 SOLUTION = "solution.nc"
 
@@ -26,7 +27,7 @@ class Record(Outcome):
 
     def save(self, folder: str | Path) -> Path:
         """Write report.html, summary.json, history.csv, arrays.nc, network.safetensors, solution.nc (up to d = 3)
-        and figures/*.svg.
+        and figures/*.svg; of optimizer=auto also solution.safetensors, which has every fit.
 
         Args:
             folder: made when missing.
@@ -43,6 +44,8 @@ class Record(Outcome):
         write_history(self.history, path / "history.csv")
         write_arrays(self, path / "arrays.nc")
         notes = _write_network(self, path / NETWORK)
+        if self.solution is not None:
+            self.solution.save(path / FITS)
         _write_solution(self.answer, path / SOLUTION)
         noted = replace(self, warnings=(*self.warnings, *notes))
         summary = noted.summary()
@@ -55,8 +58,7 @@ class Record(Outcome):
 def _write_network(record: Outcome, path: Path) -> list[str]:
     """The trained network; a note where it cannot be stored, since a run is not lost for that."""
     try:
-        with replacing(path) as aside:
-            save_network(record.trained, aside)
+        save_network(record.trained, path)
     except ValueError as error:
         return [f"{path.name} was not written, so this answer cannot be evaluated later: {error}"]
     return []

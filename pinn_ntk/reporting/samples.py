@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from pinn_ntk.networks.storage import replacing
 from pinn_ntk.problem.answer import Answer
-from pinn_ntk.reporting.files import replacing, write_text
+from pinn_ntk.reporting.files import write_text
 from pinn_ntk.reporting.grid import Grid, Values
+from pinn_ntk.solving.spread import Fits
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Samples:
 
 _TEXTS = {
     "u": "the solution u",
+    "u_error": "estimated error of u, from independent fits",
     "exact": "the exact solution u*",
     "error": "u - u*",
     "residual": "Lu - f of the interior equation",
@@ -51,6 +54,7 @@ def sample(
     residual: bool,
     exact: bool,
     outside: bool = False,
+    fits: Fits | None = None,
 ) -> Samples:
     """u and what else is wanted.
 
@@ -63,6 +67,7 @@ def sample(
         residual: whether to add 𝓛u − f.
         exact: whether to add u* and u − u* where u* is known.
         outside: whether points outside the domain are evaluated.
+        fits: independent fits, from which ± of u is added, and of the derivatives where these are wanted.
 
     Raises:
         ValueError: points that cannot be asked, or a residual that is not known.
@@ -71,6 +76,8 @@ def sample(
     x = grid.points if grid is not None else np.asarray(points, dtype=np.float64)
     problem, where = answer.problem, grid.within if grid is not None else np.ones(len(x), dtype=np.bool_)
     columns = {"u": _numbers(answer.u(x, outside=outside))}
+    if fits is not None:
+        columns["u_error"] = _numbers(fits.uncertainty(x, outside=outside))
     if exact and problem.exact is not None:
         network = answer.network
         with torch.no_grad():
@@ -81,6 +88,9 @@ def sample(
     if gradient:
         slopes = _numbers(answer.gradient(x, outside=outside))
         columns |= {f"u_{name}": slopes[:, j] for j, name in enumerate(names)}
+    if gradient and fits is not None:
+        errors = _numbers(fits.gradient_uncertainty(x, outside=outside))
+        columns |= {f"u_{name}_error": errors[:, j] for j, name in enumerate(names)}
     if residual:
         columns["residual"] = np.full(len(x), np.nan)
         if where.any():
@@ -132,7 +142,9 @@ def write_netcdf(samples: Samples, path: Path) -> None:
 
 
 def _words(name: str) -> str:
-    return _TEXTS.get(name, f"derivative of u along {name.removeprefix('u_')}")
+    along = name.removeprefix("u_").removesuffix("_error")
+    what = "estimated error of the derivative" if name.endswith("_error") else "derivative"
+    return _TEXTS.get(name, f"{what} of u along {along}")
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -31,12 +31,12 @@ _COLOURS = (THEORY, LINEAR, MEASURED)
 def solver_words(record: Outcome, solution: Solution) -> str:
     """The answer in two sentences: the error, measured or estimated, and by what."""
     history = record.history.columns
+    own = f"(± {number(solution.error)} rms, in u's units)"
     if "relative_l2" in history:
-        error = (
-            f"a relative L² error of {number(float(history['relative_l2'][-1]))}, estimated {number(solution.estimate)}"
-        )
+        measured = number(float(history["relative_l2"][-1]))
+        error = f"a relative L² error of {measured}, estimated {number(solution.estimate)} {own}"
     else:
-        error = f"an estimated relative L² error of {number(solution.estimate)}"
+        error = f"an estimated relative L² error of {number(solution.estimate)} {own}"
     solved = "Solved to" if solution.estimate < 0.1 else "Not solved:"
     sigma = solution.final.recipe.activation
     extra = f" and {len(solution.network.extra)} extra functions" if solution.network.extra else ""
@@ -52,7 +52,9 @@ def solver_sections(solution: Solution) -> list[str]:
     known = solution.assessment
     residuals = [(r.name, number(r.points), number(r.rms), number(r.largest), number(r.size)) for r in known.residuals]
     bound = known.bound
+    loose = "" if bound is None else bound.loose(solution.estimate)
     pairs = [
+        ("estimate", f"± {number(solution.error)} (rms, in u's units), {number(solution.estimate)} of ‖u‖"),
         (
             "second solve",
             f"a fit with other neurons and other points differs by {number(known.agreement)} in relative L²",
@@ -61,13 +63,13 @@ def solver_sections(solution: Solution) -> list[str]:
             "residual share",
             f"{number(solution.final.share)} of the terms of a row are left as residual on points that no fit has seen",
         ),
-        (
-            "bound",
-            f"‖u − h‖_∞ ≤ {number(bound.value)} ({number(bound.relative)} of max|h|), {bound.words}"
-            if bound
-            else f"none: {known.why_not}",
-        ),
     ]
+    if bound is None:
+        pairs.append(("bound", f"none: {known.why_not}"))
+    elif not loose:
+        pairs.append(
+            ("bound", f"‖u − h‖_∞ ≤ {number(bound.value)} ({number(bound.relative)} of max|h|), {bound.words}")
+        )
     return [
         section("What was chosen and why", definitions(choices(solution))),
         section(
@@ -78,6 +80,7 @@ def solver_sections(solution: Solution) -> list[str]:
             ),
             table(("condition", "points", "rms residual", "largest", "rms of f"), residuals),
             definitions(pairs),
+            *([paragraph(loose)] if loose else []),
         ),
         section(
             "Convergence",

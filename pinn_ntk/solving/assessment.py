@@ -14,6 +14,7 @@ from pinn_ntk.solving.task import Task
 
 _POINTS = 2000  # fresh points of each condition
 _SEED = 900_007
+TELLING = 100.0  # times the estimate up to which a bound is worth showing
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,20 @@ class Bound:
     value: float
     relative: float
     words: str
+
+    def loose(self, estimate: float) -> str:
+        """Why the bound says nothing beside an estimate a hundred times smaller, in a sentence; empty where it does.
+
+        Args:
+            estimate: of ‖u − h‖/‖u‖.
+        """
+        if not self.relative > TELLING * estimate:
+            return ""
+        return (
+            f"The bound by the maximum principle, {self.relative:.1e} of max|h|, is more than {TELLING:g} times the "
+            "estimate and is not shown beside it: it lets the largest residual of every condition stand everywhere "
+            "with one sign, where the true ones change sign from point to point."
+        )
 
 
 @dataclass(frozen=True)

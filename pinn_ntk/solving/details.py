@@ -237,7 +237,11 @@ def _functions(condition: Condition, dim: int) -> Iterator[tuple[str, Callable[[
     sample = condition.region.sample(512, 3)
     A, b, c = operator.coefficients(sample)
     whole = torch.cat([A.flatten(1), b, c[:, None]], 1)
-    names = [*(f"A[{i + 1},{j + 1}]" for i in range(dim) for j in range(dim)), *(f"b[{i + 1}]" for i in range(dim)), "c"]
+    names = [
+        *(f"A[{i + 1},{j + 1}]" for i in range(dim) for j in range(dim)),
+        *(f"b[{i + 1}]" for i in range(dim)),
+        "c",
+    ]
     for k, name in enumerate(names):
         i, j = divmod(k, dim)
         if (k < dim * dim and j < i) or not bool(torch.isfinite(whole[:, k]).all()):

@@ -22,7 +22,7 @@ from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.solving.recipe import Focus, Recipe
 from pinn_ntk.solving.slack import WAVE, Slack, known_waves, rms
-from pinn_ntk.solving.task import Sample, Task, zeroth
+from pinn_ntk.solving.task import Sample, Task
 
 _SIZED = 300  # points at which the sizes of h and its derivatives are measured
 _WHOLE = 12  # coordinates up to which mixed second derivatives count in them

@@ -136,7 +136,9 @@ class Growth:
         beside = None if self.spare is None else search.beside(self.spare, best.recipe, best.width)
         if beside is None or beside.criterion <= self.enough:
             return found if beside is None else [beside]
-        again = Prober(search, self.activations, self.enough, search.effort.spent + _PROBES * search.left).run(best.width)
+        again = Prober(search, self.activations, self.enough, search.effort.spent + _PROBES * search.left).run(
+            best.width
+        )
         return sorted([beside, *again], key=lambda t: t.score)
 
     def _once_more(self, tops: Sequence[Trial], width: int) -> list[Trial]:

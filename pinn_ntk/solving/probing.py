@@ -43,7 +43,11 @@ class Prober:
     @property
     def over(self) -> bool:
         """Whether a probe was good enough, or the effort for probes is spent."""
-        return self.search.effort.spent > self.share or not self.search.in_time(self.search.trials[-1].width) or self.search.best.criterion <= self.enough
+        return (
+            self.search.effort.spent > self.share
+            or not self.search.in_time(self.search.trials[-1].width)
+            or self.search.best.criterion <= self.enough
+        )
 
     def run(self, width: int) -> list[Trial]:
         """The best recipes, of different activations where there are several: isotropic first, then axis by axis."""
@@ -70,7 +74,9 @@ class Prober:
             for scale in _LADDER_HIGH:
                 if found and self.over:
                     return found
-                found.append(self.search.trial(isotropic(self.activations[0], scale, self.dim, axes, self.details), width))
+                found.append(
+                    self.search.trial(isotropic(self.activations[0], scale, self.dim, axes, self.details), width)
+                )
             if axes == self.dim:
                 whole = min(found, key=lambda t: t.share)
                 self.search.ratio = whole.disagreement / whole.share if whole.share > 0.0 else self.search.ratio
@@ -121,8 +127,8 @@ def around(recipe: Recipe, factors: Sequence[float]) -> list[Recipe]:
     return [limited(recipe.scaled(f), *SCALES) for f in factors]
 
 
-def whole_ladder(
-    activations: Sequence[str], dim: int, axes: int, details: Details | None = None
-) -> list[Recipe]:
+def whole_ladder(activations: Sequence[str], dim: int, axes: int, details: Details | None = None) -> list[Recipe]:
     """Every activation with every scale."""
-    return [isotropic(a, s, dim, axes, details) for s in (_LADDER if dim <= _LOW else _LADDER_HIGH) for a in activations]
+    return [
+        isotropic(a, s, dim, axes, details) for s in (_LADDER if dim <= _LOW else _LADDER_HIGH) for a in activations
+    ]

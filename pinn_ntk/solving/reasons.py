@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from pinn_ntk.solving.search import Trial
@@ -182,4 +181,3 @@ def free_function(task: Task, values: Tensor) -> str:
     place = ", ".join(f"{v:.3g}" for v in x[int(values.abs().argmax())].tolist())
     changes = "without a change of sign" if bool((values.sign() == values.sign()[0]).all()) else "that changes its sign"
     return f"a function {changes}, largest about x = ({place})"
-

@@ -205,9 +205,7 @@ class Search:
             self._samples[key] = self.bench.task.probing_sample(width, self.bench.task.seed + seed)
         return self._samples[key]
 
-    def _tried(
-        self, recipes: tuple[Recipe, Recipe], width: int, seed: int, samples: tuple[Sample, Sample]
-    ) -> Trial:
+    def _tried(self, recipes: tuple[Recipe, Recipe], width: int, seed: int, samples: tuple[Sample, Sample]) -> Trial:
         begin, bench = self.effort.elapsed, self.bench
         for sample in dict.fromkeys(samples):
             bench.prepare(sample)

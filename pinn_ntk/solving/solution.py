@@ -6,46 +6,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.answer import Answer, Points
+from pinn_ntk.problem.answer import Answer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.solving.assessment import Assessment, assess
 from pinn_ntk.solving.fit import Fit
 from pinn_ntk.solving.growth import Grown
+from pinn_ntk.solving.level import Level
 from pinn_ntk.solving.reasons import REASONS, Reason
+from pinn_ntk.solving.saved import SavedSolution, load_solution
 from pinn_ntk.solving.search import Trial
+from pinn_ntk.solving.spread import Fits, spreads_of
 from pinn_ntk.solving.task import Task
+from pinn_ntk.solving.uncertain_answer import UncertainAnswer
 
 _SMALL = 1e-16  # two fits may agree to the last bit; u is not better than its format
 
 
 @dataclass(frozen=True)
-class Level:
-    """One row of the table of convergence.
-
-    Attributes:
-        width: N.
-        points: n.
-        error: estimated, relative L².
-        order: p of N^(−p) since the row before; None in the first.
-        recipe: of the neurons, in words.
-        seconds: of the two fits.
-    """
-
-    width: int
-    points: int
-    error: float
-    order: float | None
-    recipe: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Solution:
+class Solution(UncertainAnswer):
     """u ≈ h(x) = Σ_k a_k σ(w_k·(x, 1)) + Σ_j β_j ψ_j(x).
 
     Attributes:
@@ -77,21 +59,50 @@ class Solution:
     task: Task
 
     @cached_property
-    def answer(self) -> Answer:
-        """u, ∇u and 𝓛u − f at any points."""
-        return Answer(self.problem, self.network)
+    def networks(self) -> tuple[TwoLayer, ...]:
+        """The independent fits, of which the first is the answer; each of mean zero where u is known up to a
+        constant.
+        """
+        return self.network, *(united(self.task, fit).network for fit in self.final.pair[1:])
 
-    def u(self, x: Points) -> Tensor:
-        """The values of u at points, (n,)."""
-        return self.answer.u(x)
+    @cached_property
+    def fits(self) -> Fits:
+        """u by each of `networks`, and how far they are apart."""
+        answers = tuple(Answer(self.problem, network) for network in self.networks)
+        return Fits(answers, self.error, spreads_of(answers, self.task.reference))
 
-    def gradient(self, x: Points) -> Tensor:
-        """∇u(x), (n, d)."""
-        return self.answer.gradient(x)
+    def save(self, path: str | Path) -> None:
+        """Write the solution into one file, from which `load_solution` gives back u, ∇u, ±, estimate and reason.
 
-    def residual(self, x: Points) -> Tensor:
-        """(𝓛u − f)(x), (n,)."""
-        return self.answer.residual(x)
+        Args:
+            path: of the file; it appears whole or not at all. No code is stored, only tensors, numbers and names.
+
+        Raises:
+            ValueError: a folder that is not there.
+        """
+        fits, final = self.fits, self.final
+        SavedSolution(
+            name=self.problem.name,
+            dim=self.problem.dim,
+            box=(self.task.frame.low, self.task.frame.high),
+            ansatz=self.problem.ansatz is not None,
+            networks=self.networks,
+            reason=self.reason,
+            words=self.words,
+            estimate=self.estimate,
+            error=self.error,
+            spreads=fits.spreads,
+            levels=self.levels,
+            extras=self.extras,
+            recipe=str(final.recipe),
+            floating=self.floating,
+            seconds=self.seconds,
+        ).save(path)
+
+    @staticmethod
+    def load(path: str | Path, problem: Problem | None = None) -> SavedSolution:
+        """What `save` wrote; see `load_solution`."""
+        return load_solution(path, problem)
 
     @property
     def final(self) -> Trial:
@@ -120,6 +131,11 @@ class Solution:
         """The outcome in a sentence or two."""
         found = f"estimated relative L² error {self.estimate:.2g} with {self.network.width} neurons"
         return "; ".join([REASONS[self.reason], *self.notes, found])
+
+
+def united(task: Task, fit: Fit) -> Fit:
+    """u of a fit: with the constant that was left aside, or of mean zero where u is known up to a constant."""
+    return fit.shifted(-task.mean(fit.network) if task.floating else task.constant)
 
 
 def drawn_problem(task: Task, fit: Fit) -> Problem:

@@ -10,8 +10,8 @@ from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.arguments import MAX_POINTS, MAX_SEED
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.finding import tell
+from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
 from pinn_ntk.problem.wellposed import ill_posed
 from pinn_ntk.rules import checked, flag, one_of, positive, several, whole
@@ -19,11 +19,12 @@ from pinn_ntk.solving.details import look
 from pinn_ntk.solving.effort import Effort
 from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
 from pinn_ntk.solving.fit import Bench
-from pinn_ntk.solving.growth import Growth, Grown, widest_for
+from pinn_ntk.solving.growth import Grown, Growth, widest_for
+from pinn_ntk.solving.level import Level
 from pinn_ntk.solving.noise import denoised
 from pinn_ntk.solving.reasons import noise_reason
 from pinn_ntk.solving.search import Search
-from pinn_ntk.solving.solution import Level, Solution, drawn_problem, level_of, levels_of
+from pinn_ntk.solving.solution import Solution, drawn_problem, level_of, levels_of, united
 from pinn_ntk.solving.task import Task
 
 WAVES = ("sin", "cos")  # σ that do not decay
@@ -107,8 +108,7 @@ def solve(
     growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, heard, again)
     grown = growth.run() if found is None else Grown(found.trial, noise_reason(found.trial, tolerance), found.words, ())
     words = more.words if search.bench is spare else chosen.words
-    fit = grown.final.pair[0]
-    fit = fit.shifted(-task.mean(fit.network) if task.floating else task.constant)
+    fit = united(task, grown.final.pair[0])
     trials = (*(t for t in search.trials if t is not grown.final), grown.final)
     problem = drawn_problem(task, fit)
     return Solution(

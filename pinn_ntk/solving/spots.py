@@ -51,9 +51,7 @@ class Spot:
             sigmas.append(sigmas[-1] * _COARSE)
         made = [extra_function("spot", (m, s, *self.center, *base, 0), dim) for s in sigmas]
         sides = [self.sigma * 1.6**k for k in range(-1, _SIDES - 1)]
-        return made + [
-            extra_function("spot", (m, s, *self.center, *base, i + 1), dim) for s in sides for i in range(m)
-        ]
+        return made + [extra_function("spot", (m, s, *self.center, *base, i + 1), dim) for s in sides for i in range(m)]
 
 
 def spots(task: Task, source: Callable[[Tensor], Tensor]) -> Iterator[Spot]:

@@ -188,7 +188,9 @@ class Task:
         counts = self._counts(inside, beside + 3 * self.columns)
         domain = self.problem.domain
         if domain is None:
-            return Sample(tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)), self.frame.half)
+            return Sample(
+                tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True)), self.frame.half
+            )
         about = 2 * self.columns // max(1, len(domain.holes))
         blocks = (
             drawn_about(c, domain, domain.holes, n, about, seed)

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from pinn_ntk.kernels.memory import MemoryShortageError
-from pinn_ntk.reporting.files import replacing, write_text
+from pinn_ntk.networks.storage import replacing
+from pinn_ntk.reporting.files import write_text
 from pinn_ntk.studies.study import Cell, Measured, Row, Study
 
 ROWS, ARRAYS = "rows.json", "arrays.npz"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pinn_ntk.experiment.provenance import versions
-from pinn_ntk.reporting.files import replacing, write_summary, write_text
+from pinn_ntk.networks.storage import replacing
+from pinn_ntk.reporting.files import write_summary, write_text
 from pinn_ntk.reporting.outcome import finite
 from pinn_ntk.reporting.study_page import study_html
 from pinn_ntk.reporting.tables import write_table

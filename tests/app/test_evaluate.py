@@ -19,6 +19,7 @@ from test_process import ENVIRONMENT
 
 from pinn_ntk.app import EVALUATE_HELP, evaluate
 from pinn_ntk.networks import NETWORK
+from pinn_ntk.solving import SOLUTION
 
 RING = """\
 kind: text
@@ -162,6 +163,39 @@ def test_a_configuration_is_checked_as_the_command_would(refuses, workplace, con
     (workplace / "run" / ".hydra").mkdir(parents=True)
     (workplace / "run" / ".hydra" / "config.yaml").write_text(config, encoding="utf-8")
     assert message in refuses("run", points(workplace, "x\n0.5\n"))
+
+
+AUTO = ("optimizer=auto", "problem=poisson_2d", "optimizer.tolerance=1e-6", "tracker.kernel=false")
+
+
+def test_the_uncertainty_of_the_solver_covers_the_error(pageless, evaluated, refuses, workplace) -> None:
+    folder = pageless(*AUTO).folder
+    file = points(workplace, "x,y\n" + "".join(f"{0.07 * i},{0.13 * i % 1}\n" for i in range(1, 14)))
+    code, out, err = evaluated(folder, file, "--uncertainty", "--gradient", "--exact")
+    assert code == 0, err
+    found = table(out)
+    assert list(found) == ["x", "y", "u", "u_error", "exact", "error", "u_x", "u_y", "u_x_error", "u_y_error"]
+    assert (np.abs(found["error"]) <= 3.0 * found["u_error"]).all()
+    assert ((found["u_error"] > 0.0) & (found["u_error"] < 1e-5)).all()
+    assert (found["u_x_error"] < 1e-3).all()
+    assert list(table(evaluated(folder, file, "--uncertainty")[1])) == ["x", "y", "u", "u_error"]
+    assert evaluated(folder, "--grid", 5, "--uncertainty", "--gradient")[0] == 0
+    with xarray.open_dataset("answer.nc", engine="h5netcdf") as grid:
+        assert grid["u_error"].attrs["long_name"] == "estimated error of u, from independent fits"
+        assert grid["u_x_error"].attrs["long_name"] == "estimated error of the derivative of u along x"
+    other = pageless(*AUTO, "seed=7").folder
+    shutil.copy(other / SOLUTION, folder / SOLUTION)
+    assert "is of another run: its first fit is not network.safetensors" in refuses(folder, file, "--uncertainty")
+    (folder / SOLUTION).write_bytes((other / SOLUTION).read_bytes()[:-5])
+    assert "--uncertainty: solution: " in refuses(folder, file, "--uncertainty")
+
+
+def test_a_run_of_one_fit_has_no_uncertainty_and_says_what_is_missing(ran, refuses, workplace) -> None:
+    file = points(workplace, "x\n0.5\n")
+    for folder in (ran().folder, Path(__file__).parent.parent / "data" / "run_0_1"):
+        error = refuses(folder, file, "--uncertainty")
+        assert f"--uncertainty: {folder / SOLUTION} is missing" in error
+        assert "Run optimizer=auto, or leave it out" in error
 
 
 def test_a_network_that_is_missing_damaged_or_of_another_problem_is_refused(ran, refuses, workplace) -> None:

@@ -9,6 +9,8 @@ import pytest
 import xarray
 from test_evaluate import evaluated, points, table  # noqa: F401 - a fixture among them
 
+from pinn_ntk.app import closing_table
+
 AUTO = ("optimizer=auto", "problem=poisson_2d", "tracker.kernel=false")
 PLATE = """\
 kind: text
@@ -39,8 +41,17 @@ def test_the_run_says_what_was_chosen_and_how_right_it_is(pageless) -> None:
     assert summary["optimizer"] == "auto"
     for name in ("network.safetensors", "solution.nc", "history.csv", "arrays.nc"):
         assert (outcome.folder / name).is_file(), name
-    assert "estimate" in outcome.out
+    solver = summary["solver"]
+    assert f"± {solver['error']:.4g} (rms, in u's units)" in " ".join(outcome.out.split())
+    assert solver["error"] == pytest.approx(0.5 * solver["estimate"], rel=0.1)  # the rms of sin πx sin πy
     assert "sin" in outcome.out
+
+
+@pytest.mark.parametrize(("bound", "shown"), [(99.0, True), (101.0, False)])
+def test_a_bound_far_above_the_estimate_is_not_in_the_table(pageless, bound: float, shown: bool) -> None:
+    summary = pageless(*AUTO, "optimizer.tolerance=1e-6").summary
+    summary["solver"] |= {"estimate": 1e-9, "bound_relative": 1e-9 * bound}
+    assert ("error bound" in closing_table(summary)) is shown
 
 
 def test_hard_problems_are_solved_as_they_are_posed_and_travel(pageless, evaluated, workplace) -> None:  # noqa: F811

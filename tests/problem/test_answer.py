@@ -3,6 +3,7 @@ with and without hard conditions.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,3 +158,38 @@ def test_a_network_of_another_dimension_is_refused() -> None:
 def test_float32_networks_answer_in_float32() -> None:
     answer = Answer(problem(2, hard=False), TwoLayer(2, 4).to(dtype=torch.float32))
     assert answer.gradient([[0.5, 0.5]]).dtype == torch.float32
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_rounding_is_epsilon_of_the_terms_that_add_up(hard: bool) -> None:
+    network, own, operator = (
+        TwoLayer(2, 40, "tanh", extra=[lambda x: torch.exp(x[:, 0])]),
+        problem(2, hard),
+        laplacian(2),
+    )
+    weights = network.weights
+    network = network.with_weights(weights.moved(0.0 * weights.da, 0.0 * weights.dw, 3.0 + 0.0 * weights.extra))
+    x, total = points(9, 2), torch.zeros(9, dtype=torch.float64)
+    for k in range(40):
+        one = Answer(own, alone(network, k, 0.0))
+        total += (one.apply(operator, x, outside=True) - shift(own, operator, x)).abs()
+    total += (Answer(own, alone(network, None, 3.0)).apply(operator, x, outside=True) - shift(own, operator, x)).abs()
+    rounding = Answer(own, network).rounding(operator, x, outside=True)
+    torch.testing.assert_close(rounding, 2.0**-52 * total, rtol=1e-9, atol=0.0)
+    deep = Answer(own, MLP(2, 8, depth=2))
+    assert torch.equal(deep.rounding(operator, x, outside=True), 2.0**-52 * deep.apply(operator, x, outside=True).abs())
+
+
+def alone(network: TwoLayer, k: int | None, beta: float) -> TwoLayer:
+    """One neuron of it, or none, and the extra function times β."""
+    weights, kept = network.weights, torch.zeros(network.width, dtype=torch.float64)
+    if k is not None:
+        kept[k] = 1.0
+    return network.with_weights(replace(weights, a0=kept * weights.a0, extra=beta + 0.0 * weights.extra))
+
+
+def shift(own: Problem, operator: SecondOrderOperator, x: Tensor) -> Tensor:
+    """𝓛g under hard conditions."""
+    return (
+        hard_constraint(operator, ANSATZ.phi, ANSATZ.g)[1](x) if own.ansatz is not None else torch.zeros_like(x[:, 0])
+    )

@@ -13,9 +13,9 @@ import xarray
 from modules import module_of
 
 from pinn_ntk.experiment import Settings, run
-from pinn_ntk.networks import NETWORK, TwoLayer, load_network
+from pinn_ntk.networks import NETWORK, TwoLayer, load_network, replacing
 from pinn_ntk.problem import Answer, poisson_1d
-from pinn_ntk.reporting import Outcome, Record, replacing, write_arrays, write_history, write_summary, write_text
+from pinn_ntk.reporting import Outcome, Record, write_arrays, write_history, write_summary, write_text
 
 module = module_of(Record)
 

@@ -3,12 +3,13 @@ the sides.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from pinn_ntk.geometry.segments import Point
-from pinn_ntk.reference.task import Array
 
+Array = np.ndarray[Any, np.dtype[Any]]
 Triangle = tuple[int, int, int]
 _FLIPS = 50  # per edge; Lawson's flips end by themselves, rounding among nearly cocircular vertices might not
 

@@ -5,8 +5,7 @@ and their angles are those of Delaunay.
 import numpy as np
 import pytest
 
-from pinn_ntk.geometry import l_shape, polygon, signed_area
-from pinn_ntk.reference import triangulate
+from pinn_ntk.geometry import l_shape, polygon, signed_area, triangulate
 
 STAR = [(np.cos(k * np.pi / 9) * (1 + k % 2), np.sin(k * np.pi / 9) * (1 + k % 2)) for k in range(18)]
 SHAPES = {
