@@ -181,7 +181,8 @@ class Solver:
         """What ends it, in words."""
         planned = Effort.of(self.effort, self.seconds)
         stop = "" if self.seconds is None else f", at most {self.seconds:g} s"
-        return f"with an effort of {planned.operations:.2g} operations ({planned.operations / RATE:.3g} s of two idle cores){stop}"
+        idle = planned.operations / RATE
+        return f"with an effort of {planned.operations:.2g} operations ({idle:.3g} s of two idle cores){stop}"
 
     def solve(self, problem: Problem) -> Solution:
         """u of the problem."""

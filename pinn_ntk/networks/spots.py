@@ -1,4 +1,4 @@
-"""What a Gaussian spot makes: ψ = F(s) with s = |z|²/2, z = T(x − c)/σ, so that Δ_zψ = e^{−s}; and its derivatives ∂ψ/∂z_i.
+"""What a Gaussian spot makes: ψ = F(s) with s = |z|²/2, z = T(x − c)/σ, so that Δ_zψ = e^{−s}; and its ∂ψ/∂z_i.
 
 In the plane F = ½Ein(s), with Ein(s) = ∫₀ˢ (1 − e^{−t})/t dt, a logarithm at a distance; in space
 F = −√(π/2) erf(√s)/√(2s). Sums over σ are what sources of any profile that is small beside Ω make, near and far: no

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pinn_ntk.problem.data import read_points
     from pinn_ntk.problem.domains import KINDS
     from pinn_ntk.problem.evolution import heat_1d, wave_1d
+    from pinn_ntk.problem.finding import ProblemWarning
     from pinn_ntk.problem.formulas import Faults, Formulas, SpecError
     from pinn_ntk.problem.from_text import problem_from_text
     from pinn_ntk.problem.gridded import Gridded, read_gridded

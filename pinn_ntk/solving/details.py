@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pinn_ntk.problem.posed import Condition
@@ -26,6 +27,7 @@ _NARROW = 0.03  # in half lengths: a scale that neurons and points spread evenly
 _MOST = 2000  # places that are followed
 _PART = 0.6  # of a difference: the half of a segment with that much of it is followed
 _HALVINGS = 40
+_SHARP = 1e-6  # a scale that is no scale: the function jumps
 _EVERYWHERE = 0.3  # of the pairs: a function that differs that often oscillates; it has no details
 _PEAKS, _ROUNDS, _TRIES = 16, 14, 48
 _FAR, _MASS = 3.0, 0.05  # ranges from the median at which a value is a peak, and the part of ∫|g − median| that counts
@@ -171,7 +173,19 @@ class _Cloud:
         slope, segment = torch.stack(columns, 1), along / self.half
         flat = slope.norm(dim=1, keepdim=True) <= 1e-12 * self.range
         found = torch.where(flat, segment, slope)
-        return found / found.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        unit: Tensor = found / found.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        sharp = width < _SHARP
+        if int(sharp.sum()) > 4 * x.shape[1]:
+            unit[sharp] = _planes(x[sharp] / self.half)
+        return unit
+
+
+def _planes(y: Tensor) -> Tensor:
+    """Normals of the surface that points lie on, where a function jumps: what their neighbours spread least along."""
+    points = y.numpy()
+    _, near = cKDTree(points).query(points, k=3 * y.shape[1])
+    around = points[near] - points[near].mean(1, keepdims=True)
+    return torch.from_numpy(np.linalg.svd(around)[2][:, -1])
 
 
 def look(task: Task) -> Details | None:

@@ -14,18 +14,21 @@ RATE = 6e10
 NOMINAL = 60.0
 """Seconds of an idle two-core machine that a solve may take by default."""
 _FEATURE, _CALL = 900.0, 6e8
+_EXTRA = 4.0  # times as much as a neuron costs an extra function, which is one of its kind
 _MARGIN = 0.8  # share of `seconds` that is planned for where nothing else is said: the clock seldom ends such a run
 
 
-def pair_operations(rows: int, unknowns: int) -> float:
+def pair_operations(rows: int, width: int, functions: int = 0) -> float:
     """Operations of two fits.
 
     Args:
         rows: n of one fit.
-        unknowns: N and the extra functions.
+        width: N.
+        functions: extra functions beside the neurons.
     """
+    unknowns = width + functions
     factor = 2.0 * (rows + unknowns) * unknowns**2 - 2.0 / 3.0 * unknowns**3
-    return 2.0 * (factor + _FEATURE * rows * unknowns) + _CALL
+    return 2.0 * (factor + _FEATURE * rows * (unknowns + _EXTRA * functions)) + _CALL * (1.0 + 0.02 * functions)
 
 
 @dataclass

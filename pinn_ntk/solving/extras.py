@@ -81,7 +81,8 @@ def _about_spots(setting: "_Setting") -> Chosen:
         T = _metric(setting.operator, spot.center, setting.task, setting.space)
         if T is not None:
             functions = spot.functions(T, setting.task.dim)
-            words = f"{len(functions)} potentials of Gaussians about the spot at {_place(spot.center)}, σ ≈ {spot.sigma:.2g}"
+            where = f"{_place(spot.center)}, σ ≈ {spot.sigma:.2g}"
+            words = f"{len(functions)} potentials of Gaussians about the spot at {where}"
             made += Chosen(tuple(setting.over_time(functions)), (words,))
     return made
 

@@ -1,12 +1,12 @@
 """Data with noise: y_i = u(x_i) + ξ_i beside equations that are exact.
 
-The outer weights get a prior, c ~ N(0, I/μ²): with neurons at random h is then a Gaussian process whose scale is that of
-the recipe. The equation and all exact conditions weigh 10⁵ times as much as data, which are divided by their σ. With
+The outer weights get a prior, c ~ N(0, I/μ²): with neurons at random h is then a Gaussian process whose scale is that
+of the recipe. The equation and all exact conditions weigh 10⁵ times as much as data, which are divided by their σ. With
 M = [exact; D; μI] = QR, leaving out the i-th datum changes its residual r_i to r_i/(1 − ‖Q_i‖²) (the leave-one-out
 formula); recipe and μ are those with the least rms of these. σ̂² = ‖r‖²/(n − Σ‖Q_i‖²), where it is not given, and the
 variance of h(x) is σ̂²‖R⁻ᵀφ(x)‖². Few data do not tell which prior is right: all that leave about the same error are
-heard, with their variances and by how far they are from the best. Data count as noisy where what is left out is missed by far more than the known v is,
-whose data are exact.
+heard, with their variances and by how far they are from the best. Data count as noisy where what is left out is missed
+by far more than the known v is, whose data are exact.
 """
 
 import math

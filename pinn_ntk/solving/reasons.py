@@ -88,7 +88,7 @@ def outcome(task: Task, reason: Reason, final: Trial, levels: Sequence[Trial], t
         return Outcome(
             Reason.INCONSISTENT,
             (
-                f"of {largest_block(task, final)} a share of {final.share:.2g} is left as residual, the same function "
+                f"of {largest_block(final)} a share of {final.share:.2g} is left as residual, the same function "
                 f"from N = {seen[-3].width} to {seen[-1].width}: conditions contradict one another there; drop or "
                 "correct one of them",
             ),
@@ -98,7 +98,7 @@ def outcome(task: Task, reason: Reason, final: Trial, levels: Sequence[Trial], t
             Reason.UNRESOLVED,
             (
                 f"two fits differ by {final.disagreement:.2g} of u, and {final.share:.2g} of the terms of "
-                f"{largest_block(task, final)} is left as residual at points that no fit has seen: u varies on a scale "
+                f"{largest_block(final)} is left as residual at points that no fit has seen: u varies on a scale "
                 "that these neurons do not resolve; allow more effort, or give the problem in pieces",
             ),
         )
@@ -120,8 +120,8 @@ def _open(task: Task, final: Trial, seen: Sequence[Trial]) -> Outcome:
             Reason.INCONSISTENT,
             (
                 f"no solution: with zero data the equation and its conditions are satisfied by {what} (an eigenvalue), "
-                f"and f and the data have a part along it: fits of them are {final.spread:.2g} large where the data are "
-                f"of the size {final.natural:.2g}, and leave a share of {final.share:.2g} as residual; change the "
+                f"and f and the data have a part along it: fits of them are {final.spread:.2g} large where the data "
+                f"are of the size {final.natural:.2g}, and leave a share of {final.share:.2g} as residual; change the "
                 "source, the data or the zeroth-order term",
             ),
         )
@@ -160,7 +160,7 @@ def _correlation(a: Tensor, b: Tensor) -> float:
     return float(a @ b) / size if size > 0.0 and math.isfinite(size) else 0.0
 
 
-def largest_block(task: Task, final: Trial) -> str:
+def largest_block(final: Trial) -> str:
     """The block with the largest residual, by name."""
     return f"block {final.worst!r}" if final.worst else "a row"
 

@@ -191,7 +191,7 @@ class Search:
 
     def predicted(self, width: int) -> float:
         """Operations that a trial of that width takes."""
-        return pair_operations(self.bench.task.rows_at(width), width + len(self.bench.functions))
+        return pair_operations(self.bench.task.rows_at(width), width, len(self.bench.functions))
 
     def in_time(self, width: int) -> bool:
         """Whether the clock allows for a trial of that width."""

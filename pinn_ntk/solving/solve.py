@@ -107,7 +107,7 @@ def solve(
     found = denoised(search, activations)
     growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, heard, again)
     grown = growth.run() if found is None else Grown(found.trial, noise_reason(found.trial, tolerance), found.words, ())
-    words = more.words if search.bench is spare else chosen.words
+    words = (*_looked(task), *(more.words if search.bench is spare else chosen.words))
     fit = united(task, grown.final.pair[0])
     trials = (*(t for t in search.trials if t is not grown.final), grown.final)
     problem = drawn_problem(task, fit)
@@ -125,6 +125,12 @@ def solve(
         (*told, *_free_constant(task)),
         task,
     )
+
+
+def _looked(task: Task) -> tuple[str, ...]:
+    """What was found before anything was solved."""
+    words = () if task.details is None else task.details.words
+    return tuple(f"{w}: points and steep neurons were put there" for w in words)
 
 
 def _tried(activations: Sequence[str], task: Task) -> tuple[str, ...]:

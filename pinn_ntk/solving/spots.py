@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pinn_ntk.networks.extra import ExtraFunction, extra_function
+from pinn_ntk.solving.recipe import Array
 from pinn_ntk.solving.task import Task
 
 _SOME = 1500  # details that are sorted into spots
@@ -77,14 +78,12 @@ def spots(task: Task, source: Callable[[Tensor], Tensor]) -> Iterator[Spot]:
         extent = ((own.max(0) - own.min(0)) / unit).max()
         if len(own) < _FEWEST or extent > _ROUND * width:
             continue
-        center, sigma = _moments(task, source, own, unit, space)
+        center, sigma = _moments(task, source, own, space)
         if sigma > 0.0:
             yield Spot(tuple(center.tolist()), sigma, 2.0 * float(unit.max()))
 
 
-def _moments(
-    task: Task, source: Callable[[Tensor], Tensor], own: np.ndarray, unit: np.ndarray, space: int
-) -> tuple[np.ndarray, float]:
+def _moments(task: Task, source: Callable[[Tensor], Tensor], own: Array, space: int) -> tuple[Array, float]:
     """(centre, σ) of |f − its median| about the places of a spot."""
     rng, middle = np.random.default_rng((task.seed, 37)), 0.5 * (own.max(0) + own.min(0))
     reach = _WIDE * 0.5 * float((own.max(0) - own.min(0)).max())

@@ -300,7 +300,7 @@ class Task:
 
 
 def _scales(rows: Rows, half: tuple[float, ...]) -> Tensor | None:
-    """max(|A_jk|/(half_j half_k), |b_j|/half_j, |c|) of each row over its largest, (n,), where the least is far below."""
+    """max(|A_jk|/(half_j half_k), |b_j|/half_j, |c|) of each row over its largest, (n,), where some are far below."""
     if rows.minus is not None or all(v is None or v.shape[0] == 1 for v in (rows.alpha, rows.b, rows.c)):
         return None
     unit = 1.0 / rows.x.new_tensor(half)
