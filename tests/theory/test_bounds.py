@@ -22,7 +22,6 @@ from pinn_ntk.theory import (
     initial_loss_lemma_pde,
     lambda_min_lemma,
     log_envelope,
-    rounding_loss,
     second_term,
     stopping_radius,
     third_term,
