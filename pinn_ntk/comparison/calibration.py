@@ -91,18 +91,19 @@ def calibrated(covered: Sequence[Coverage], found: Calibration | None, level: fl
 
 
 def _judged(covered: Coverage, found: Calibration, level: float) -> Coverage:
-    """The forecast at the step at which it does worst, with the interval that tests all steps at once."""
+    """The forecast at the step at which it does worst; the verdict is of the interval that tests all steps at once."""
     alone = 1.0 - (1.0 - level) / len(found.steps)
     counts = [(int(x), int(n)) for x, n in zip(found.inside, found.seeds, strict=True)]
     ends = [clopper_pearson(x, n, alone) for x, n in counts]
     apart = [max(low - BAND, BAND - high) for low, high in ends]  # how far 0.9 lies outside of each interval
     worst = int(np.argmax(apart))
-    (x, n), (low, high) = counts[worst], ends[worst]
+    (x, n), right = counts[worst], apart[worst] <= 0.0
+    low, high = clopper_pearson(x, n, level)
     share = found.share
     words = (
         f"share of seeds in the 90 % band from {share.min():.3g} to {share.max():.3g} over {len(share)} tracked steps; "
         f"at step {found.steps[worst]:.0f} {x} of {n}, and the interval that tests all steps at {100 * level:g} % "
-        f"{'holds' if apart[worst] <= 0.0 else 'misses'} 0.9"
+        f"{'holds' if right else 'misses'} 0.9"
     )
     return replace(
         covered,
@@ -114,6 +115,6 @@ def _judged(covered: Coverage, found: Calibration, level: float) -> Coverage:
         low=low,
         high=high,
         promised=BAND,
-        verdict="holds" if apart[worst] <= 0.0 else "fails",
+        verdict="holds" if right else "fails",
         reason=words,
     )
