@@ -31,9 +31,8 @@ def test_terms_are_those_of_the_neurons_and_the_target(scaling: str) -> None:
 def test_extra_functions_count() -> None:
     net = TwoLayer(1, 9, "tanh", extra=(lambda x: x[:, 0] ** 2,))
     weights = net.weights.moved(0 * net.weights.da, 0 * net.weights.dw, torch.full((1,), 1e6, dtype=torch.float64))
-    assert float(term_sizes(problem().system(net), weights).max()) == pytest.approx(
-        1.5**0.5 * 2e6, rel=1e-3
-    )  # with the row scale √(n/n_b)
+    largest = float(term_sizes(problem().system(net), weights).max())
+    assert largest == pytest.approx(1.5**0.5 * 2e6, rel=1e-3)  # with the row scale √(n/n_b)
 
 
 def test_a_module_is_as_large_as_what_it_says() -> None:
