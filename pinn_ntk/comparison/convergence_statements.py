@@ -10,9 +10,9 @@ from pinn_ntk.comparison.premises import (
     GRADIENT_FLOW,
     LAZY_LIMIT,
     RATE,
+    STARTED,
     SUFFICIENT_WIDTH,
     other_law,
-    started_too_low,
     tracked,
 )
 from pinn_ntk.comparison.rounding import share_tolerance
@@ -20,6 +20,7 @@ from pinn_ntk.comparison.statements import Statement
 from pinn_ntk.comparison.vacuity import ANY
 
 NO_STEP = "no step before the bound meets rounding"
+AT_ONCE = "no step before the first one tracked outside, or before the bound meets rounding"
 
 
 def _flow(evidence: Evidence) -> Reading | str:
@@ -88,15 +89,15 @@ def _stepped(evidence: Evidence) -> Reading | str:
     end = None if left is None else int(evidence.column("step")[left])
     result = _descended(evidence, end)
     if result is None:
-        return NO_STEP
+        return AT_ONCE
     before = "" if end is None else f"; over the {end} steps before the first one tracked outside"
     return Reading(safe_exp(result.worst_log_ratio), 1.0, note + before, result.e_folds)
 
 
-def _outside(evidence: Evidence, reading: Reading) -> str:
-    if reading.measured is None:
-        return f"{reading.note}: descent is promised nothing from f = 1 on; take a shorter step"
-    return started_too_low(evidence, reading)
+def _beyond(_: Evidence, reading: Reading) -> str:
+    if reading.measured is not None:
+        return ""
+    return f"{reading.note}: descent is promised nothing from f = 1 on; take a shorter step"
 
 
 def _descent_words(statement: Statement, _: Callable[[float], str]) -> str:
@@ -113,9 +114,9 @@ DESCENT_CONVERGENCE = Claim(
     "the largest ratio of loss, less its rounding, to bound over the steps before the first one tracked outside is at "
     "most 1; β is measured: the largest λ_max(JJᵀ/n) at θ⁰ and the tracked steps, in place of its supremum on the way",
     _stepped,
-    premises=(LAZY_LIMIT, DESCENT, RATE, tracked("drift_a"), tracked("lambda_min_a", first=True)),
-    condition=_outside,
-    vacuous_when="the bound meets rounding at once",
+    premises=(LAZY_LIMIT, DESCENT, RATE, tracked("drift_a"), tracked("lambda_min_a", first=True), STARTED),
+    condition=_beyond,
+    vacuous_when="the bound meets rounding, or the kernel leaves its ball, at once",
     follows=ANY,
     sentence=_descent_words,
 )

@@ -63,6 +63,11 @@ def started_too_low(evidence: Evidence, _: Reading) -> str:
     return "its premise λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S did not hold" if low else ""
 
 
+def _from_the_lemma(evidence: Evidence) -> str:
+    return started_too_low(evidence, Reading(None, None))
+
+
+STARTED = Premise("λ_min(K̂^(a)(θ⁰)) ≥ ¾λ_S", _from_the_lemma)
 LAZY_LIMIT = Premise("the infinite-width kernel is known", _limit)
 GRADIENT_FLOW = Premise("θ moves by gradient flow, or by descent that follows it", _descends)
 DESCENT = Premise("θ moves by gradient descent", _steps)
