@@ -13,7 +13,8 @@ from pinn_ntk.reporting import Record, answer, key_numbers, question, theorem_wo
 from pinn_ntk.training import Status
 
 SILENT = {
-    "inequality (2)", "linear convergence", "λ_min at initialisation", "λ_min during training", "stopping time",
+    "inequality (2)", "linear convergence", "linear convergence of descent", "λ_min at initialisation",
+    "λ_min during training", "stopping time",
     "forecast before training", "initial loss lemma", "outer weights stay", "inner weights stay",
     "initial outer weights",
     "initial inner weights", "sufficient width", "certificate", "certified drift", "certified linearisation",

@@ -267,7 +267,7 @@ def _statements() -> str:
         rows = (
             ("premises", premises or "none"),
             ("judged", claim.judged),
-            ("vacuous", claim.vacuous_when or "never"),
+            ("vacuous", claim.silent_when or "never"),
             ("promised with probability 1 − δ", claim.promise.words if claim.promise else "no"),
         )
         lines += [f"## {claim.name}", "", f"`{symbols}`", "", _row("", ""), _row("---", "---")]

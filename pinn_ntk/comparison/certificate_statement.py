@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from pinn_ntk.comparison.claim import Claim, Evidence, Premise, Reading
-from pinn_ntk.comparison.envelope import safe_exp, step_times
+from pinn_ntk.comparison.envelope import below, falling, safe_exp
 from pinn_ntk.comparison.lazy_statements import linearised_losses
+from pinn_ntk.comparison.rounding import above_rounding, loss_floors, still
+from pinn_ntk.comparison.vacuity import ANY, INNER
 from pinn_ntk.dynamics import Dynamics
+from pinn_ntk.networks.rounding import ROUNDINGS
 from pinn_ntk.theory.certificate import Certificate
 from pinn_ntk.training.trackers import History
 
 TWO_LAYERS = "the certificate is about two-layer networks"
-_EPS = float(np.finfo(np.float64).eps)
-_FLOOR = 1e-20  # in float64: a residual below 1e-10 of its start has lost the digits that a proved bound is about
 
 
 def _certificate(evidence: Evidence) -> Certificate:
@@ -37,39 +38,25 @@ def _not_certified(evidence: Evidence) -> str:
 CERTIFIED = Premise("the certificate covers this network and its dynamics", _not_certified)
 
 
-def _precision(evidence: Evidence) -> float:
-    """ε of the run over that of float64."""
-    return evidence.eps / _EPS
-
-
 def _rate(evidence: Evidence) -> Reading | str:
     """The worst ratio of R_S(t) to e^{−rate·t}R_S(0) over all steps above rounding."""
     history, rate = evidence.history, _certificate(evidence).rate_under(evidence.history.dynamics) or 0.0
-    times, precision = step_times(history), _precision(evidence)
-    losses = history.losses[: len(times)]
-    kept = np.isfinite(losses) & (losses > max(_FLOOR * precision**2 * float(losses[0]), 1e-300))
-    if kept.sum() < 2:
-        return "fewer than two steps above rounding"
-    times, logs = times[kept], np.log(losses[kept])
-    worst, folds = safe_exp(float(np.max((logs - logs[0] + rate * times)[1:]))), rate * float(times[-1])
-    words = f"certified rate {rate:.3g}, measured {float((logs[0] - logs[-1]) / times[-1]):.3g}"
-    return Reading(worst, 1.0, words, folds, tolerance=max(1e-9, 1e4 * _EPS * precision))
-
-
-def _too_few_folds(_: Evidence, reading: Reading) -> str:
-    worst, folds = reading.measured or 0.0, reading.e_folds or 0.0
-    small = folds < 1.0 and worst <= 1.0 + reading.tolerance
-    return f"{reading.note}: the bound fell by {folds:.2g} e-folds only" if small else ""
+    result = below(evidence.theory, history, falling(history, rate))
+    if result is None:
+        return "fewer than two steps before the bound meets rounding"
+    words = f"certified rate {rate:.3g}, measured {result.rate_measured:.3g}"
+    return Reading(safe_exp(result.worst_log_ratio), 1.0, words, result.e_folds)
 
 
 RATE = Claim(
     "certificate",
     "R_S(t) ≤ e^{−rate·t} R_S(0) for all t, for this seed; rate from σ_min(J₀), e₀ and bounds of ∇²φ",
-    "the worst ratio of loss to bound over all steps above rounding is at most 1",
+    "the worst ratio of loss, less its rounding, to bound over all steps up to where the bound meets rounding is at "
+    "most 1",
     _rate,
     premises=(CERTIFIED,),
-    vacuous=_too_few_folds,
-    vacuous_when="the bound falls by less than one e-fold, or fewer than two steps are above rounding",
+    vacuous_when="the bound meets rounding at once",
+    follows=ANY,
 )
 
 
@@ -86,9 +73,9 @@ def _not_tracked(_: Evidence, reading: Reading) -> str:
 
 
 def _drift_below_rounding(evidence: Evidence, reading: Reading) -> str:
-    rounding = 1e2 * _EPS * _precision(evidence) * float(evidence.column("lambda_max_a")[0])
-    still = (reading.measured or 0.0) <= rounding
-    return f"the drift is at rounding level; {reading.note}" if still else ""
+    size = float(evidence.column("lambda_max_a")[0])
+    quiet = still(reading.measured or 0.0, size, evidence.eps)
+    return f"the drift is at rounding level; {reading.note}" if quiet else ""
 
 
 DRIFT = Claim(
@@ -99,7 +86,8 @@ DRIFT = Claim(
     premises=(CERTIFIED,),
     condition=_not_tracked,
     vacuous=_drift_below_rounding,
-    vacuous_when="the drift is below 100 ε λ_max(K̂^(a))",
+    vacuous_when=f"the drift is below {ROUNDINGS:g} ε λ_max(K̂^(a))",
+    follows=INNER,
 )
 
 
@@ -116,7 +104,7 @@ def _gap(evidence: Evidence) -> Reading:
     if linear is None or found.modes is None:
         raise LookupError("the premises of this claim were not asked")
     bound = found.modes.gap / math.sqrt(2.0 * found.points)
-    kept = np.isfinite(loss) & np.isfinite(linear)
+    kept = above_rounding(evidence.prediction, evidence.history) & np.isfinite(linear)
     if kept.sum() < 2:
         return Reading(None, bound)
     measured = float(np.max(np.abs(np.sqrt(loss[kept]) - np.sqrt(linear[kept]))))
@@ -125,10 +113,9 @@ def _gap(evidence: Evidence) -> Reading:
 
 def _gap_below_rounding(evidence: Evidence, reading: Reading) -> str:
     if reading.measured is None:
-        return "fewer than two tracked steps"
-    start = math.sqrt(float(evidence.column("loss")[0]))
-    still = reading.measured <= 1e3 * _EPS * _precision(evidence) * start
-    return "the distance is at rounding level" if still else ""
+        return "fewer than two tracked steps above rounding"
+    floor = math.sqrt(float(np.max(loss_floors(evidence.prediction, evidence.history))))
+    return "the distance is at rounding level" if reading.measured <= floor else ""
 
 
 GAP = Claim(
@@ -138,7 +125,8 @@ GAP = Claim(
     _gap,
     premises=(CERTIFIED, Premise("the certificate came through the modes", _modes_missing)),
     vacuous=_gap_below_rounding,
-    vacuous_when="the distance is below 1000 ε √R_S(0), or fewer than two steps are tracked",
+    vacuous_when="the distance is below the rounding of √R_S, or fewer than two steps are tracked above it",
+    follows=ANY,
 )
 
 CERTIFICATE_CLAIMS = (RATE, DRIFT, GAP)

@@ -2,6 +2,8 @@
 
 premises met? → reading: measured against bound → condition on what was measured → vacuous? → holds or fails
 
+What would hold and is about θ(t) is vacuous where nothing has happened yet, by one rule (`vacuity`).
+
 Comparison, coverage, report, terminal and documentation read these records: a new statement is a `Claim` in the table
 `compare.CLAIMS`.
 """
@@ -15,7 +17,9 @@ import numpy as np
 import torch
 
 from pinn_ntk.comparison.envelope import e_folds
+from pinn_ntk.comparison.rounding import share_tolerance
 from pinn_ntk.comparison.statements import Statement, Verdict
+from pinn_ntk.comparison.vacuity import THIN, thin
 from pinn_ntk.theory.prediction import Guarantee, Lazy, Prediction
 from pinn_ntk.training.trackers import Array, History
 
@@ -101,14 +105,15 @@ class Reading:
         bound: the right-hand side; None where it has none.
         note: what a person should know beside the verdict.
         e_folds: of a claim about all t up to some T, by how many factors of e the bound falls until then.
-        tolerance: rounding that the comparison may take, as a share of the bound.
+        tolerance: rounding that the comparison may take, as a share of the bound; by default what the precision of the
+            run asks for.
     """
 
     measured: float | None
     bound: float | None
     note: str = ""
     e_folds: float | None = None
-    tolerance: float = 1e-9
+    tolerance: float | None = None
 
 
 Doubt = Callable[[Evidence, Reading], str]
@@ -148,8 +153,10 @@ class Claim:
         premises: what has to be so, in the order in which it is asked.
         relation: measured ≤ bound, or measured ≥ bound.
         condition: why what was measured puts the run outside the claim.
-        vacuous: why the claim is true and says nothing: too few e-folds, or below rounding.
+        vacuous: why the claim says nothing here, such as a reading below rounding.
         vacuous_when: that in words.
+        follows: displacement columns of the parameters that it follows through time; it is then vacuous where it would
+            hold before anything has happened. Empty for a claim about single states.
         promise: with what probability theory promises it; None where it promises nothing.
         about_theory: whether it needs a prediction.
         sentence: what a report says of it in its answer.
@@ -164,6 +171,7 @@ class Claim:
     condition: Doubt = _never
     vacuous: Doubt = _never
     vacuous_when: str = ""
+    follows: tuple[str, ...] = ()
     promise: WidthPremise | None = None
     about_theory: bool = True
     sentence: Sentence = lambda _, __: ""
@@ -180,7 +188,17 @@ class Claim:
             return self._silent(evidence, "not_applicable", why, reading)
         if why := self.vacuous(evidence, reading):
             return self._silent(evidence, "vacuous", why, reading)
-        return self._judged(evidence, reading)
+        judged = self._judged(evidence, reading)
+        if self.follows and judged.verdict == "holds":
+            why = thin(evidence.history, evidence.eps, reading.e_folds, self.follows)
+            if why:
+                return self._silent(evidence, "vacuous", "; ".join(w for w in (why, reading.note) if w), reading)
+        return judged
+
+    @property
+    def silent_when(self) -> str:
+        """When it is vacuous, in words; '' for never."""
+        return "; ".join(words for words in (self.vacuous_when, THIN if self.follows else "") if words)
 
     def symbols_for(self, evidence: Evidence) -> str:
         """The claim in symbols, for the dynamics of that run."""
@@ -196,7 +214,8 @@ class Claim:
             raise LookupError(f"{self.name}: a reading without {'bound' if bound is None else 'measurement'}")
         most = self.relation == "≤"
         small, large = (measured, bound) if most else (bound, measured)
-        holds = measured <= bound * (1 + reading.tolerance) if most else measured >= bound * (1 - reading.tolerance)
+        tolerance = share_tolerance(evidence.eps) if reading.tolerance is None else reading.tolerance
+        holds = measured <= bound * (1 + tolerance) if most else measured >= bound * (1 - tolerance)
         slack = large / small if small > 0.0 else math.inf
         return Statement(
             self.name,

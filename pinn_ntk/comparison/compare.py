@@ -2,12 +2,12 @@
 
 from pinn_ntk.comparison.certificate_statement import CERTIFICATE_CLAIMS
 from pinn_ntk.comparison.claim import Claim, Evidence
+from pinn_ntk.comparison.convergence_statements import DESCENT_CONVERGENCE, LINEAR_CONVERGENCE
 from pinn_ntk.comparison.kernel_statements import (
     DISSIPATION,
     INEQUALITY_2,
     LAMBDA_MIN_AT_START,
     LAMBDA_MIN_BEFORE_EXIT,
-    LINEAR_CONVERGENCE,
     STOPPING_TIME,
 )
 from pinn_ntk.comparison.lazy_statements import FORECAST, LINEARISED
@@ -18,6 +18,7 @@ CLAIMS: tuple[Claim, ...] = (
     DISSIPATION,
     INEQUALITY_2,
     LINEAR_CONVERGENCE,
+    DESCENT_CONVERGENCE,
     LAMBDA_MIN_AT_START,
     LAMBDA_MIN_BEFORE_EXIT,
     STOPPING_TIME,

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from pinn_ntk.comparison.calibration import calibrated, calibration
 from pinn_ntk.comparison.compare import compare
 from pinn_ntk.comparison.coverage import coverage, promises
 from pinn_ntk.experiment.checks import growth_warnings
@@ -121,10 +122,13 @@ def run_ensemble(
         "report": 0.0,
         "total": time.perf_counter() - begin,
     }
+    median = run.record(histories[median_index(histories)], seconds)
+    covered = coverage([member.statements for member in members], promises(guarantees, start.width))
+    forecast = None if median.prediction is None else calibration(median.prediction, histories)
     return EnsembleRecord(
-        median=run.record(histories[median_index(histories)], seconds),
+        median=median,
         members=tuple(members),
-        coverage=coverage([member.statements for member in members], promises(guarantees, start.width)),
+        coverage=calibrated(covered, forecast),
         seconds=seconds,
         warnings=(
             *notes,

@@ -13,7 +13,7 @@ from torch import Tensor
 from pinn_ntk.kernels.closed_form import default_chunk
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
 from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
-from pinn_ntk.kernels.spectrum import SpectrumError, spectrum_of_factor, triangular_factor
+from pinn_ntk.kernels.spectrum import SpectrumError, factor_floor, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import System, jacobian_columns
 from pinn_ntk.networks.two_layer import Weights
 
@@ -106,7 +106,7 @@ def _spectra(factors: Tensor, scale: float, points: int) -> BatchedSpectrum:
         return _one_by_one(factors, scale, points)
     values = factors.new_zeros(len(factors), points)
     values[:, : singular.shape[-1]] = singular**2 / scale
-    floor = (points * torch.finfo(factors.dtype).eps) ** 2 * values.amax(-1)
+    floor = factor_floor(points, factors.dtype, values.amax(-1))
     return BatchedSpectrum(values.flip(-1), vh.mT.flip(-1), floor)
 
 

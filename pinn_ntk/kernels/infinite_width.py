@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.activations import Activation, activation_named, smoothness_verdict
+from pinn_ntk.kernels.equal_rows import equal_rows
 from pinn_ntk.kernels.gram import Kernel, block_map
 from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, contracted, sampled, size_of, system_of
 from pinn_ntk.kernels.memory import require_bytes
@@ -149,7 +150,7 @@ def infinite_width_spectrum(
 
     Where the quadrature is over the weights (analytic σ, up to three dimensions) the eigenvalues are squares of
     singular values and the floor is what a coarser rule changes in λ_min; elsewhere it is n times the error of an
-    entry.
+    entry. Where rows are multiples of one another that many eigenvalues are 0, exactly.
 
     Args:
         problem: n rows.
@@ -166,6 +167,14 @@ def infinite_width_spectrum(
     _check(activation, init, "both", 1e-13)
     sigma, gradient = activation_named(activation), part == "total"
     rows = _lifted(problem.rows(), bias)
+    spectrum, again = _spectrum(rows, sigma, init, gradient), equal_rows(rows)
+    known = spectrum.eigenvalues.clone()
+    known[:again] = 0.0
+    return replace(spectrum, eigenvalues=known)
+
+
+def _spectrum(rows: tuple[Rows, ...], sigma: Activation, init: str, gradient: bool) -> Spectrum:
+    """As quadrature and the eigensolver have it."""
     found = (
         _over_weights(rows, sigma, gradient, 1e-13, SPECTRUM_DIMENSIONS)
         if sigma.degree is None and init != "uniform"

@@ -1,7 +1,7 @@
 """Spectra of tangent kernels, with the rounding floor beside every smallest eigenvalue.
 
-The eigenvalues of K̂ = JJᵀ/scale are σ(J)²/scale. Formed from JJᵀ they are noise below nε·λ_max; from singular values
-of J (here: of the triangular factor of Jᵀ, gathered chunk by chunk) they are good down to (nε)²·λ_max.
+The eigenvalues of K̂ = JJᵀ/scale are σ(J)²/scale. Formed from JJᵀ they are noise below c nε·λ_max; from singular values
+of J (here: of the triangular factor of Jᵀ, gathered chunk by chunk) they are good down to (c nε)²·λ_max, c = 10.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from pinn_ntk.networks.rounding import ROUNDINGS
 
 _GATHERED = 1 << 21  # numbers of J that are held until a triangle is made of them
 
@@ -79,8 +81,18 @@ def _finite(matrix: Tensor, what: str) -> Tensor:
     return matrix
 
 
+def gram_floor(points: int, dtype: torch.dtype, largest: Tensor) -> Tensor:
+    """c nε λ_max: what rounding makes of a zero eigenvalue of a matrix, at most."""
+    return ROUNDINGS * points * torch.finfo(dtype).eps * largest
+
+
+def factor_floor(points: int, dtype: torch.dtype, largest: Tensor) -> Tensor:
+    """(c nε)² λ_max: the same for squares of singular values of a factor."""
+    return (ROUNDINGS * points * torch.finfo(dtype).eps) ** 2 * largest
+
+
 def spectrum_of_gram(gram: Tensor, error: float = 0.0) -> Spectrum:
-    """Spectrum of a symmetric positive semi-definite matrix; floor = max(nε λ_max, n·error).
+    """Spectrum of a symmetric positive semi-definite matrix; floor = max(c nε λ_max, n·error).
 
     Args:
         gram: (n, n).
@@ -93,12 +105,12 @@ def spectrum_of_gram(gram: Tensor, error: float = 0.0) -> Spectrum:
     symmetric = (gram + gram.mT) / 2
     values, vectors = _with_retry(torch.linalg.eigh, symmetric)
     # read back: the floor is a number
-    floor = max(n * torch.finfo(gram.dtype).eps * float(values[-1].abs()), n * error)
+    floor = max(float(gram_floor(n, gram.dtype, values[-1].abs())), n * error)
     return Spectrum(values.clamp_min(0.0), vectors, floor)
 
 
 def spectrum_of_factor(factor: Tensor, scale: float, points: int) -> Spectrum:
-    """Spectrum of FᵀF/scale from the singular values of F (m, n); floor = (nε)²λ_max.
+    """Spectrum of FᵀF/scale from the singular values of F (m, n); floor = (c nε)²λ_max.
 
     Args:
         factor: F with FᵀF = JJᵀ.
@@ -113,7 +125,7 @@ def spectrum_of_factor(factor: Tensor, scale: float, points: int) -> Spectrum:
     singular, vh = _with_retry(svd, _finite(factor, "the Jacobian"))
     values = factor.new_zeros(points)
     values[: singular.shape[0]] = singular**2 / scale
-    floor = (points * torch.finfo(factor.dtype).eps) ** 2 * float(values.max())  # read back: the floor is a number
+    floor = float(factor_floor(points, factor.dtype, values.max()))  # read back: the floor is a number
     return Spectrum(values.flip(0), vh.mT.flip(1), floor)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pinn_ntk.comparison.calibration import Calibration, calibration
 from pinn_ntk.comparison.coverage import Coverage
 from pinn_ntk.comparison.statements import Statement
 from pinn_ntk.reporting.outcome import Outcome, finite
@@ -18,7 +19,9 @@ from pinn_ntk.training.states import Status
 from pinn_ntk.training.trackers import Array, History
 
 LEVELS = (0.05, 0.5, 0.95)
-_NEVER = ("exit_time",)  # None means that it never came: later than any number
+_THEORY = ("exit_after", "exit_time", "worst_ratio", "e_folds", "rate_measured", "bound_holds")
+_NEVER = ("exit_after", "exit_time")  # None means that it never came: later than any number
+_CALIBRATION = ("steps", "inside", "seeds", "low", "high")
 _WORST_FIRST = (
     Status.NON_FINITE,
     Status.DIVERGED,
@@ -81,6 +84,12 @@ class EnsembleOutcome:
         lazy = self.median.prediction.lazy if self.median.prediction else None
         return lazy.lambda_s if lazy is not None and lazy.lambda_s > 0.0 else math.nan
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """The share of seeds inside the forecast's band, step by step; None without a forecast that has one."""
+        prediction = self.median.prediction
+        return None if prediction is None else calibration(prediction, [member.history for member in self.members])
+
     def rows(self) -> list[dict[str, Value]]:
         """One row per seed: the numbers that a distribution is wanted of."""
         return [seed_row(member, self.lambda_s) for member in self.members]
@@ -117,12 +126,14 @@ class EnsembleOutcome:
         }
         if merged.get("theory"):
             merged["theory"]["statements"] = [self._statement(c) for c in self.coverage]
+        found = self.calibration
         merged["ensemble"] = {
             "size": len(self.members),
             "seeds": [member.seed for member in self.members],
             "quantiles": self.quantiles(),
             "statuses": {str(status): count for status, count in self.statuses.items()},
             "coverage": [asdict(c) for c in self.coverage],
+            "calibration": None if found is None else {n: getattr(found, n).tolist() for n in _CALIBRATION},
         }
         nonfinite: list[str] = []
         clean = finite({k: v for k, v in merged.items() if k != "nonfinite"}, "", nonfinite)
@@ -167,7 +178,7 @@ def seed_row(member: Member, lambda_s: float) -> dict[str, Value]:
         },
         "lambda_min_ratio": _share(kernel.get("lambda_min_a_initial"), lambda_s),
         "drift_ratio": _share(kernel.get("drift_a"), stopping_radius(lambda_s)),
-        **{name: theory.get(name) for name in ("exit_time", "worst_ratio", "e_folds", "rate_measured", "bound_holds")},
+        **{name: theory.get(name) for name in _THEORY},
     }
     return row
 

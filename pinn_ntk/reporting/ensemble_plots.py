@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pinn_ntk.comparison.lazy_statements import ROUNDING, forecast_losses
+from pinn_ntk.comparison.calibration import BAND
+from pinn_ntk.comparison.envelope import descent_bound
+from pinn_ntk.comparison.lazy_statements import forecast_losses
 from pinn_ntk.reporting.ensemble_files import quantiles_over_seeds
 from pinn_ntk.reporting.ensemble_outcome import EnsembleOutcome, losses_at
 from pinn_ntk.reporting.style import (
@@ -69,7 +71,7 @@ def _losses(outcome: EnsembleOutcome) -> Picture:
         "The losses of all seeds over time, each with its own step. The two bands agree where networks are as "
         "lazy as the limit"
     )
-    return Picture("ensemble_loss", f"{words}; the bound starts at the median of R_S(0).", render(figure), wide=True)
+    return Picture("ensemble_loss", f"{words}; the bounds start at the median of R_S(0).", render(figure), wide=True)
 
 
 def _forecast(axes: "Axes", outcome: EnsembleOutcome, times: Array, at: Array) -> list[Values]:
@@ -86,29 +88,31 @@ def _forecast(axes: "Axes", outcome: EnsembleOutcome, times: Array, at: Array) -
     if prediction.lazy is not None and prediction.lazy.rate > 0.0:
         start = float(np.median([member.history.losses[0] for member in outcome.members]))
         bound = np.where(times <= prediction.cut_time, start * np.exp(-prediction.lazy.rate * times), np.nan)
-        curve(axes, at, positive(bound), ENVELOPE, r"bound $e^{-rate\cdot t}R_S(0)$", ":", 2.0)
+        curve(axes, at, positive(bound), ENVELOPE, r"bound of the flow, $e^{-rate\cdot t}R_S(0)$", ":", 2.0)
+        if (own := descent_bound(prediction, history)) is not None:
+            stepped = np.exp(own[at.astype(int)]) * (start / float(history.losses[0]))
+            stepped = np.where(stepped > prediction.loss_floor, stepped, np.nan)
+            label = r"bound of descent, $[1-(1-f)\tau\cdot rate]^k R_S(0)$"
+            curve(axes, at, positive(stepped), ENVELOPE, label, "-.", 1.3)
     return drawn
 
 
 def _shares(outcome: EnsembleOutcome) -> tuple[Picture, ...]:
-    """The share of seeds within the forecast's band at each time."""
-    history, prediction = outcome.median.history, outcome.median.prediction
-    forecast = None if prediction is None else forecast_losses(prediction, history)
-    if forecast is None or len(history.columns["time"]) < 2:
+    """The share of seeds within the forecast's band at each tracked step, with its interval."""
+    found = outcome.calibration
+    if found is None or len(found.steps) < 2:
         return ()
-    times, at, (low, _, high) = history.columns["time"], history.columns["step"], forecast[1]
-    measured = losses_at([member.history for member in outcome.members], times)
-    there = np.isfinite(measured) & (measured > ROUNDING * measured[0])  # rounding follows no forecast
-    inside = there & (measured >= low[:, None] * (1 - 1e-9)) & (measured <= high[:, None] * (1 + 1e-9))
-    with np.errstate(invalid="ignore"):
-        share = inside.sum(1) / there.sum(1)
-    figure, axes = panel("seeds within the forecast's band", _CLOCK, "share of seeds")
-    axes.axhline(0.9, color=THEORY, ls=":", lw=1.6, label="forecast: 0.9 at each t")
-    curve(axes, at, share, MEASURED, "measured")
+    figure, axes = panel("seeds within the forecast's band", "step k", "share of seeds")
+    axes.axhline(BAND, color=THEORY, ls=":", lw=1.6, label="forecast: 0.9 at each t")
+    axes.fill_between(found.steps, found.low, found.high, color=QUIET, alpha=0.35, lw=0.0, label="95 % interval")
+    curve(axes, found.steps, found.share, MEASURED, "measured")
     axes.set_ylim(-0.03, 1.05)
-    progress_x(axes, at)
+    progress_x(axes, found.steps)
     legend(axes, "lower left")
-    words = "How many seeds lie in the blue band at each time; a forecast that is right has nine in ten."
+    words = (
+        "How many seeds lie in the blue band at each step, each at its own time, with the interval of Clopper and "
+        "Pearson; a forecast that is right has nine in ten."
+    )
     return (
         Picture(
             "ensemble_in_band",

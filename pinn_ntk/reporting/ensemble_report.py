@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from pinn_ntk.comparison.coverage import Coverage
+from pinn_ntk.comparison.lazy_statements import FORECAST
 from pinn_ntk.reporting.ensemble_outcome import EnsembleOutcome
 from pinn_ntk.reporting.ensemble_plots import lemma_section, loss_section
 from pinn_ntk.reporting.narrative import STATUS, Pairs, provenance, question, widths
@@ -105,7 +106,8 @@ def _answer(outcome: EnsembleOutcome) -> str:
         f"{count} {_WORDS.get(status, f'ended as {status}')}" for status, count in outcome.statuses.most_common()
     )
     words = [f"{number(size)} seeds of {about.words} were trained together: {fared}."]
-    promised = [c for c in outcome.coverage if c.promised is not None and c.share is not None]
+    shared = [c for c in outcome.coverage if c.promised is not None and c.share is not None]
+    promised = [c for c in shared if c.name != FORECAST.name]
     broken = [c.name for c in promised if c.verdict == "fails"]
     if promised and not broken:
         words.append(
@@ -119,6 +121,11 @@ def _answer(outcome: EnsembleOutcome) -> str:
         )
     else:
         words.append("Theory promises nothing with a probability at this width: the shares below stand alone.")
+    words += [
+        f"The forecast was {'calibrated' if c.verdict == 'holds' else 'not calibrated'}: {c.reason}."
+        for c in shared
+        if c.name == FORECAST.name
+    ]
     return " ".join(words)
 
 

@@ -178,10 +178,15 @@ def _drift(record: Outcome) -> Picture:
         axes.axhline(lambda_s / 4.0, color=ENVELOPE, ls="--", label=r"$\lambda_S/4$")
         left = exit_time(record.prediction, history) if record.prediction else None
         if left is not None:
-            at = float(x[np.searchsorted(history.columns["time"], left)])  # t* is a tracked time
-            axes.axvline(at, color=LINEAR, lw=1.3, ls="-.", label=f"t* = {left:.3g}")
+            inside, outside = (float(x[np.searchsorted(history.columns["time"], t)]) for t in left)  # tracked times
+            label = f"{left[0]:.3g} ≤ t* ≤ {left[1]:.3g}"
+            axes.axvspan(inside, outside, color=LINEAR, alpha=0.25, lw=0.8, label=label)
         words += " The theorem speaks up to t*, when it first lies above the green line"
-        words += "; that never happened." if left is None else f": here t* = {number(left)}."
+        words += (
+            "; that never happened."
+            if left is None
+            else f": here between {number(left[0])}, tracked inside, and {number(left[1])}, tracked outside."
+        )
     else:
         words += " The less it moves, the better the linearised prediction."
     curve(axes, x, drift, MEASURED, "measured")

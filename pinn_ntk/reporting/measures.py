@@ -17,14 +17,16 @@ Value = TypeVar("Value")
 _FACTS = ("status", "steps", "points", "parameters", "varied", "failed", "cells.total", "cells.done")
 _GROUPS = ("loss", "error", "kernel", "displacement", "theory", "solver", "ensemble")
 """Of a summary: facts and the leaves of groups are results; settings, clocks and versions are not."""
-_ASIDE = ("theory.statements", "theory.lambda_s_floor", "ensemble.quantiles", "ensemble.coverage")
+_ASIDE = (
+    "theory.statements", "theory.lambda_s_floor", "ensemble.quantiles", "ensemble.coverage", "ensemble.calibration",
+)  # fmt: skip
 """Compared as statements and as rows of the seeds; a floor of rounding is rounding."""
 _SENTENCES = ("reason", "words", "bound_words", "claim", "seconds")
 _STATED = ("predicted", "measured", "value", "low", "high", "share")
 _UNCOMPARED = ("seconds", "members", "job", "reason")
 _OF_TRACKED_STEPS = (
     "drift", "drift_a", "drift_ratio", "max_delta_a", "max_delta_w", "max_delta", "relative_delta", "rate_measured",
-    "worst_ratio", "exit_time", "e_folds", "bound_holds", "measured",
+    "worst_ratio", "exit_after", "exit_time", "e_folds", "bound_holds", "measured",
 )  # fmt: skip
 """Numbers that are the largest over tracked steps, and compared where both tracked the same ones."""
 # what training moves, and what of it is known before the first step

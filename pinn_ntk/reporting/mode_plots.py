@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pinn_ntk.comparison.lazy_statements import linearised_mode_losses
+from pinn_ntk.comparison.rounding import loss_floors
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import (
     LINEAR,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 
 _CURVES = 6
-_FAINTEST, _ROUNDING = 1e-16, 1e-24
+_FAINTEST = 1e-16
 """Shares of the loss at the start: below the first a mode holds nothing to speak of,
 below the second it is rounding.
 """
@@ -82,7 +83,7 @@ def _curves(record: Outcome, shown: Indices) -> Picture:
     measured = history.arrays["mode_losses"][:, ::-1]
     predicted = None if record.prediction is None else linearised_mode_losses(record.prediction, history)
     picks = shown[np.unique(np.round(np.geomspace(1, len(shown), _CURVES)).astype(int) - 1)]
-    least = max(_ROUNDING * float(history.losses[0]), 1e-300)
+    least = max(float(np.max(loss_floors(record.prediction, history))), 1e-300)
     drawn = []
     for j, colour in zip(picks, _colours(len(picks)), strict=True):
         curve(axes, x, positive(measured[:, j]), colour, f"mode {j + 1}", width=1.9)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pinn_ntk.comparison.certificate_statement import certificate_summary
+from pinn_ntk.comparison.convergence_statements import LINEAR_CONVERGENCE
 from pinn_ntk.comparison.envelope import envelope, safe_exp
 from pinn_ntk.comparison.kernel_statements import exit_time
 from pinn_ntk.comparison.statements import Statement
@@ -170,7 +171,8 @@ def _theory(record: Outcome) -> dict[str, Any] | None:
     if prediction is None:
         return None
     lazy, guarantee = prediction.lazy, prediction.guarantee
-    result = envelope(prediction, history)
+    result, left = envelope(prediction, history), exit_time(prediction, history)
+    judged = {s.name: {"holds": True, "fails": False}.get(s.verdict) for s in record.statements}
     terms = guarantee.terms if guarantee else None
     return {
         "applicable": prediction.verdict.applicable,
@@ -179,11 +181,12 @@ def _theory(record: Outcome) -> dict[str, Any] | None:
         "lambda_s_floor": lazy.spectrum_a.floor if lazy else None,
         "rate": lazy.rate if lazy else None,
         "rate_measured": result.rate_measured if result else None,
-        "bound_holds": result.holds if result else None,
+        "bound_holds": judged.get(LINEAR_CONVERGENCE.name),
         "worst_ratio": safe_exp(result.worst_log_ratio) if result else None,
         "e_folds": result.e_folds if result else None,
         "cut_time": prediction.cut_time if lazy and lazy.rate else None,
-        "exit_time": exit_time(prediction, history),
+        "exit_after": left[0] if left else None,
+        "exit_time": left[1] if left else None,
         "expected_loss": lazy.expected_loss if lazy else None,
         "width_terms": [terms.first, terms.second, terms.third] if terms else None,
         "least_width": guarantee.least.width if guarantee else None,

@@ -11,7 +11,7 @@ from pinn_ntk.reporting.results import Results, leaves
 from pinn_ntk.training.journal import Array
 
 _FROM_LAMBDA_S = ("lambda_s", "rate", "e_folds", "worst_ratio", "least_width", "lambda_min_ratio", "drift_ratio")
-_FROM_TRAINING = ("theory.rate_measured", "theory.exit_time")
+_FROM_TRAINING = ("theory.rate_measured", "theory.exit_after", "theory.exit_time")
 _GRADIENTS = ("gradient_norm_squared", "quadratic", "dissipation")
 _SHARES_OF_U = ("estimate", "disagreement", "residual_share", "error", "bound_relative")
 _WORST = 1e10  # a condition above which λ_S is no number to speak of

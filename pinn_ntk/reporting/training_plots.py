@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pinn_ntk.comparison.envelope import step_times
+from pinn_ntk.comparison.envelope import descent_bound, step_times
 from pinn_ntk.comparison.lazy_statements import forecast_losses, linearised_losses, tracked_at
+from pinn_ntk.comparison.rounding import above_rounding, loss_floors
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.style import (
     BLOCKS,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DRAWN = 500  # points of a measured curve, on each of a logarithmic and a linear scale
+_DESCENT = r"bound of descent, $[1-(1-f)\tau\cdot rate]^k R_S(0)$"
 _LOSS = r"loss $R_S=\Vert e\Vert^2/2n$"
 
 
@@ -110,8 +112,20 @@ def _predicted(axes: "Axes", prediction: Prediction, history: History, x: Values
         curve(axes, x, drawn[-1], LINEAR, "linearised at this start", "--")
     bound = _envelope(prediction, history)
     if bound is not None:
-        curve(axes, x, bound, ENVELOPE, r"bound $e^{-rate\cdot t}R_S(0)$", ":", 2.0)
+        curve(axes, x, bound, ENVELOPE, r"bound of the flow, $e^{-rate\cdot t}R_S(0)$", ":", 2.0)
+    stepped = _descent(prediction, history)
+    if stepped is not None:
+        curve(axes, x, stepped, ENVELOPE, _DESCENT, "-.", 1.3)
     return drawn
+
+
+def _descent(prediction: Prediction, history: History) -> Values | None:
+    """[1 − (1−f)τ·rate]^k R_S(0) at the tracked steps up to where it meets rounding; None where nothing is promised."""
+    bound = None if prediction.lazy is None or prediction.lazy.rate == 0.0 else descent_bound(prediction, history)
+    if bound is None:
+        return None
+    values = np.exp(bound[history.columns["step"].astype(int)])
+    return positive(np.where(values > loss_floors(prediction, history), values, np.nan))
 
 
 def _envelope(prediction: Prediction, history: History) -> Values | None:
@@ -135,14 +149,13 @@ def _ratio(record: Outcome) -> Picture | None:
     if prediction is None or linear is None or len(history.losses) < 2:
         return None
     label, x = clock(history)
-    first = float(history.losses[0])
-    losses, forecast = _above(history.columns["loss"], first), forecast_losses(prediction, history)
+    forecast, losses = forecast_losses(prediction, history), _above(record, history.columns["loss"])
     figure, axes = panel("measured loss over predicted loss", label, "ratio")
     axes.axhline(1.0, color=QUIET, lw=0.9)
-    shown = [losses / _above(linear, first)]
+    shown = [losses / _above(record, linear)]
     curve(axes, x, shown[0], LINEAR, "over the linearised one", "--")
     if forecast is not None:
-        shown.append(losses / _above(forecast[0], first))
+        shown.append(losses / _above(record, forecast[0]))
         curve(axes, x, shown[1], THEORY, "over the forecast mean")
     gap = max((float(np.nanmax(np.abs(s - 1.0), initial=0.0)) for s in shown), default=0.0)
     if gap < 0.7:
@@ -158,9 +171,9 @@ def _ratio(record: Outcome) -> Picture | None:
     return Picture("ratio", words, render(figure))
 
 
-def _above(losses: Values, first: float) -> Values:
+def _above(record: Outcome, losses: Values) -> Values:
     """Losses that rounding has not reached yet."""
-    return np.where(losses > 1e-24 * first, positive(losses), np.nan)
+    return np.where(above_rounding(record.prediction, record.history, losses), positive(losses), np.nan)
 
 
 def _by_block(record: Outcome) -> Picture | None:
@@ -204,12 +217,17 @@ def _bound(record: Outcome) -> Picture | None:
     line = np.linspace(0.0, end, 200)
     bound = positive(prediction.initial_loss * np.exp(-prediction.lazy.rate * line))
     figure, axes = panel("the bound of linear convergence", "time t", _LOSS)
-    curve(axes, line, bound, ENVELOPE, r"bound $e^{-rate\cdot t}R_S(0)$", ":", 2.2)
+    curve(axes, line, bound, ENVELOPE, r"bound of the flow, $e^{-rate\cdot t}R_S(0)$", ":", 2.2)
+    if (stepped := descent_bound(prediction, history)) is not None:
+        own = positive(np.exp(stepped[np.arange(len(history.losses)) * history.step_size <= end]))
+        curve(axes, np.arange(len(own)) * history.step_size, own, ENVELOPE, _DESCENT, "-.", 1.3)
     curve(axes, time[kept], losses[kept], MEASURED, "measured")
     log_y(axes, bound, losses[kept], low=1e-12 * float(np.nanmin(bound)))
     legend(axes, "lower left")
     words = f"The same loss over plain time, where the bound is a straight line; it falls by {number(folds)} e-folds."
-    return Picture("bound", words + " The theorem's conclusion holds where black stays below green.", render(figure))
+    words += " The theorem's conclusion, which is the flow's, holds where black stays below the dotted line"
+    words += "." if stepped is None else "; the broken one is the bound of descent with its step, f as measured."
+    return Picture("bound", words, render(figure))
 
 
 def _error(record: Outcome) -> Picture | None:

@@ -8,6 +8,7 @@ import torch
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.closed_form import kernel_factor
+from pinn_ntk.networks.rounding import rounding_loss
 from pinn_ntk.networks.two_layer import TwoLayer, require_two_layer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, whole
@@ -33,7 +34,6 @@ from pinn_ntk.training.descent import gradient_descent
 
 IN_FIVE_DIMENSIONS: dict[str, dict[str, object]] = {"regression": {"problem.dim": 5}}
 """The kernel of points of an interval is ill-conditioned: its slowest mode would not be seen in a run."""
-_ROUNDING = 1e-20  # a residual below 1e-10 of its start has lost its digits
 
 
 @checked
@@ -135,7 +135,8 @@ def _trained(problem: Problem, network: TwoLayer, found: Certificate, tau: float
     """measured_rate over the second half of the run, and the worst ratio of the loss to its certified bound."""
     states = gradient_descent(network, problem, tau, steps, absolute=True)
     losses = np.array([state.loss for state in states])
-    losses = losses[losses > _ROUNDING * losses[0]]
+    # read back: a number that a verdict depends on
+    losses = losses[losses > float(rounding_loss(problem.system(network), network.weights))]
     times = tau * np.arange(len(losses))
     logs = np.log(losses / losses[0])
     if len(losses) < 2:

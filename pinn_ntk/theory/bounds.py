@@ -58,21 +58,40 @@ def log_envelope(t: Tensor, initial_loss: float, rate: float) -> Tensor:
     return (math.log(initial_loss) if initial_loss > 0 else -math.inf) - rate * t
 
 
-def rounding_loss(n: int, target_max: float, eps: float = torch.finfo(torch.float64).eps) -> float:
-    """n(ε max(1, ‖f‖_∞))², the value below which rounding does not let R_S = ‖e‖²/(2n) follow a bound."""
-    return n * (eps * max(1.0, target_max)) ** 2
+def log_descent_envelope(k: Tensor, initial_loss: float, rate: float, step: float, share: float) -> Tensor:
+    """R_S(θ_k) ≤ [1 − (1−f)τ·rate]^k R_S(θ⁰), f = τβ/2, for gradient descent as it steps, in logs.
 
+    Derived: R_{k+1} ≤ R_k − τ(1 − τβ/2)‖∇R_k‖² where β bounds λ_max(∇²R) between the two, and ‖∇R‖² ≥ rate·R while
+    λ_min(K̂^(a)) ≥ λ_S/2. The limit τ → 0 is `log_envelope` at t = kτ.
 
-def cut_time(
-    initial_loss: float, rate: float, n: int, target_max: float, eps: float = torch.finfo(torch.float64).eps
-) -> float:
-    """t_cut = log(R_S(θ⁰)/(n(ε max(1,‖f‖_∞))²))/rate, where the envelope meets rounding; ∞ if rate = 0,
-    0 if it starts below.
+    Args:
+        k: steps.
+        initial_loss: R_S(θ⁰).
+        rate: s²Nλ_S/n.
+        step: τ.
+        share: f = τβ/2, the step as a share of the one at which nothing is promised.
+
+    Raises:
+        ValueError: f outside [0, 1).
     """
-    floor = rounding_loss(n, target_max, eps)
+    if not 0.0 <= share < 1.0:
+        raise ValueError(f"share: got f = τβ/2 = {share:g}, expected 0 ≤ f < 1; take a step below 2/β.")
+    # (1−f)τ·rate ≤ ½ where rate ≤ β; a λ_S above the λ_max of a small network would make it more
+    fall = math.log1p(-min((1.0 - share) * step * rate, 0.5))
+    return (math.log(initial_loss) if initial_loss > 0 else -math.inf) + fall * k
+
+
+def cut_time(initial_loss: float, rate: float, floor: float) -> float:
+    """t_cut = log(R_S(θ⁰)/floor)/rate, where the envelope meets rounding; ∞ if rate = 0, 0 if it starts below.
+
+    Args:
+        initial_loss: R_S(θ⁰).
+        rate: of the envelope.
+        floor: of R_S in the precision of the run, `networks.rounding_loss`.
+    """
     if initial_loss <= floor:
         return 0.0
-    return math.inf if rate == 0 else math.log(initial_loss / floor) / rate
+    return math.inf if rate == 0 or floor == 0 else math.log(initial_loss / floor) / rate
 
 
 @dataclass(frozen=True)
@@ -96,16 +115,16 @@ def lambda_min_lemma(premises: Premises) -> LambdaMinLemma:
     return LambdaMinLemma(0.75 * p.lambda_s, width)
 
 
-def initial_loss_lemma(N: float, d: int, gamma: float, delta: float) -> float:
-    """R_S(θ⁰) ≤ ½(1 + 6γ√(Nd) log(4N(d+1)/δ)(√(2 log 2d) + √(2 log(8/δ))))² with probability ≥ 1 − δ.
+def initial_loss_lemma(N: float, d: int, gamma: float, delta: float, M: float = 1.0) -> float:
+    """R_S(θ⁰) ≤ ½(1 + M·6γ√(Nd) log(4N(d+1)/δ)(√(2 log 2d) + √(2 log(8/δ))))² with probability ≥ 1 − δ.
 
-    Regression with ReLU, |f| ≤ 1 on the points, x ∈ [0,1]ᵈ.
+    Regression with ReLU, |Sf| ≤ 1 on the points, x ∈ [0,1]ᵈ; M = max(1, sup s_b|c|) of rows S c h = Sf, derived.
 
     References:
         Lecture 13, lemma on R_S(θ⁰).
     """
     tails = math.sqrt(2.0 * math.log(2.0 * d)) + math.sqrt(2.0 * math.log(8.0 / delta))
-    return 0.5 * (1.0 + 6.0 * gamma * math.sqrt(N * d) * log_factor(N, d, delta) * tails) ** 2
+    return 0.5 * (1.0 + M * 6.0 * gamma * math.sqrt(N * d) * log_factor(N, d, delta) * tails) ** 2
 
 
 def initial_loss_lemma_pde(premises: Premises, N: float, gamma: float, target_square: float) -> float:
@@ -207,8 +226,9 @@ def stopping_radius(lambda_s: float) -> float:
     return 0.25 * lambda_s
 
 
-def exit_time(times: Tensor, drift: Tensor, lambda_s: float) -> float | None:
-    """t* as tracked: the first of `times` with ‖K̂^(a)(θ(t)) − K̂^(a)(θ⁰)‖_F > λ_S/4, None if there is none.
+def exit_time(times: Tensor, drift: Tensor, lambda_s: float) -> tuple[float, float] | None:
+    """t* = inf{t : ‖K̂^(a)(θ(t)) − K̂^(a)(θ⁰)‖_F > λ_S/4} between two of `times`: the last one inside, the first one
+    outside; None where it is never outside.
 
     Args:
         times: (T,) increasing.
@@ -216,7 +236,11 @@ def exit_time(times: Tensor, drift: Tensor, lambda_s: float) -> float | None:
         lambda_s: λ_S.
     """
     outside = torch.nonzero(drift > stopping_radius(lambda_s))
-    return float(times[outside[0, 0]]) if outside.numel() else None
+    if not outside.numel():
+        return None
+    first = int(outside[0, 0])
+    inside = times[:first][torch.isfinite(drift[:first])]
+    return (float(inside[-1]) if inside.numel() else 0.0), float(times[first])
 
 
 def evolved_lambda_min(lambda_s: float) -> float:

@@ -14,7 +14,7 @@ that is at most λ_S/4.
 
 Width. Either way estimates how much wider the network would have to be, if its neurons kept their law: N·ν.
 
-Rounding. The bounds are evaluated in float64 without interval arithmetic; σ_min enters less nεσ_max, whitened
+Rounding. The bounds are evaluated in float64 without interval arithmetic; σ_min enters less 10 nεσ_max, whitened
 quantities with nεσ_max/σ_i added. What is certified is exact arithmetic: a computed loss stops falling at rounding.
 """
 
@@ -29,6 +29,7 @@ from pinn_ntk.kernels.closed_form import kernel_factor
 from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.networks.derivative_bounds import unbounded
 from pinn_ntk.networks.features import System
+from pinn_ntk.networks.rounding import ROUNDINGS
 from pinn_ntk.networks.two_layer import GAMMAS, SCALINGS, TwoLayer, Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.theory.ball_certificate import BallCertificate, ball_certificate
@@ -154,7 +155,7 @@ def certify(
         )
         # read back: numbers of the certificate
         most, smallest = torch.stack([singular[0], singular[-1]]).tolist()
-        rounding = n * torch.finfo(torch.float64).eps * most
+        rounding = ROUNDINGS * n * torch.finfo(torch.float64).eps * most
         least = (smallest if singular.shape[0] == n else 0.0) - rounding
         reason = _spectral_reason(least, rounding, dynamics.step * most**2 / n)
     if reason:
@@ -175,7 +176,7 @@ def certify(
 def _spectral_reason(least: float, rounding: float, fastest: float) -> str:
     """Why the singular values allow no certificate; empty where they do."""
     if not least > rounding:
-        return "σ_min(J₀) is below its rounding floor nεσ_max: no rate can be proved in float64"
+        return "σ_min(J₀) is below its rounding floor 10 nεσ_max: no rate can be proved in float64"
     return "" if fastest < 2.0 else "the step is at or beyond the stability limit 2n/σ_max²"
 
 

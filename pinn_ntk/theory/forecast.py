@@ -86,6 +86,23 @@ class Forecast:
         losses = self._losses(decay(dynamics, self.eigenvalues, at), self.drawn.T)
         return torch.quantile(losses, torch.tensor(quantiles, dtype=losses.dtype, device=losses.device), dim=-1)
 
+    @property
+    def random(self) -> bool:
+        """Whether e₀ is: not of a centred start, nor with γ = 0."""
+        return self.drawn.shape[0] > 1
+
+    def quantile_under(self, dynamics: Dynamics, at: Times, losses: Tensor) -> Tensor:
+        """The share of draws below the losses given, which for a network of the lazy limit is uniform on [0, 1];
+        shape of `at`.
+
+        Args:
+            dynamics: how θ moves.
+            at: times of a flow, else steps.
+            losses: R_S there, shape of `at`.
+        """
+        drawn = self._losses(decay(dynamics, self.eigenvalues, at), self.drawn.T)
+        return (drawn < losses[..., None]).double().mean(-1)
+
     def _losses(self, left: Tensor, squares: Tensor) -> Tensor:
         return left.square() @ squares / (2 * self.eigenvalues.numel())
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.tangent import solution_tangent, tangent_factor
 from pinn_ntk.networks.model import Model
+from pinn_ntk.networks.rounding import rounding_loss
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
@@ -28,7 +29,8 @@ class Prediction:
         initial_loss: R_S(θ⁰) of this network.
         scale: s²N.
         points: n.
-        cut_time: when the envelope e^{−rate·t}R_S(0) meets rounding.
+        loss_floor: below it rounding does not let R_S follow anything: of θ⁰, in the precision of the run.
+        cut_time: when the envelope e^{−rate·t}R_S(0) meets that floor.
         linear: the linearised network (its own K̂ at initialisation).
         cross: (1/n) J_xJᵀ at the test points, None without test points.
         initial_solution: u at the test points before training, None likewise.
@@ -42,6 +44,7 @@ class Prediction:
     initial_loss: float
     scale: float
     points: int
+    loss_floor: float
     cut_time: float
     linear: Linearisation
     cross: Tensor | None
@@ -89,6 +92,7 @@ def predict(
     """
     require_order(network, problem)
     shared = shared or shared_prediction(problem, network, delta, draws, seed)
+    eps = torch.finfo(network.dtype).eps
     problem, network = in_double(problem, network)
     e = problem.residual(network)
     initial_loss = float(e @ e) / (2 * problem.points)  # read back: a number of the prediction
@@ -96,6 +100,8 @@ def predict(
     if guarantee is not None and isinstance(network, TwoLayer):
         guarantee = guarantee.realised(network.width, network.gamma, initial_loss)
     rate = lazy.rate if lazy else 0.0
+    # read back: a number of the prediction
+    floor = float(rounding_loss(problem.system(network), network.weights, eps))
     cross, start = _at_test_points(problem, network) if fields else (None, None)
     factor = tangent_factor(network, problem)
     certificate = None
@@ -105,8 +111,8 @@ def predict(
         initial_loss,
         network.kernel_scale,
         problem.points,
-        # read back: a number of the prediction
-        cut_time(initial_loss, rate, problem.points, float(problem.target.abs().max())),
+        floor,
+        cut_time(initial_loss, rate, floor),
         Linearisation.from_jacobian_factor(factor, e),
         cross,
         start,

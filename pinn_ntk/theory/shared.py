@@ -73,7 +73,7 @@ class Guarantee:
         premises: what the theorem is told.
         lambda_min: the ¾ lemma with its own width.
         drift: q, η and their width.
-        loss_bound: the R_S(θ⁰) lemma; None where it has no version (|f| > 1 in regression).
+        loss_bound: the R_S(θ⁰) lemma; None where it has no version (|Sf| > 1 in regression).
         terms: the three terms at this width.
         least: least width by the theorem, R_S(θ⁰) in expectation.
         sharper: least widths with the sharper first terms, by name.
@@ -199,7 +199,7 @@ def _guarantee(
     gamma = network.gamma_name
     if theorem is REGRESSION:
         known = float(target.abs().max()) <= 1.0  # read back: numbers of the prediction
-        loss_bound = initial_loss_lemma(width, network.inputs, network.gamma, delta) if known else None
+        loss_bound = initial_loss_lemma(width, network.inputs, network.gamma, delta, bound) if known else None
     else:
         loss_bound = initial_loss_lemma_pde(p, width, network.gamma, square)
     firsts = _sharper_first_terms(problem, network, lazy, delta)

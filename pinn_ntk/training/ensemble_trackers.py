@@ -10,6 +10,7 @@ from torch import Tensor
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.batched import BatchedSpectrum, batched_kernel, batched_spectrum
 from pinn_ntk.networks.features import System
+from pinn_ntk.networks.rounding import rounding_loss
 from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.operators.library import identity
@@ -22,7 +23,7 @@ _POINTS = 64  # test points held at a time: fewer would cost more in calls than 
 
 
 def loss_tracker(problem: Problem) -> EnsembleTracker:
-    """R_S by block: R_b = ‖e_b‖²/(2n), Σ_b R_b = R_S; and ‖∇R_S‖²."""
+    """R_S by block: R_b = ‖e_b‖²/(2n), Σ_b R_b = R_S; ‖∇R_S‖²; and `loss_floor`, below which R_S is rounding."""
     n = problem.points
 
     def track(state: EnsembleState) -> Mapping[str, Tensor]:
@@ -30,7 +31,8 @@ def loss_tracker(problem: Problem) -> EnsembleTracker:
         parts = {
             f"loss.{name}": (state.residual[:, rows] ** 2).sum(1) / (2 * n) for name, rows in problem.slices.items()
         }
-        return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2}
+        floor = rounding_loss(state.system, state.weights)
+        return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2, "loss_floor": floor}
 
     return track
 

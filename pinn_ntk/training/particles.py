@@ -196,7 +196,8 @@ def particle_flow(
         atol: its absolute tolerance, of the displacements.
         steps: Euler steps at most; steps·dt is the horizon of either method.
         tracked: states of the adaptive method, at log-spaced times from dt on.
-        stop: when to end earlier; with noise or decay R_S may rise, and stagnation is not judged.
+        stop: when to end earlier; with noise or decay R_S may rise, and stagnation is not judged. With noise no R_S is
+            CONVERGED: it comes and goes.
         limit: the step limit, where it is known already.
         memory: of an earlier run of it, to go on where that was; the adaptive method has none.
 
@@ -285,6 +286,8 @@ def _states(
         loss, norm = loss_and_norm(e, gradient, problem.points)
         losses.append(loss)
         status = Status.NON_FINITE if move.failed else ended or rule.status(losses, move.last)
+        if status is Status.CONVERGED and cloud.temperature > 0.0:  # noise leaves again what it came upon
+            status = Status.MAX_STEPS if move.last else Status.RUNNING
         time = cloud.start.width * move.time
         yield State(k, time, dynamics.step, move.weights, e, losses[-1], norm, status, cloud.start, dynamics)
         if status is not Status.RUNNING:

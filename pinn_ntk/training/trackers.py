@@ -13,6 +13,7 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.gram import Kernel
 from pinn_ntk.kernels.spectrum import NonFiniteError, SpectrumError, spectrum_of_factor
 from pinn_ntk.kernels.tangent import tangent_kernel, tangent_kernel_and_factors
+from pinn_ntk.networks.rounding import rounding_loss
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.training.journal import Array as Array
 from pinn_ntk.training.journal import Journal as Journal
@@ -62,7 +63,7 @@ class History:
 
 
 def loss_tracker(problem: Problem) -> Tracker:
-    """R_S by block: R_b = ‖e_b‖²/(2n), Σ_b R_b = R_S; and ‖∇R_S‖²."""
+    """R_S by block: R_b = ‖e_b‖²/(2n), Σ_b R_b = R_S; ‖∇R_S‖²; and `loss_floor`, below which R_S is rounding."""
     n = problem.points
 
     def track(state: State) -> Mapping[str, Value]:
@@ -70,7 +71,14 @@ def loss_tracker(problem: Problem) -> Tracker:
         each = (state.residual[rows] for rows in problem.slices.values())
         squares = torch.stack([e @ e for e in each]).tolist()  # read back: columns of the history
         parts = {f"loss.{name}": square / (2 * n) for name, square in zip(problem.slices, squares, strict=True)}
-        return {"loss": state.loss, **parts, "gradient_norm_squared": state.gradient_norm**2}
+        # read back: a column of the history
+        floor = float(rounding_loss(problem.system(state.start), state.weights))
+        return {
+            "loss": state.loss,
+            **parts,
+            "gradient_norm_squared": state.gradient_norm**2,
+            "loss_floor": floor,
+        }
 
     return track
 

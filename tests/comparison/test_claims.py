@@ -50,7 +50,7 @@ def test_every_claim_says_its_name_its_symbols_and_how_it_is_judged(record) -> N
         assert claim.judged
         assert claim.symbols_for(evidence)
         assert all(premise.words for premise in claim.premises)
-        assert claim.vacuous_when or "vacuous" not in {s.verdict for s in compare(record) if s.name == claim.name}
+        assert claim.silent_when or "vacuous" not in {s.verdict for s in compare(record) if s.name == claim.name}
 
 
 def test_a_run_is_asked_every_claim_in_the_order_of_the_table(record) -> None:

@@ -21,8 +21,8 @@ from pinn_ntk.theory import (
     initial_loss_lemma,
     initial_loss_lemma_pde,
     lambda_min_lemma,
+    log_descent_envelope,
     log_envelope,
-    rounding_loss,
     second_term,
     stopping_radius,
     third_term,
@@ -76,6 +76,8 @@ def test_initial_loss_lemma_equals_its_formula() -> None:
     """N = 4, d = 1, δ = 0.5, γ = ½: ½(1 + 6 log 64 (√(2 log 2) + √(2 log 16)))²."""
     value = 0.5 * (1 + 6 * math.log(64) * (math.sqrt(2 * math.log(2)) + math.sqrt(2 * math.log(16)))) ** 2
     assert initial_loss_lemma(4, 1, 0.5, 0.5) == pytest.approx(value, rel=1e-14)
+    tripled = 0.5 * (1 + 3 * (math.sqrt(2 * value) - 1)) ** 2
+    assert initial_loss_lemma(4, 1, 0.5, 0.5, M=3.0) == pytest.approx(tripled, rel=1e-14)
 
 
 def test_lambda_min_lemma_is_the_union_of_entrywise_chebyshev() -> None:
@@ -136,24 +138,36 @@ def test_drift_lemma_holds_from_the_larger_of_the_first_two_terms() -> None:
 def test_envelope_meets_rounding_at_the_cut_time() -> None:
     rate = convergence_rate(1024.0, 0.01, 16)
     assert rate == 0.64
-    cut = cut_time(3.0, rate, 16, 2.5)
+    cut = cut_time(3.0, rate, 1e-27)
     at_cut = log_envelope(torch.tensor([0.0, cut], dtype=torch.float64), 3.0, rate)
-    assert at_cut.tolist() == pytest.approx([math.log(3), math.log(rounding_loss(16, 2.5))], rel=1e-13)
+    assert at_cut.tolist() == pytest.approx([math.log(3), math.log(1e-27)], rel=1e-13)
 
 
 def test_cut_time_at_its_edges() -> None:
-    assert cut_time(3.0, 0.0, 16, 1.0) == math.inf
-    assert cut_time(0.0, 1.0, 16, 1.0) == 0.0
-    assert cut_time(1e-40, 1.0, 16, 1.0) == 0.0
+    assert cut_time(3.0, 0.0, 1e-30) == cut_time(3.0, 1.0, 0.0) == math.inf
+    assert cut_time(0.0, 1.0, 1e-30) == 0.0
+    assert cut_time(1e-40, 1.0, 1e-30) == 0.0
     assert float(log_envelope(torch.tensor(1.0), 0.0, 1.0)) == -math.inf
-    single = torch.finfo(torch.float32).eps
-    assert cut_time(1.0, 2.0, 1, 1.0, single) == pytest.approx(-math.log(single), rel=1e-14)
+    assert cut_time(1.0, 2.0, 1e-14) == pytest.approx(7.0 * math.log(10.0), rel=1e-14)
 
 
-def test_exit_time_is_the_first_time_outside_the_radius() -> None:
+def test_descent_is_bounded_by_its_own_step() -> None:
+    """τ → 0 is the flow; f = ½ at τ = 1, rate 0.4: a factor 0.8 each step; nothing is promised from f = 1 on."""
+    k = torch.tensor([0.0, 1.0, 10.0], dtype=torch.float64)
+    assert log_descent_envelope(k, 1.0, 0.4, 1.0, 0.5).tolist() == pytest.approx(
+        [0.0, math.log(0.8), 10 * math.log(0.8)]
+    )
+    flow = log_envelope(1e-6 * k, 3.0, 0.4)
+    assert log_descent_envelope(k, 3.0, 0.4, 1e-6, 1e-6).tolist() == pytest.approx(flow.tolist(), rel=1e-10)
+    with pytest.raises(ValueError, match=r"0 ≤ f < 1; take a step below 2/β"):
+        log_descent_envelope(k, 1.0, 0.4, 1.0, 1.0)
+
+
+def test_exit_time_is_between_the_last_time_inside_the_radius_and_the_first_outside() -> None:
     times = torch.tensor([0.0, 1.0, 2.0, 3.0])
     assert stopping_radius(0.4) == 0.1
-    assert exit_time(times, torch.tensor([0.0, 0.05, 0.2, 0.01]), 0.4) == 2.0
+    assert exit_time(times, torch.tensor([0.0, 0.05, 0.2, 0.01]), 0.4) == (1.0, 2.0)
+    assert exit_time(times, torch.tensor([0.0, math.nan, 0.2, 0.01]), 0.4) == (0.0, 2.0)
     assert exit_time(times, torch.tensor([0.0, 0.05, 0.09, 0.01]), 0.4) is None
     assert lambda_min_lemma(E_I).bound - stopping_radius(E_I.lambda_s) == pytest.approx(
         evolved_lambda_min(E_I.lambda_s), rel=1e-14

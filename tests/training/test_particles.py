@@ -209,6 +209,8 @@ def test_every_end_has_its_name() -> None:
     assert last(particle_flow(net, problem, steps=0)).status is Status.MAX_STEPS
     assert last(particle_flow(net, problem, method="adaptive", steps=3)).status is Status.MAX_STEPS
     assert last(particle_flow(net, problem, stop=StopRule(tolerance=1e9))).status is Status.CONVERGED
+    noisy = last(particle_flow(net, problem, steps=3, stop=StopRule(tolerance=1e9), temperature=1e-3))
+    assert (noisy.status, noisy.step) == (Status.MAX_STEPS, 3)  # noise leaves again what it came upon
     assert last(particle_flow(net, silent())).status is Status.STAGNATED
     stagnant = StopRule(window=5, stagnation=1e-3)
     assert last(particle_flow(net, problem, 1e-9, steps=100, stop=stagnant)).status is Status.STAGNATED
