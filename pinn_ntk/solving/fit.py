@@ -132,7 +132,7 @@ class Bench:
     @cached_property
     def _waves(self) -> tuple[Tensor, Tensor]:
         """The known v."""
-        return known_waves(self.task.frame, self.task.seed)
+        return known_waves(self.task.frame, self.task.seed, self.task.wave_number)
 
     def _known(self, rows: Rows) -> Tensor:
         """𝓛_b v at the points of rows on (x, 1)."""

@@ -198,7 +198,7 @@ class Growth:
                     f"N = {again.width} is returned"
                 )
                 final = again
-        found = outcome(search.bench.task, reason, final, levels, self.tolerance)
+        found = outcome(search, reason, final, levels, self.tolerance)
         return Grown(final, found.reason, (*found.words, *self._spent(found.reason, final)), tuple(levels))
 
     def _affordable(self, levels: Sequence[Trial], least: int) -> int:

@@ -95,9 +95,12 @@ def denoised(search: Search, activations: Sequence[str]) -> Denoised | None:
         return None
     sample = bench.task.fit_sample(_WIDTH, bench.task.seed + _SEED)
     found = list(_tried(bench, search.effort, activations, sample, blocks))
-    best = min(found, key=lambda one: one.error)
+    least = min(one.error for one in found)
+    count = sum(len(b) for b in sample.blocks if b.name in blocks)
+    enough = (1.0 + 1.0 / math.sqrt(2.0 * count)) * least
+    best = min((one for one in found if one.error <= enough), key=lambda one: one.known)  # as good, and more exact
     recipe, told = best.fit.recipe, all(sigma is not None for sigma in blocks.values())
-    plain = best.error <= max(_EXACTLY, _FAR * min(one.known for one in found))
+    plain = least <= max(_EXACTLY, _FAR * min(one.known for one in found))
     if plain and not told:
         return None
     search.effort.spend(pair_operations(bench.task.rows_at(_FINAL) + _FINAL, _FINAL))
@@ -105,8 +108,7 @@ def denoised(search: Search, activations: Sequence[str]) -> Denoised | None:
     pairs = [list(_smooth(bench, recipe, _FINAL, _SEED + k, s, blocks)) for k, s in enumerate(samples)]
     pair = [min(one, key=lambda smooth: smooth.error) for one in pairs]
     trial = make_trial(search, (recipe, recipe), samples, (pair[0].fit, pair[1].fit), frozenset(blocks))
-    count = sum(len(b) for b in sample.blocks if b.name in blocks)
-    near = [one for one in (*found, *pairs[0]) if one.error <= (1.0 + 1.0 / math.sqrt(2.0 * count)) * best.error]
+    near = [one for one in (*found, *pairs[0]) if one.error <= enough]
     deviation = max(math.hypot(one.deviation, rms(one.values - pair[0].values)) for one in near)
     return Denoised(replace(trial, deviation=deviation), tuple(_words(bench.task, blocks, pair[0], told)))
 

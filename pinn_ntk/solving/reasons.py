@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pinn_ntk.solving.search import Trial
+from pinn_ntk.solving.search import Search, Trial
+from pinn_ntk.solving.slack import Slack
 from pinn_ntk.solving.task import Task
+from pinn_ntk.solving.uniqueness import uniqueness
 
 _UNSOLVED = 0.1  # an estimate, or a share of residual, above which nobody should take u for a solution
 _LEFT = 1e-3  # a share of residual that is no rounding and no small error
@@ -63,23 +65,24 @@ class Outcome(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-def outcome(task: Task, reason: Reason, final: Trial, levels: Sequence[Trial], tolerance: float) -> Outcome:
+def outcome(search: Search, reason: Reason, final: Trial, levels: Sequence[Trial], tolerance: float) -> Outcome:
     """What a search came to.
 
     Args:
-        task: the problem.
+        search: of the problem.
         reason: why growth stopped.
         final: the last pair.
         levels: the best trial at each width.
         tolerance: on the relative L² error.
     """
-    seen = [*levels, final]
+    seen, task = [*levels, final], search.bench.task
     if task.free_parts:
         places = ", ".join(f"x = ({', '.join(f'{v:.3g}' for v in one.place.tolist())})" for one in task.free_parts)
         words = f"a constant is free on the part of Ω about {places}: give a value of u there"
         return Outcome(Reason.UNDERDETERMINED, (words,))
-    if final.slack.open:
-        return _open(task, final, seen)
+    slack = final.slack if final.slack.open or final.slack.error < _PROVED else uniqueness(search)
+    if slack.open:
+        return _open(task, slack, final, seen)
     if final.estimate <= tolerance:
         return Outcome(Reason.CONVERGED)
     if reason in (Reason.CONVERGED, Reason.UNDERDETERMINED):  # not confirmed by the last pair
@@ -112,9 +115,9 @@ def noise_reason(final: Trial, tolerance: float) -> Reason:
     return Reason.UNRESOLVED if max(final.share, final.estimate) > _UNSOLVED else Reason.NOISE
 
 
-def _open(task: Task, final: Trial, seen: Sequence[Trial]) -> Outcome:
+def _open(task: Task, slack: Slack, final: Trial, seen: Sequence[Trial]) -> Outcome:
     """UNDERDETERMINED, or no solution."""
-    what = free_function(task, final.slack.values)
+    what = free_function(task, slack.values)
     if final.spread > _EXPLODES * final.natural > 0.0 or (final.share > _LEFT and stays(seen)):
         return Outcome(
             Reason.INCONSISTENT,

@@ -47,16 +47,21 @@ def rms(values: Tensor) -> float:
     return float(values.square().mean().sqrt())
 
 
-def known_waves(frame: Frame, seed: int) -> tuple[Tensor, Tensor]:
-    """v(x) = Σ α_j sin(w_j·(x, 1)), of unit size: (w (6, d + 1), α (6,)), float64.
+def known_waves(frame: Frame, seed: int, number: float = 0.0) -> tuple[Tensor, Tensor]:
+    """v(x) = Σ α_j sin(w_j·(x, 1)), of unit size: (w (m, d + 1), α (m,)), float64.
 
     Args:
         frame: the bounding box; phases turn by at most ¾π along half of it.
         seed: of the draw.
+        number: k of waves that the equation annihilates; as many of them are added, what it leaves open being made of
+            such; 0 for none.
     """
     rng, d = np.random.default_rng((seed, 71)), frame.dim
     half, low = np.array(frame.half), np.array(frame.low)
     w = _TURN * (2.0 * rng.random((_WAVES, d)) - 1.0) / half
-    bias = 2.0 * math.pi * rng.random(_WAVES) - w @ (low + half)
-    alpha = rng.choice([-1.0, 1.0], _WAVES) / math.sqrt(_WAVES / 2)
+    if number > 0.0:
+        direction = rng.standard_normal((_WAVES, d))
+        w = np.concatenate([w, number * direction / np.linalg.norm(direction, axis=1, keepdims=True)])
+    bias = 2.0 * math.pi * rng.random(len(w)) - w @ (low + half)
+    alpha = rng.choice([-1.0, 1.0], len(w)) / math.sqrt(len(w) / 2)
     return torch.from_numpy(np.concatenate([w, bias[:, None]], 1)), torch.from_numpy(alpha)

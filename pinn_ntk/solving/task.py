@@ -124,6 +124,16 @@ class Task:
         return None if self.posed else max(1, int(self.problem.points / 1.2))
 
     @cached_property
+    def wave_number(self) -> float:
+        """k = (c/A)^½ of the equation, where A is definite and c has its sign; 0 elsewhere."""
+        for block, rows in zip(self.held_out.blocks, self.held_out.rows, strict=True):
+            if block.order == 2 and rows.c is not None and rows.minus is None and not self.time:
+                trace = rows.second_order().diagonal(dim1=1, dim2=2).mean(1)
+                ratio = float((rows.c / trace.where(trace != 0.0, torch.inf)).median())
+                return math.sqrt(max(ratio, 0.0))
+        return 0.0
+
+    @cached_property
     def free_parts(self) -> tuple[FreeConstant, ...]:
         """The connected parts of Ω, short of all of it, on which u is known up to a constant alone."""
         posed, domain = self.problem.posed, self.problem.domain
