@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from pinn_ntk.networks.model import About, Model
     from pinn_ntk.networks.module import AnyModule, model_of
     from pinn_ntk.networks.module_system import ModuleSystem, row_jacobian
-    from pinn_ntk.networks.storage import FORMAT, NETWORK, load_network, replacing, save_network
     from pinn_ntk.networks.rounding import rounding_loss, term_sizes
-    from pinn_ntk.networks.storage import FORMAT, NETWORK, load_network, save_network
+    from pinn_ntk.networks.storage import FORMAT, NETWORK, load_network, replacing, save_network
     from pinn_ntk.networks.sums import pullback, pushforward, residual, residual_and_gradient
     from pinn_ntk.networks.two_layer import TwoLayer, Weights, draw, gamma_value, require_two_layer
 

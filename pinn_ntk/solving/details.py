@@ -17,8 +17,8 @@ from torch import Tensor
 
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.solving.recipe import Array, Details
-from pinn_ntk.solving.slack import WAVE, known_waves, rms
 from pinn_ntk.solving.task import Task
+from pinn_ntk.solving.waves import WAVE, known_waves, rms
 
 _POINTS, _BESIDE = 2**17, 2**15  # values of every function inside, and on a boundary piece
 _CELL = 0.08  # in half lengths of the box: two points of one cell are compared

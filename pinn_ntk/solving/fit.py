@@ -21,8 +21,8 @@ from pinn_ntk.networks.least_squares import OuterFactor
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.solving.recipe import Focus, Recipe
-from pinn_ntk.solving.slack import WAVE, Slack, known_waves, rms
 from pinn_ntk.solving.task import Sample, Task
+from pinn_ntk.solving.waves import WAVE, known_waves, rms
 
 _SIZED = 300  # points at which the sizes of h and its derivatives are measured
 _WHOLE = 12  # coordinates up to which mixed second derivatives count in them
@@ -41,7 +41,6 @@ class Fit:
         functions: ψ.
         weights: λ_b of each block.
         sample: the rows it was fitted to.
-        known: the coefficients (N + m,) of the known v from its own rows (`Slack`).
     """
 
     recipe: Recipe
@@ -52,7 +51,6 @@ class Fit:
     functions: tuple[ExtraFunction, ...]
     weights: tuple[float, ...]
     sample: Sample
-    known: Tensor
 
     @property
     def width(self) -> int:
@@ -91,7 +89,6 @@ class View:
         residual: 𝓛_b h − f_b on the held-out rows, as a share of the terms of the block, over √n_b, (n,).
         worst: the block with the largest share.
         share: `Bench.residual_share`.
-        slack: of the known v.
     """
 
     values: Tensor
@@ -100,7 +97,6 @@ class View:
     residual: Tensor
     worst: str
     share: float
-    slack: Slack
 
 
 @dataclass(frozen=True)
@@ -120,9 +116,8 @@ class Bench:
         """Neurons drawn by the recipe, outer weights fitted to the sample."""
         w = recipe.draw(width, self.task.frame, seed)
         matrix, right, weights = self.system(recipe, w, sample)
-        factor = OuterFactor.of(matrix)
-        c, known = (factor.solve(y) for y in right.unbind(1))
-        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, sample, known)
+        c = OuterFactor.of(matrix).solve(right[:, 0])
+        return Fit(recipe, seed, w, c[:width], c[width:], self.functions, weights, sample)
 
     def prepare(self, sample: Sample) -> None:
         """What fits of one sample share, made before several of them ask for it at once."""
@@ -132,9 +127,9 @@ class Bench:
     @cached_property
     def _waves(self) -> tuple[Tensor, Tensor]:
         """The known v."""
-        return known_waves(self.task.frame, self.task.seed, self.task.wave_number)
+        return known_waves(self.task.frame, self.task.seed)
 
-    def _known(self, rows: Rows) -> Tensor:
+    def known(self, rows: Rows) -> Tensor:
         """𝓛_b v at the points of rows on (x, 1)."""
         w, alpha = self._waves
         return features(_system((rows,), WAVE), w) @ alpha
@@ -156,7 +151,7 @@ class Bench:
             weight = block.weight / (largest or 1.0) ** 2
             scale = math.sqrt(weight / len(block))
             matrix[part] *= scale
-            right[part] = torch.stack([target, self._known(rows)], 1) * scale
+            right[part] = torch.stack([target, self.known(rows)], 1) * scale
             weights.append(weight)
             start = part.stop
         return matrix, right, tuple(weights)
@@ -196,40 +191,26 @@ class Bench:
         return values - values.mean() if self.task.floating else values
 
     def view(self, fit: Fit, noisy: frozenset[str] = frozenset()) -> View:
-        """What the fit is where it was not made: its values, its residual, and what it makes of the known v.
+        """What the fit is where it was not made: its values and its residual.
 
         Args:
             fit: any.
             noisy: blocks whose residual is noise, and no share of anything.
         """
-        terms, both = self.terms(fit), torch.stack([torch.cat([fit.outer, fit.extra]), fit.known], 1)
-        u, v = (self._mean_free(values) for values in (terms @ both).unbind(1))
-        rounding = torch.finfo(u.dtype).eps * rms((terms * both[:, 0]).norm(dim=1))
-        w, alpha = self._waves
-        known = self._mean_free(self._factor * (WAVE(self.task.reference @ w[:, :-1].mT + w[:, -1]) @ alpha))
-        left = self._left(fit, both)
-        sample, targets = self.task.held_out, self.task.targets(self.task.held_out)
-        sizes, known_sizes = self._sizes(fit), self._sizes_of(WAVE, w, alpha)
-        residuals, known_share, natural = list[Tensor](), 0.0, 0.0
-        for values, rows, lifted, target in zip(left, sample.rows, sample.lifted, targets, strict=True):
-            own, root = self._known(lifted), math.sqrt(len(target))
-            residuals.append((values[:, 0] - target) / (root * max(_size(rows, target, *sizes), 1e-300)))
-            natural = max(natural, rms(target) / max(rms(own), 1e-300))
-            known_share = max(known_share, rms(values[:, 1] - own) / max(_size(rows, own, *known_sizes), 1e-300))
-        pairs = zip(sample.blocks, residuals, strict=True)
-        shares = [0.0 if b.name in noisy else float(e.norm()) for b, e in pairs]
+        terms, c = self.terms(fit), torch.cat([fit.outer, fit.extra])
+        u = self._mean_free(terms @ c)
+        rounding = torch.finfo(u.dtype).eps * rms((terms * c).norm(dim=1))
+        sample, sizes, natural = self.task.held_out, self._sizes(fit), 0.0
+        targets, residuals, shares = self.task.targets(sample), list[Tensor](), list[float]()
+        rows = zip(sample.blocks, sample.rows, sample.lifted, self._extra_columns(sample), targets, strict=True)
+        for block, own, lifted, columns, target in rows:
+            left = features(_system((lifted,), ACTIVATIONS[fit.recipe.activation]), fit.inner) @ fit.outer
+            left = (left + columns @ fit.extra - target) / max(_size(own, target, *sizes), 1e-300)
+            natural = max(natural, rms(target) / max(rms(self.known(lifted)), 1e-300))
+            residuals.append(left / math.sqrt(len(left)))
+            shares.append(0.0 if block.name in noisy else rms(left))
         worst = max(range(len(shares)), key=shares.__getitem__)
-        slack = Slack(rms(v - known) / max(rms(known), 1e-300), known_share, v - known)
-        return View(u, rounding, natural, torch.cat(residuals), sample.blocks[worst].name, shares[worst], slack)
-
-    def _left(self, fit: Fit, coefficients: Tensor) -> list[Tensor]:
-        """𝓛_b of the functions with those coefficients (N + m, k) on the held-out rows, (n_b, k) each."""
-        sample, activation = self.task.held_out, ACTIVATIONS[fit.recipe.activation]
-        own, extra = coefficients[: fit.width], coefficients[fit.width :]
-        return [
-            features(_system((rows,), activation), fit.inner) @ own + columns @ extra
-            for rows, columns in zip(sample.lifted, self._extra_columns(sample), strict=True)
-        ]
+        return View(u, rounding, natural, torch.cat(residuals), sample.blocks[worst].name, shares[worst])
 
     def residual_share(self, fit: Fit) -> float:
         """max_b rms(𝓛_b h − f_b) / √(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on rows that the fit has not seen.
@@ -255,22 +236,16 @@ class Bench:
 
     def _sizes(self, fit: Fit) -> tuple[float, Tensor, Tensor]:
         """(U, G (d,), H (d, d)): rms of h, of its derivatives and second derivatives, inside."""
-        extras = list(zip(fit.extra.tolist(), self.functions, strict=True))
-        return self._sizes_of(ACTIVATIONS[fit.recipe.activation], fit.inner, fit.outer, extras)
-
-    def _sizes_of(
-        self, activation: Activation, inner: Tensor, a: Tensor, extras: Sequence[tuple[float, ExtraFunction]] = ()
-    ) -> tuple[float, Tensor, Tensor]:
         x, half = self.task.reference[:_SIZED], self._half
-        w, d = inner[:, :-1], self.task.dim
-        jet = activation.jet(x @ w.mT + inner[:, -1], 2 if self.task.order > 1 else 1)
+        w, a, d = fit.inner[:, :-1], fit.outer, self.task.dim
+        jet = ACTIVATIONS[fit.recipe.activation].jet(x @ w.mT + fit.inner[:, -1], 2 if self.task.order > 1 else 1)
         h, slope = jet[0] @ a, jet[1] @ (a[:, None] * w)
         curvature = x.new_zeros(len(x), d, d)
         if self.task.order > 1 and d <= _WHOLE:
             curvature = (jet[2] @ (a[:, None, None] * w[:, :, None] * w[:, None, :]).flatten(1)).reshape(-1, d, d)
         elif self.task.order > 1:
             curvature = torch.diag_embed(jet[2] @ (a[:, None] * w**2))
-        for beta, psi in extras:
+        for beta, psi in zip(fit.extra.tolist(), self.functions, strict=True):
             value, gradient, hessian = psi.jet(x)
             h, slope, curvature = h + beta * value, slope + beta * gradient, curvature + beta * hessian
         U, G, H = rms(self._mean_free(h)), slope.square().mean(0).sqrt(), curvature.square().mean(0).sqrt()

@@ -12,6 +12,7 @@ from pinn_ntk.solving.probing import Prober, around, whole_ladder
 from pinn_ntk.solving.reasons import Reason, outcome
 from pinn_ntk.solving.recipe import Recipe
 from pinn_ntk.solving.search import Search, Trial, distinct
+from pinn_ntk.solving.uniqueness import NullFunction
 
 _FIRST, _FIRST_HIGH = 300, 400  # widths of probes, up to three coordinates and above
 _GROWTH = 1.7
@@ -59,6 +60,7 @@ class Growth:
         spare: a bench with more extra functions, which is taken where it is better.
         on_level: called with the best trial of every level; true ends the search there.
         start: a recipe and a width to go on from, without probes.
+        null: a function that no row sees; it ends the search at the third level.
         notes: what the outcome should say of the search itself.
     """
 
@@ -69,6 +71,7 @@ class Growth:
     spare: Bench | None = None
     on_level: Callable[[Trial], object] | None = None
     start: tuple[Recipe, int] | None = None
+    null: NullFunction | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -173,9 +176,7 @@ class Growth:
             return Reason.WIDTH
         if len(levels) < 3:
             return None
-        if all(t.slack.open for t in levels[-3:]):
-            return Reason.UNDERDETERMINED
-        return None
+        return Reason.UNDERDETERMINED if self.null is not None or self.search.bench.task.missing else None
 
     def _finished(self, levels: list[Trial], reason: Reason) -> Grown:
         """The last pair: at the width that was best, or as wide as effort and time allow; grown on where it is not as
@@ -198,7 +199,7 @@ class Growth:
                     f"N = {again.width} is returned"
                 )
                 final = again
-        found = outcome(search, reason, final, levels, self.tolerance)
+        found = outcome(search.bench.task, self.null, reason, final, levels, self.tolerance)
         return Grown(final, found.reason, (*found.words, *self._spent(found.reason, final)), tuple(levels))
 
     def _affordable(self, levels: Sequence[Trial], least: int) -> int:

@@ -20,8 +20,8 @@ from pinn_ntk.solving.effort import Effort, pair_operations
 from pinn_ntk.solving.fit import Bench, Fit
 from pinn_ntk.solving.recipe import Recipe
 from pinn_ntk.solving.search import Search, Trial, isotropic, make_trial
-from pinn_ntk.solving.slack import rms
 from pinn_ntk.solving.task import Sample, Task
+from pinn_ntk.solving.waves import rms
 
 _EXACT = 1e5  # the weight of exact rows beside data over σ
 _PRIORS = tuple(10.0**k for k in range(-6, 3))
@@ -157,7 +157,7 @@ def _smooth(
         missed, known = (left / (1.0 - lever)[:, None]).square().mean(0).sqrt().tolist()
         sigma = math.sqrt(float(left[:, 0].square().sum()) / max(size - float(lever.sum()), 1.0))
         outer, extra = c[:width, 0], c[width:, 0]
-        fit = Fit(recipe, bench.task.seed + seed, w, outer, extra, bench.functions, weights, sample, c[:, 1])
+        fit = Fit(recipe, bench.task.seed + seed, w, outer, extra, bench.functions, weights, sample)
         spread = torch.linalg.solve_triangular(R.mT, bench.terms(fit).mT, upper=False).norm(dim=0)
         deviation = rms(spread) * (max(sigma, 1.0) if told else sigma)
         yield Smooth(fit, missed, known, sigma, bench.values(fit), deviation)

@@ -1,9 +1,10 @@
 """Why the solver stopped, and what that claims: only what residuals and refinement show.
 
-CONVERGED wants an estimate within the tolerance and residuals that do not deny it. UNDERDETERMINED is shown by a known
-v that does not come back (`Slack`); where, beside that, a residual of u stays, there is no solution: the data are not
-orthogonal to what the adjoint leaves open (Fredholm's alternative). INCONSISTENT is a residual that no refinement
-lowers and that is the same function for all neurons. What is none of these and not solved is UNRESOLVED.
+CONVERGED wants an estimate within the tolerance and residuals that do not deny it. UNDERDETERMINED is shown by a
+function that no row sees (`null_function`); where, beside that, a residual of u stays or u explodes, there is no
+solution: the data are not orthogonal to what the adjoint leaves open (Fredholm's alternative). INCONSISTENT is a
+residual that no refinement lowers and that is the same function for all neurons. What is none of these and not solved
+is UNRESOLVED.
 """
 
 import math
@@ -13,17 +14,15 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pinn_ntk.solving.search import Search, Trial
-from pinn_ntk.solving.slack import Slack
+from pinn_ntk.solving.search import Trial
 from pinn_ntk.solving.task import Task
-from pinn_ntk.solving.uniqueness import uniqueness
+from pinn_ntk.solving.uniqueness import NullFunction
 
 _UNSOLVED = 0.1  # an estimate, or a share of residual, above which nobody should take u for a solution
 _LEFT = 1e-3  # a share of residual that is no rounding and no small error
 _STAYS = 0.9  # of the share two levels before: a residual that refinement does not lower
 _ALIKE = 0.99  # correlation of two residuals that are the same function
 _EXPLODES = 1e5  # times what the data tell of u's size
-_PROVED = 1e-6  # an error of the known v at which neurons and rows are fit for smooth functions
 
 
 class Reason(StrEnum):
@@ -65,24 +64,28 @@ class Outcome(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-def outcome(search: Search, reason: Reason, final: Trial, levels: Sequence[Trial], tolerance: float) -> Outcome:
+def outcome(
+    task: Task, null: NullFunction | None, reason: Reason, final: Trial, levels: Sequence[Trial], tolerance: float
+) -> Outcome:
     """What a search came to.
 
     Args:
-        search: of the problem.
+        task: the problem.
+        null: what may be added to u.
         reason: why growth stopped.
         final: the last pair.
         levels: the best trial at each width.
         tolerance: on the relative L² error.
     """
-    seen, task = [*levels, final], search.bench.task
+    seen = [*levels, final]
     if task.free_parts:
         places = ", ".join(f"x = ({', '.join(f'{v:.3g}' for v in one.place.tolist())})" for one in task.free_parts)
         words = f"a constant is free on the part of Ω about {places}: give a value of u there"
         return Outcome(Reason.UNDERDETERMINED, (words,))
-    slack = final.slack if final.slack.open or final.slack.error < _PROVED else uniqueness(search)
-    if slack.open:
-        return _open(task, slack, final, seen)
+    if task.missing:
+        return Outcome(Reason.UNDERDETERMINED, task.missing)
+    if null is not None:
+        return _open(task, null, final, seen)
     if final.estimate <= tolerance:
         return Outcome(Reason.CONVERGED)
     if reason in (Reason.CONVERGED, Reason.UNDERDETERMINED):  # not confirmed by the last pair
@@ -115,9 +118,9 @@ def noise_reason(final: Trial, tolerance: float) -> Reason:
     return Reason.UNRESOLVED if max(final.share, final.estimate) > _UNSOLVED else Reason.NOISE
 
 
-def _open(task: Task, slack: Slack, final: Trial, seen: Sequence[Trial]) -> Outcome:
+def _open(task: Task, null: NullFunction, final: Trial, seen: Sequence[Trial]) -> Outcome:
     """UNDERDETERMINED, or no solution."""
-    what = free_function(task, slack.values)
+    what = free_function(task, null.values)
     if final.spread > _EXPLODES * final.natural > 0.0 or (final.share > _LEFT and stays(seen)):
         return Outcome(
             Reason.INCONSISTENT,
@@ -140,14 +143,12 @@ def _open(task: Task, slack: Slack, final: Trial, seen: Sequence[Trial]) -> Outc
 def stays(seen: Sequence[Trial]) -> bool:
     """Whether the last levels did not lower the residual."""
     shares = [t.share for t in seen]
-    return len(shares) < 3 or shares[-1] > _STAYS * max(shares[-3:]) or shares[-1] > _UNSOLVED
+    return len(shares) > 2 and shares[-1] > _STAYS * max(shares[-3:])
 
 
 def contradicts(seen: Sequence[Trial]) -> bool:
-    """Whether a residual is there that refinement does not lower, and that is the same function in every fit, while
-    neurons and rows are fit for smooth functions.
-    """
-    if len(seen) < 3 or seen[-1].share <= _LEFT or seen[-1].slack.error > _PROVED:
+    """Whether a residual is there that refinement does not lower, and that is the same function in every fit."""
+    if len(seen) < 3 or seen[-1].share <= _LEFT:
         return False
     last = seen[-3:]
     if last[-1].width < 1.5 * last[0].width or min(t.share for t in last) < _STAYS * max(t.share for t in last):
@@ -170,7 +171,7 @@ def largest_block(final: Trial) -> str:
 
 def free_function(task: Task, values: Tensor) -> str:
     """w in words: a constant (on a part of Ω), or where it is large."""
-    x = task.reference
+    x = task.reference[: len(values)]
     size, mean = values.abs().max(), values.mean()
     if float((values - mean).abs().max()) < 1e-2 * float(size):
         return "a constant"

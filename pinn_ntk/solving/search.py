@@ -21,8 +21,8 @@ from torch import Tensor
 from pinn_ntk.solving.effort import Effort, pair_operations
 from pinn_ntk.solving.fit import Bench, Fit
 from pinn_ntk.solving.recipe import Details, Recipe
-from pinn_ntk.solving.slack import Slack, rms
 from pinn_ntk.solving.task import Sample
+from pinn_ntk.solving.waves import rms
 
 _UNRESOLVED = 0.1  # a share of the residual at which a disagreement counts √2 times
 _SURE = 1.5  # deviations: noise and the prior leave that much with nine chances in ten
@@ -54,7 +54,6 @@ class Trial:
         rounding: ε(Σ (a_kφ_k)²)^½, rms there.
         residual: on those rows, as a share of the terms of the block, over √n_b, (n,).
         worst: the block with the largest share.
-        slack: of a known u that was solved for beside, what the rows did not tell.
         operations: of both.
         deviation: what noise of the data leaves open, rms; 0 without noise.
         seconds: wall time of both.
@@ -74,7 +73,6 @@ class Trial:
     rounding: float
     residual: Tensor
     worst: str
-    slack: Slack
     operations: float
     seconds: float
     deviation: float = 0.0
@@ -255,7 +253,6 @@ def make_trial(
         rounding=view.rounding,
         residual=view.residual,
         worst=view.worst,
-        slack=view.slack,
         operations=search.predicted(width),
         seconds=seconds,
     )

@@ -26,6 +26,7 @@ from pinn_ntk.solving.reasons import noise_reason
 from pinn_ntk.solving.search import Search
 from pinn_ntk.solving.solution import Solution, drawn_problem, level_of, levels_of, united
 from pinn_ntk.solving.task import Task
+from pinn_ntk.solving.uniqueness import null_function
 
 WAVES = ("sin", "cos")  # σ that do not decay
 ACTIVATIONS_TRIED = ("sin", "gaussian", "tanh")
@@ -104,8 +105,8 @@ def solve(
     spent = Effort.of(effort, seconds)
     search, heard = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
     again = None if start is None else (start.final.recipe, start.final.width)
-    found = denoised(search, activations)
-    growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, heard, again)
+    found, null = denoised(search, activations), null_function(search)
+    growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, heard, again, null)
     grown = growth.run() if found is None else Grown(found.trial, noise_reason(found.trial, tolerance), found.words, ())
     words = (*_looked(task), *(more.words if search.bench is spare else chosen.words))
     fit = united(task, grown.final.pair[0])

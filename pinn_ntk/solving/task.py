@@ -14,6 +14,7 @@ from torch import Tensor
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.constants import FreeConstant, free_constants
+from pinn_ntk.problem.coverage import missing_conditions
 from pinn_ntk.problem.posed import Condition
 from pinn_ntk.problem.residual import Block, Problem, drawn
 from pinn_ntk.solving.nearby import drawn_about, drawn_at
@@ -124,22 +125,20 @@ class Task:
         return None if self.posed else max(1, int(self.problem.points / 1.2))
 
     @cached_property
-    def wave_number(self) -> float:
-        """k = (c/A)^½ of the equation, where A is definite and c has its sign; 0 elsewhere."""
-        for block, rows in zip(self.held_out.blocks, self.held_out.rows, strict=True):
-            if block.order == 2 and rows.c is not None and rows.minus is None and not self.time:
-                trace = rows.second_order().diagonal(dim1=1, dim2=2).mean(1)
-                ratio = float((rows.c / trace.where(trace != 0.0, torch.inf)).median())
-                return math.sqrt(max(ratio, 0.0))
-        return 0.0
-
-    @cached_property
     def free_parts(self) -> tuple[FreeConstant, ...]:
         """The connected parts of Ω, short of all of it, on which u is known up to a constant alone."""
         posed, domain = self.problem.posed, self.problem.domain
         if not posed or domain is None:
             return ()
         return tuple(one for one in free_constants(posed, domain) if not one.whole)
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Conditions without which u is not determined, in words."""
+        posed, domain = self.problem.posed, self.problem.domain
+        if not posed or domain is None:
+            return ()
+        return tuple(found.message for found in missing_conditions(posed, domain, self.time))
 
     @cached_property
     def floating(self) -> bool:
