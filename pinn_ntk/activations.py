@@ -8,9 +8,12 @@ the tests.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
+
+from pinn_ntk.rules import Rule, checked, whole
 
 Jet = Callable[[Tensor, int], tuple[Tensor, ...]]
 
@@ -20,6 +23,7 @@ _TANH_SERIES = (1.0, -1 / 3, 2 / 15, -17 / 315)
 _SMALL_SQUARE = 1e-4
 
 
+@checked
 @dataclass(frozen=True)
 class Activation:
     """σ: ℝ → ℝ with σ', σ'', σ'''.
@@ -43,8 +47,8 @@ class Activation:
 
     name: str
     jet: Jet
-    degree: int | None
-    smoothness: float
+    degree: Annotated[int | None, whole("p of a homogeneous σ")]
+    smoothness: Annotated[float, Rule("continuous derivatives", "number", 0.0, infinite=True)]
     formula: str
     lean: Jet | None = None
 

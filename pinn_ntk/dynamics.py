@@ -8,9 +8,12 @@ with v_{k+1} = βv_k − τ∇R_S(θ_k), v₀ = 0;         other       no closed
 import math
 from dataclasses import dataclass
 
+from pinn_ntk.rules import checked
+
 KINDS = ("flow", "descent", "heavy_ball", "nesterov", "other")
 
 
+@checked
 @dataclass(frozen=True)
 class Dynamics:
     """The law by which a linear residual e would move, mode by mode.

@@ -25,13 +25,15 @@ import numbers
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, ParamSpec, TypeVar
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from pinn_ntk.arguments import is_line, nearest
+from pinn_ntk.hints import Fit, fit, shown
 
 P = ParamSpec("P")
 T = TypeVar("T")
+C = TypeVar("C")
 Kind = Literal["whole", "number", "flag", "text", "weights", "list", "any"]
 _WORDS = {
     "whole": "a whole number",
@@ -290,28 +292,121 @@ def faults_of(rules: Mapping[str, Rule], values: Mapping[str, object]) -> list[s
     ]
 
 
-def checked(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, which refuses what the rules in its annotations do not accept, before it does anything.
+class ArgumentError(ValueError, TypeError):
+    """Arguments that a function does not have, or that are missing: an error of both kinds."""
+
+
+@overload
+def checked(function: type[C]) -> type[C]: ...
+
+
+@overload
+def checked(function: Callable[P, T]) -> Callable[P, T]: ...
+
+
+def checked(function: Any) -> Any:
+    """The function, which refuses what its signature does not accept, before it does anything: what breaks the rule of
+    an argument, or the type of one that has no rule (see `hints`). Arrays and lists become the tensors it asks for.
 
     Args:
-        function: a function, a generator of states, or the constructor of a class.
+        function: a function, a generator of states, the constructor of a class, or a class, whose constructor is held.
 
     Returns:
         A function of the same signature. It raises ValueError with all that is wrong.
     """
+    if isinstance(function, type):
+        function.__init__ = checked(function.__init__)  # type: ignore[misc]
+        return function
     signature = inspect.signature(function)
-    rules: dict[str, Rule] = {}
+    accepted: dict[str, _Accepted] = {}
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        if not rules:  # at the first call: annotations may name what the module defines further down
-            rules.update(rules_of(function))
-        wrong = faults_of(rules, signature.bind(*args, **kwargs).arguments)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not accepted:  # at the first call: annotations may name what the module defines further down
+            accepted.update(_accepted_by(function))
+        bound = _arguments(function, signature, accepted, args, kwargs)
+        wrong = []
+        for name, value in bound.arguments.items():
+            one = accepted[name]
+            bound.arguments[name], message = one.fit(value)
+            wrong += [f"{name}: {message}"] if message else []
         if wrong:
             raise ValueError("; ".join(wrong))
-        return function(*args, **kwargs)
+        return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """What one parameter of a function accepts: its default, what its rule does, else what is of its type."""
+
+    parameter: inspect.Parameter
+    rule: Rule
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        p = self.parameter
+        return p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+
+    def fit(self, value: Any) -> Fit:
+        kind = self.parameter.kind
+        if value is self.parameter.default or kind is self.parameter.VAR_KEYWORD:
+            return value, None
+        if kind is self.parameter.VAR_POSITIONAL:
+            found = [self._one(item) for item in value]
+            return tuple(item for item, _ in found), next((message for _, message in found if message), None)
+        return self._one(value)
+
+    def _one(self, value: Any) -> Fit:
+        if not self.rule.doc:
+            return fit(self.parameter.annotation, value)
+        if self.rule.kind == "list":
+            value = fit(Sequence[Any], value)[0]
+        message = self.rule.fault(value, shown)
+        return value, message or (fit(self.parameter.annotation, value)[1] if self.rule.kind == "any" else None)
+
+
+def _accepted_by(function: Callable[..., object]) -> dict[str, _Accepted]:
+    parameters = inspect.signature(function, eval_str=True).parameters
+    return {name: _Accepted(p, _rule(p.annotation)) for name, p in parameters.items()}
+
+
+def _arguments(
+    function: Callable[..., object],
+    signature: inspect.Signature,
+    accepted: Mapping[str, _Accepted],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> inspect.BoundArguments:
+    """The arguments by name.
+
+    Raises:
+        ArgumentError: one that is not known, missing or given twice.
+    """
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        name = function.__qualname__.removesuffix(".__init__")
+        known = {n: a for n, a in accepted.items() if n != "self"}
+        form = f"{name}({', '.join(n if a.required else f'{n}=…' for n, a in known.items())})"
+        unknown = [key for key in kwargs if key not in known]
+        if not unknown:
+            raise ArgumentError(f"{name}: {error}, expected {form}") from None
+        key = unknown[0]
+        holder = next((text for n, a in known.items() if (text := _holder(n, a, key, kwargs[key]))), None)
+        hint = f"; write {holder}" if holder else nearest(key, known)
+        raise ArgumentError(f"{name}: got the argument {key}={shown(kwargs[key])}, expected {form}{hint}") from None
+
+
+def _holder(name: str, accepted: "_Accepted", key: str, value: object) -> str | None:
+    """The argument of another name to which an unknown one belongs: run(…, steps=10) is settings=Settings(steps=10)."""
+    annotation = accepted.parameter.annotation
+    for kind in (annotation, *typing.get_args(annotation)):
+        if is_dataclass(kind) and isinstance(kind, type) and key in inspect.signature(kind).parameters:
+            return f"{name}={kind.__name__}({key}={shown(value)})"
+    return None
 
 
 def check_fields(record: object) -> None:

@@ -10,7 +10,7 @@ from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.networks.fused import PREFERENCES
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.rules import Rule, check_fields, defaults_of, faults_of, flag, one_of, rules_of, share, whole
+from pinn_ntk.rules import Rule, check_fields, checked, defaults_of, faults_of, flag, one_of, rules_of, share, whole
 from pinn_ntk.solving.solution import Solution
 from pinn_ntk.solving.solve import (
     ACTIVATIONS_TRIED,
@@ -50,6 +50,7 @@ class StrictError(ValueError):
     """A precondition that is a warning otherwise, under `strict`."""
 
 
+@checked
 @dataclass(frozen=True)
 class Settings:
     """How a run is done.
@@ -136,6 +137,7 @@ class Settings:
         return method_named(self.optimizer, self.options)
 
 
+@checked
 @dataclass(frozen=True)
 class Solver:
     """What a person may say to `solve`; the arguments are its own.
@@ -178,6 +180,7 @@ class Solver:
         return solve(problem, self.tolerance, self.seconds, self.activations, self.extra, self.widest, self.seed)
 
 
+@checked
 @dataclass(frozen=True)
 class Experiment:
     """What `run` needs.

@@ -19,6 +19,7 @@ from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.rules import checked
 from pinn_ntk.solving.growth import REASONS, Reason
 from pinn_ntk.solving.solution import Solution
 from pinn_ntk.training.path import Path
@@ -30,6 +31,7 @@ _STATUS = {Reason.CONVERGED: Status.CONVERGED, Reason.BUDGET: Status.MAX_STEPS, 
 _UNSOLVED = 0.1  # an estimate above which nobody should take u for a solution
 
 
+@checked
 def solved_run(
     problem: Problem,
     solver: Solver | None = None,

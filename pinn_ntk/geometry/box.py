@@ -22,12 +22,14 @@ from pinn_ntk.geometry.sampling import (
     tensor_grid,
     unseen_stream,
 )
+from pinn_ntk.rules import checked
 
 Face = tuple[int, str]  # (axis, "low" or "high")
 _SHORTEST, _LONGEST = 1e-150, 1e150  # squares of lengths are floats
 _MAX_NUMBERS = 10**8  # coordinates drawn at once, 800 MB
 
 
+@checked
 @dataclass(frozen=True)
 class Box:
     """Ω = Π_j [low_j, high_j]; made by `box`, which checks it.
@@ -265,6 +267,7 @@ class Box:
         return on & self.contains(x)
 
 
+@checked
 def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | Tensor) -> Box:
     """Ω = Π_j [low_j, high_j].
 

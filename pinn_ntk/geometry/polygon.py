@@ -12,6 +12,7 @@ from pinn_ntk.geometry.domain import Corner, Piece
 from pinn_ntk.geometry.sampling import sobol, stream
 from pinn_ntk.geometry.segments import Point, Side, check_simple, segment_distance
 from pinn_ntk.geometry.shape import Shape
+from pinn_ntk.rules import checked
 
 _LISTED = 8  # vertices that a report writes out
 
@@ -135,6 +136,7 @@ def signed_area(vertices: tuple[Point, ...]) -> float:
     return 0.5 * math.fsum((p[0] - x0) * (q[1] - y0) - (q[0] - x0) * (p[1] - y0) for p, q in rest)
 
 
+@checked
 def polygon(vertices: object) -> Polygon:
     """The simple polygon of those vertices, in either direction; its boundary pieces are `edge 1`,
     from the first vertex to the second, ….
@@ -165,6 +167,7 @@ def polygon(vertices: object) -> Polygon:
     return Polygon(points[::-1], tuple(n - 1 - k if k < n - 1 else n for k in range(n)))
 
 
+@checked
 def l_shape(low: Numbers = (-1.0, -1.0), high: Numbers = (1.0, 1.0)) -> Polygon:
     """The rectangle [low, high] without its lower right quarter; the re-entrant corner is at the centre,
     Ω being 0 < θ < 3π/2 about it.

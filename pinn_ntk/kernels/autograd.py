@@ -17,11 +17,13 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 JACOBIAN_BYTES = 1 << 29
 PARTS = {"delta_a": "a", "delta_w": "w", "extra_weights": "extra"}
 
 
+@checked
 def autograd_kernel(
     network: nn.Module | AnyModule, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None
 ) -> Kernel:

@@ -17,6 +17,7 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 
 def default_chunk(points: int, width: int) -> int:
@@ -24,6 +25,7 @@ def default_chunk(points: int, width: int) -> int:
     return max(1, min(width, CHUNK_ELEMENTS // max(1, points)))
 
 
+@checked
 def closed_form_kernel(
     network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None
 ) -> Kernel:
@@ -118,6 +120,7 @@ def kernel_factor(network: TwoLayer, problem: Problem, part: str = "total", chun
     return triangular_factor(columns(), system.points)
 
 
+@checked
 def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") -> Spectrum:
     """Spectrum of K̂ ('total') or K̂^(a) ('a') from singular values of the Jacobian: right down to (nε)²λ_max.
 
@@ -140,6 +143,7 @@ def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") ->
     return spectrum_of_factor(kernel_factor(network, problem, part), scale, problem.points)
 
 
+@checked
 def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
     """The cross kernel of u − g at new points against the rows of the problem: what moves u(x)
     when the residual is reduced.

@@ -26,6 +26,7 @@ from pinn_ntk.kernels.weight_space import normal_count, normal_nodes, weighted_c
 from pinn_ntk.networks.two_layer import INITS
 from pinn_ntk.operators.rows import Rows, unpaired
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 __all__ = [
     "NotAvailableError",
@@ -43,6 +44,7 @@ WEIGHT_SPACE_NODES = 1e6
 _TOGETHER = 32  # rows of which a whole block is computed where only its diagonal is wanted
 
 
+@checked
 def infinite_width_kernel(
     problem: Problem,
     activation: str | Activation,

@@ -19,6 +19,7 @@ from pinn_ntk.kernels.spectrum import SpectrumError
 from pinn_ntk.networks.two_layer import gamma_value
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 NUGGET = 1e-12
 """Least ν: rounding in K beside its diagonal, with some room."""
@@ -105,6 +106,7 @@ class InfiniteWidthSolution:
         )
 
 
+@checked
 def infinite_width_solve(
     problem: Problem,
     activation: str | Activation = "tanh",

@@ -17,8 +17,10 @@ from pinn_ntk.networks.sums import pullback, pushforward
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 
+@checked
 class KernelProduct:
     """v ↦ K̂v for two layers, memory n + N(D + 1) and what one chunk of neurons takes.
 
@@ -64,6 +66,7 @@ class RitzPair:
     products: int
 
 
+@checked
 def extreme_eigenvalues(
     network: TwoLayer, problem: Problem, tolerance: float = 1e-10, products: int = 2000, seed: int = 0
 ) -> tuple[RitzPair, RitzPair]:

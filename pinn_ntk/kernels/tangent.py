@@ -16,8 +16,10 @@ from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 
+@checked
 def tangent_kernel(network: Model, problem: Problem, at: tuple[Rows, ...] | None = None) -> Kernel:
     """K̂ at the points of a problem, with parts (a) and (w) for two layers.
 
@@ -78,6 +80,7 @@ def tangent_kernel_and_factors(network: Model, problem: Problem) -> tuple[Kernel
     return tangent_kernel(network, problem), {"total": tangent_factor(network, problem)}
 
 
+@checked
 def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> Spectrum:
     """Spectrum of K̂ from singular values of the Jacobian: right down to (nε)²λ_max.
 

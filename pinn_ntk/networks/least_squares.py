@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.networks.features import System, features, neuron_chunks
+from pinn_ntk.rules import checked
 
 TIKHONOV = 1e-15
 """τ beside unit columns in float64; coarser precisions take as many of their own epsilons."""
@@ -175,6 +176,7 @@ def outer_matrix(system: System, w: Tensor) -> Tensor:
     return matrix
 
 
+@checked
 def solve_outer(
     matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None
 ) -> OuterSolution:

@@ -14,8 +14,10 @@ from pinn_ntk.networks.module_system import ModuleSystem, ModuleWeights
 from pinn_ntk.networks.smoothness import activation_notes, require_curvature
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.rules import checked
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class AnyModule:
     """h: (n, d) → (n,) from any module whose values are (n,) or (n, 1), each depending on its own point only.

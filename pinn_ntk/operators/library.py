@@ -7,8 +7,10 @@ from torch import Tensor
 
 from pinn_ntk.operators.coefficients import Coefficient, Field, call
 from pinn_ntk.operators.second_order import GENERAL, SecondOrderOperator
+from pinn_ntk.rules import checked
 
 
+@checked
 def identity(dim: int) -> SecondOrderOperator:
     """𝓛u = u: regression, Dirichlet and initial values.
 
@@ -23,6 +25,7 @@ def identity(dim: int) -> SecondOrderOperator:
     return SecondOrderOperator(dim, c=1.0, name="u")
 
 
+@checked
 def laplacian(dim: int) -> SecondOrderOperator:
     """𝓛u = Δu = Σ_a u_{x_a x_a}.
 
@@ -35,6 +38,7 @@ def laplacian(dim: int) -> SecondOrderOperator:
     return SecondOrderOperator(dim, A=1.0, name="Δu")
 
 
+@checked
 def elliptic(
     dim: int,
     A: Coefficient,
@@ -65,6 +69,7 @@ def elliptic(
     return operator if divergence is None else operator + SecondOrderOperator(dim, b=divergence, name="(∇·A)·∇u")
 
 
+@checked
 def advection_diffusion(dim: int, diffusivity: float, velocity: Coefficient) -> SecondOrderOperator:
     """𝓛u = −κΔu + v·∇u.
 
@@ -84,6 +89,7 @@ def advection_diffusion(dim: int, diffusivity: float, velocity: Coefficient) -> 
     return SecondOrderOperator(dim, A=-diffusivity, b=velocity, name="−κΔu + v·∇u")
 
 
+@checked
 def helmholtz(dim: int, wavenumber: float) -> SecondOrderOperator:
     """𝓛u = Δu + k²u.
 
@@ -97,6 +103,7 @@ def helmholtz(dim: int, wavenumber: float) -> SecondOrderOperator:
     return SecondOrderOperator(dim, A=1.0, c=float(wavenumber) ** 2, name="Δu + k²u")
 
 
+@checked
 def heat(space_dim: int, diffusivity: float = 1.0) -> SecondOrderOperator:
     """𝓛u = u_t − κΔ_x u on (x, t), so on space_dim + 1 coordinates.
 
@@ -111,6 +118,7 @@ def heat(space_dim: int, diffusivity: float = 1.0) -> SecondOrderOperator:
     return SecondOrderOperator(space_dim + 1, A=A, b=_unit(space_dim), name="u_t − κΔu")
 
 
+@checked
 def wave(space_dim: int, speed: float = 1.0) -> SecondOrderOperator:
     """𝓛u = u_tt − v²Δ_x u on (x, t), so on space_dim + 1 coordinates.
 
@@ -125,6 +133,7 @@ def wave(space_dim: int, speed: float = 1.0) -> SecondOrderOperator:
     return SecondOrderOperator(space_dim + 1, A=A, name="u_tt − v²Δu")
 
 
+@checked
 def black_scholes(volatility: float = 0.2, rate: float = 0.05) -> SecondOrderOperator:
     """𝓛V = V_t + ½ς²S²V_SS + rSV_S − rV on (S, t).
 
@@ -149,6 +158,7 @@ def black_scholes(volatility: float = 0.2, rate: float = 0.05) -> SecondOrderOpe
     )
 
 
+@checked
 def time_derivative(space_dim: int) -> SecondOrderOperator:
     """𝓛u = u_t on (x, t): the initial velocity of a wave.
 
@@ -161,6 +171,7 @@ def time_derivative(space_dim: int) -> SecondOrderOperator:
     return SecondOrderOperator(space_dim + 1, b=_unit(space_dim), name="u_t")
 
 
+@checked
 def normal_derivative(dim: int, normal: Coefficient) -> SecondOrderOperator:
     """𝓛u = ∂u/∂ν = ν·∇u.
 
@@ -178,6 +189,7 @@ def normal_derivative(dim: int, normal: Coefficient) -> SecondOrderOperator:
     return SecondOrderOperator(dim, b=normal, name="∂u/∂ν")
 
 
+@checked
 def robin(dim: int, normal: Coefficient, alpha: Coefficient = 1.0, beta: Coefficient = 1.0) -> SecondOrderOperator:
     """𝓛u = αu + β ∂u/∂ν.
 

@@ -21,12 +21,14 @@ from pinn_ntk.operators.coefficients import (
 from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.operators.symbols import operator_symbols
+from pinn_ntk.rules import checked
 
 Function = Callable[[Tensor], Tensor]
 GENERAL = "A:∇²u + b·∇u + cu"
 """The name of an operator that has none of its own: it is said by its coefficients."""
 
 
+@checked
 class SecondOrderOperator:
     """𝓛u = Σ_ab A_ab(x) u_{x_a x_b} + Σ_a b_a(x) u_{x_a} + c(x) u.
 
@@ -226,6 +228,7 @@ def _symmetric(terms: tuple[Term, ...], dim: int, name: str, symmetrise: bool) -
     return (*kept, Term(None, Entries(entries, dim, f"A of {name!r}"))) if entries else kept
 
 
+@checked
 def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:
     """The operator on (x, x_{d+1}) that reads coefficients from x and has zero rows for the last coordinate (the bias,
     held at 1).
@@ -242,6 +245,7 @@ def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:
     return SecondOrderOperator._from_terms(d + 1, *terms, operator.name)
 
 
+@checked
 def hard_constraint(
     operator: SecondOrderOperator, phi: Function, g: Function | None = None
 ) -> tuple[SecondOrderOperator, Function]:

@@ -12,6 +12,7 @@ from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.sums import residual
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.residual import Function, Problem
+from pinn_ntk.rules import checked
 
 Points = Tensor | Sequence[Any] | Any
 """(n, d) numbers: a tensor, a numpy array or nested lists."""
@@ -20,6 +21,7 @@ _AT_ONCE = 1 << 22  # neurons × points in memory
 _FEWEST = 256  # points: very wide networks go through their neurons in chunks themselves
 
 
+@checked
 @dataclass(frozen=True)
 class Answer:
     """u = h, or u = g + ϕh under hard conditions; of a `TwoLayer` every derivative is 𝓛σ(w·x) in closed form,

@@ -18,6 +18,7 @@ from pinn_ntk.problem.periodic import SLOPE, periodic_conditions
 from pinn_ntk.problem.posed import Condition, Region
 from pinn_ntk.problem.regions import at_points, at_start, contained, named_pieces, on_pieces
 from pinn_ntk.problem.residual import Function
+from pinn_ntk.rules import checked
 
 Value = Function | str | float | None
 Factor = Function | str | float
@@ -25,6 +26,7 @@ On = str | Sequence[str]
 NAMES = {"dirichlet": "boundary"}  # of a kind's block, where it is not the kind's own
 
 
+@checked
 @dataclass(frozen=True)
 class Given:
     """What a person gives of u; made by `dirichlet`, `neumann`, `robin_condition`, `periodic`, `initial_value`,
@@ -65,6 +67,7 @@ class Given:
             count("points", self.points)
 
 
+@checked
 def dirichlet(
     value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
 ) -> Given:
@@ -86,6 +89,7 @@ def dirichlet(
     return Given("dirichlet", value, on, name=name, points=points, weight=weight)
 
 
+@checked
 def neumann(
     value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
 ) -> Given:
@@ -99,6 +103,7 @@ def neumann(
     return Given("neumann", value, on, name=name, points=points, weight=weight)
 
 
+@checked
 def robin_condition(
     value: Value = None,
     on: On = "all",
@@ -120,6 +125,7 @@ def robin_condition(
     return Given("robin", value, on, alpha, beta, name=name, points=points, weight=weight)
 
 
+@checked
 def periodic(axis: int | str, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
     """u(x) = u(x + Le_j) and ∂_ju(x) = ∂_ju(x + Le_j) on the face x_j = low_j of a box (over time), L its length;
     two blocks.
@@ -138,6 +144,7 @@ def periodic(axis: int | str, *, name: str = "", points: int | None = None, weig
     return Given("periodic", axis=axis, name=name, points=points, weight=weight)
 
 
+@checked
 def initial_value(
     value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
 ) -> Given:
@@ -151,6 +158,7 @@ def initial_value(
     return Given("initial", value, name=name, points=points, weight=weight)
 
 
+@checked
 def initial_velocity(
     value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
 ) -> Given:
@@ -164,6 +172,7 @@ def initial_velocity(
     return Given("velocity", value, name=name, points=points, weight=weight)
 
 
+@checked
 def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None = None) -> Given:
     """u(x_i) = y_i at given points of the domain.
 

@@ -10,10 +10,12 @@ from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.assembly import Collocation, Equation, collocate
 from pinn_ntk.problem.conditions import Given, counted_conditions, dirichlet, initial_value, initial_velocity
 from pinn_ntk.problem.residual import Function, Problem
+from pinn_ntk.rules import checked
 
 Formula = Function | str | float
 
 
+@checked
 def pose(
     operator: SecondOrderOperator,
     domain: Domain,

@@ -20,10 +20,12 @@ from pinn_ntk.operators.library import identity
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.posed import Condition, Partner, order_of
+from pinn_ntk.rules import checked
 
 Function = Callable[[Tensor], Tensor]
 
 
+@checked
 @dataclass(frozen=True)
 class Ansatz:
     """u = g + ϕh: ϕ vanishes where u = g is imposed, so every h satisfies the conditions exactly.
@@ -48,6 +50,7 @@ class Ansatz:
         return u
 
 
+@checked
 @dataclass(frozen=True)
 class Block:
     """𝓛_b u(x_i) = f_b(x_i), i = 1…n_b, with weight λ_b: interior equation, boundary or initial condition, or data.
@@ -189,6 +192,7 @@ def constrained(block: Block, ansatz: Ansatz) -> Block:
     return replace(block, operator=operator, target=target + away(x), partner=Partner(other, x))
 
 
+@checked
 @dataclass(frozen=True)
 class Problem:
     """Blocks that one function has to satisfy, R_S = Σ_b λ_b/(2n_b)‖e_b‖² = ‖e‖²/(2n) with e = S(𝓛h − f),

@@ -22,6 +22,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 from pinn_ntk.theory.linearised import FLOW, Linearisation, rate
 from pinn_ntk.theory.modes import Times
 
@@ -161,6 +162,7 @@ class LinearModel:
         return replace(self, linear=linear, initial=self.background)
 
 
+@checked
 def linearise(
     problem: Problem,
     network: Model,

@@ -11,6 +11,7 @@ from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 from pinn_ntk.theory.applicability import Applicability
 from pinn_ntk.theory.bounds import cut_time
 from pinn_ntk.theory.certificate import FLOW, Certificate, certify
@@ -53,6 +54,7 @@ class Prediction:
     certificate: Certificate | None = None
 
 
+@checked
 def predict(
     problem: Problem,
     network: Model,

@@ -16,6 +16,7 @@ from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 from pinn_ntk.theory.applicability import Setting, applicability
 from pinn_ntk.theory.bounds import Premises
 from pinn_ntk.theory.widths import LeastWidth, gamma_at, least_width, width_terms
@@ -97,6 +98,7 @@ def _setting(problem: Problem, network: TwoLayer, lambda_s: float, floor: float)
     )
 
 
+@checked
 def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) -> int:
     """The least width of the theorem, enlarged until N ≥ max{three terms} with R_S(θ⁰)
     of the network that has this seed and this N.

@@ -39,6 +39,7 @@ Gradient = tuple[Tensor, ...]
 Nesterov = Annotated[bool, flag("Nesterov's method in the place of heavy ball")]
 
 
+@checked
 def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = None) -> float:
     """τ_max = 2n/(s²N λ_max(K̂)): one step multiplies the residual by I − τ(s²N/n)K̂,
     whose largest factor must stay above −1.

@@ -21,6 +21,7 @@ from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
@@ -47,6 +48,7 @@ def flow_times(network: Model, problem: Problem, steps: int, step_size: float, c
     return [0.0, *np.geomspace(tau, max(steps, 2) * tau, max(count - 1, 1)).tolist()]
 
 
+@checked
 def gradient_flow(
     network: Model,
     problem: Problem,
