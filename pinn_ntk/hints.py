@@ -51,7 +51,10 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:  # of a stranger's class
         text = object.__repr__(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    if len(text) <= _LONGEST and "\n" not in text:
+        return text
+    plain = isinstance(value, (str, bytes, int, list, tuple, dict, set))
+    return f"{text[:_LONGEST]}…" if plain else _article(type(value).__name__)
 
 
 def fit(annotation: Any, value: Any) -> Fit:
@@ -178,7 +181,9 @@ def _one_of(kinds: Sequence[Any], value: Any) -> Fit:
         ]
         if listed:
             return listed[0]
-    return value, f"got {shown(value)}, expected {' or '.join(dict.fromkeys(map(words, kinds)))}"
+    if type(value) in (int, float) and float in kinds:
+        return fit(float, value)
+    return value, f"got {shown(value)}, expected {_either(kinds)}"
 
 
 def _mapping(inner: Sequence[Any], value: Any) -> Fit:
@@ -226,7 +231,7 @@ def words(annotation: Any) -> str:
     if origin is typing.Annotated:
         return words(inner[0])
     if isinstance(annotation, types.UnionType) or origin is typing.Union:
-        return " or ".join(dict.fromkeys(map(words, inner)))
+        return _either(inner)
     if origin is typing.Literal:
         return f"one of {', '.join(map(repr, inner))}"
     if origin in (Callable, type) or annotation is Callable:
@@ -237,7 +242,12 @@ def words(annotation: Any) -> str:
         return f"a list, each entry {words(inner[0])}" if inner and inner[0] not in (Any, Ellipsis) else "a list"
     if annotation in _WORDS:
         return _WORDS[annotation]
-    return _article(getattr(annotation, "__name__", str(annotation)))
+    own: str = getattr(annotation, "_words", "") or _article(getattr(annotation, "__name__", str(annotation)))
+    return own
+
+
+def _either(kinds: Sequence[Any]) -> str:
+    return " or ".join(dict.fromkeys(words(kind) for kind in kinds if kind is not int or float not in kinds))
 
 
 def _article(name: str) -> str:

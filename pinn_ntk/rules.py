@@ -220,6 +220,11 @@ def positive(doc: str, names: Iterable[str] = ()) -> Rule:
     return Rule(doc, "number", 0.0, above=True, names=tuple(names))
 
 
+def squared(doc: str, low: float = 1e-150) -> Rule:
+    """A number whose square is a float: a positive one, or from −1e150 on with a `low` of that."""
+    return Rule(doc, "number", low, 1e150)
+
+
 def fraction(doc: str) -> Rule:
     """A number in [0, 1), such as a momentum."""
     return Rule(doc, "number", 0.0, 1.0, below=True)
@@ -325,13 +330,10 @@ def checked(function: Any) -> Any:
         if not accepted:  # at the first call: annotations may name what the module defines further down
             accepted.update(_accepted_by(function))
         bound = _arguments(function, signature, accepted, args, kwargs)
-        wrong = []
-        for name, value in bound.arguments.items():
-            one = accepted[name]
-            bound.arguments[name], message = one.fit(value)
-            wrong += [f"{name}: {message}"] if message else []
-        if wrong:
-            raise ValueError("; ".join(wrong))
+        found = {name: accepted[name].fit(value) for name, value in bound.arguments.items()}
+        if wrong := {name: message for name, (_, message) in found.items() if message}:
+            raise ValueError("; ".join(f"{n}: {m}" for n, m in wrong.items()) + _exchanged(accepted, bound, [*wrong]))
+        bound.arguments.update({name: value for name, (value, _) in found.items()})
         return function(*bound.args, **bound.kwargs)
 
     return call
@@ -398,6 +400,13 @@ def _arguments(
         holder = next((text for n, a in known.items() if (text := _holder(n, a, key, kwargs[key]))), None)
         hint = f"; write {holder}" if holder else nearest(key, known)
         raise ArgumentError(f"{name}: got the argument {key}={shown(kwargs[key])}, expected {form}{hint}") from None
+
+
+def _exchanged(accepted: Mapping[str, "_Accepted"], bound: inspect.BoundArguments, wrong: Sequence[str]) -> str:
+    """'; exchange the two' where two arguments are right in each other's place: functions differ in their order."""
+    given = bound.arguments
+    right = len(wrong) == 2 and not any(accepted[a].fit(given[b])[1] for a, b in (wrong, wrong[::-1]))
+    return f"; exchange the two: {wrong[0]} comes first" if right else ""
 
 
 def _holder(name: str, accepted: "_Accepted", key: str, value: object) -> str | None:

@@ -29,7 +29,6 @@ from pinn_ntk.kernels.spectrum import NonFiniteError
 from pinn_ntk.networks.fused import compiling
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.ensemble_outcome import Member
 from pinn_ntk.reporting.ensemble_record import EnsembleRecord
@@ -97,7 +96,6 @@ def run_ensemble(
         StrictError: a warning under `strict`.
         MemoryShortageError: the kernels do not fit in memory.
     """
-    require_order(network, problem)
     settings = settings or Settings()
     begin = time.perf_counter()
     if not len(seeds):

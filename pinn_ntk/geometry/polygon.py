@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from pinn_ntk.geometry.box import box
 from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed
 from pinn_ntk.geometry.domain import Corner, Piece
 from pinn_ntk.geometry.sampling import sobol, stream
@@ -160,6 +161,7 @@ def polygon(vertices: object) -> Polygon:
     points: tuple[Point, ...] = tuple(
         (v[0], v[1]) for v in (coordinates(f"vertex {k}", row, 2) for k, row in enumerate(rows, start=1))
     )
+    box(*([end(v[j] for v in points) for j in (0, 1)] for end in (min, max)))
     check_simple(points)
     n = len(points)
     if signed_area(points) > 0:

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from pinn_ntk.kernels.gram import Kernel, block_map
+from pinn_ntk.kernels.gram import Chunk, Kernel, Part, block_map
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
 from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.kernels.spectrum import Spectrum, Triangle, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import CHUNK_ELEMENTS, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked
 
@@ -27,7 +26,7 @@ def default_chunk(points: int, width: int) -> int:
 
 @checked
 def closed_form_kernel(
-    network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None
+    network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: Chunk = None
 ) -> Kernel:
     """K̂ = JJᵀ/(s²N) of S𝓛h at the points of a problem, exact up to rounding.
 
@@ -49,7 +48,6 @@ def closed_form_kernel(
         >>> torch.allclose(K.total, autograd_kernel(net, problem).total), torch.allclose(K.total, K.a + K.w)
         (True, True)
     """
-    require_order(network, problem)
     system = problem.system(network)
     left = system if at is None else network.system(at, torch.cat([r.x[:, 0] for r in at]))
     n, m = system.points, left.points
@@ -121,7 +119,7 @@ def kernel_factor(network: TwoLayer, problem: Problem, part: str = "total", chun
 
 
 @checked
-def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") -> Spectrum:
+def kernel_spectrum(network: TwoLayer, problem: Problem, part: Part = "total") -> Spectrum:
     """Spectrum of K̂ ('total') or K̂^(a) ('a') from singular values of the Jacobian: right down to (nε)²λ_max.
 
     Raises:
@@ -136,7 +134,6 @@ def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") ->
         >>> spectrum.lambda_min >= 0, torch.allclose(spectrum.eigenvalues.sum(), K.total.trace())
         (True, True)
     """
-    require_order(network, problem)
     if part not in ("total", "a"):
         raise ValueError(f"part: got {part!r}, expected 'total' or 'a'")
     scale = network.scale**2 * network.width
@@ -161,5 +158,4 @@ def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
         >>> torch.allclose(solution_kernel(net, regression, x).total, closed_form_kernel(net, regression).total)
         True
     """
-    require_order(network, problem)
     return closed_form_kernel(network, problem, at=(problem.solution_rows(x),))

@@ -9,6 +9,7 @@ weights themselves in up to two dimensions and over the plane of each pair in mo
 
 import math
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from pinn_ntk.kernels.weight_space import normal_count, normal_nodes, weighted_c
 from pinn_ntk.networks.two_layer import INITS
 from pinn_ntk.operators.rows import Rows, unpaired
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.rules import checked
+from pinn_ntk.rules import checked, one_of, share
 
 __all__ = [
     "NotAvailableError",
@@ -49,10 +50,10 @@ def infinite_width_kernel(
     problem: Problem,
     activation: str | Activation,
     bias: bool = True,
-    init: str = "lecture",
+    init: Annotated[str, one_of("of the inner weights", INITS)] = "lecture",
     at: tuple[Rows, ...] | None = None,
-    tolerance: float = 1e-12,
-    parts: str = "both",
+    tolerance: Annotated[float, share("of the quadrature, relative to the largest entry")] = 1e-12,
+    parts: Annotated[str, one_of("both, or K^(a) alone", ("both", "a"))] = "both",
 ) -> Kernel:
     """K = K^(a) + K^(w), K^(a) = E φφ', K^(w) = E a² E ∇φ·∇φ' of the rows S𝓛 at γ = 1; for another γ, K_γ = K^(a)
     + γ²K^(w).
@@ -86,7 +87,7 @@ def infinite_width_kernel(
         >>> round(float(torch.linalg.eigvalsh(K.a)[0]), 6)  # λ_S = ½ − 1/(2π)
         0.340845
     """
-    _check(activation, init, parts, tolerance)
+    _check(activation, init, tolerance)
     right = _lifted(problem.rows(), bias)
     left = right if at is None else _lifted(at, bias)
     m, n = (sum(len(r) for r in rows) for rows in (left, right))
@@ -122,7 +123,7 @@ def infinite_width_diagonal(
     Raises:
         NotAvailableError: as in `infinite_width_kernel`.
     """
-    _check(activation, init, "both", tolerance)
+    _check(activation, init, tolerance)
     sigma, lifted = activation_named(activation), _lifted(rows, bias)
     if init == "uniform" or len(unpaired(lifted)) > len(lifted):
         parts = [r.select(slice(i, i + _TOGETHER)) for r in lifted for i in range(0, len(r), _TOGETHER)]
@@ -165,7 +166,7 @@ def infinite_width_spectrum(
     """
     if part not in ("a", "total"):
         raise ValueError(f"part: got {part!r}, expected 'a' or 'total'")
-    _check(activation, init, "both", 1e-13)
+    _check(activation, init, 1e-13)
     sigma, gradient = activation_named(activation), part == "total"
     rows = _lifted(problem.rows(), bias)
     found = (
@@ -182,11 +183,9 @@ def infinite_width_spectrum(
     return replace(fine, floor=max(fine.floor, abs(fine.lambda_min - coarse.lambda_min)))
 
 
-def _check(activation: str | Activation, init: str, parts: str, tolerance: float) -> None:
+def _check(activation: str | Activation, init: str, tolerance: float) -> None:
     if init not in INITS:
         raise ValueError(f"init: got {init!r}, expected one of {', '.join(INITS)}")
-    if parts not in ("both", "a"):
-        raise ValueError(f"parts: got {parts!r}, expected 'both' or 'a'")
     if not 0.0 < tolerance < 1.0:
         raise ValueError(f"tolerance: got {tolerance}, expected a number in (0, 1), relative to the largest entry")
     sigma = activation_named(activation)

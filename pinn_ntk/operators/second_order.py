@@ -1,6 +1,7 @@
 """The one operator class: 𝓛u = Σ A_ab u_ab + Σ b_a u_a + c u."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -21,9 +22,10 @@ from pinn_ntk.operators.coefficients import (
 from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.operators.symbols import operator_symbols
-from pinn_ntk.rules import checked
+from pinn_ntk.rules import checked, whole
 
 Function = Callable[[Tensor], Tensor]
+MOST_COORDINATES = 10_000  # a matrix of them is held: 800 MB
 GENERAL = "A:∇²u + b·∇u + cu"
 """The name of an operator that has none of its own: it is said by its coefficients."""
 
@@ -58,7 +60,7 @@ class SecondOrderOperator:
 
     def __init__(
         self,
-        dim: int,
+        dim: Annotated[int, whole("d", 1, MOST_COORDINATES)],
         A: Coefficient = 0.0,
         b: Coefficient = 0.0,
         c: Coefficient = 0.0,
@@ -66,8 +68,6 @@ class SecondOrderOperator:
         *,
         symmetrise: bool = False,
     ) -> None:
-        if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
-            raise ValueError(f"dim of {name!r}: got {dim!r}, expected a whole number of coordinates, at least 1")
         self.dim = dim
         self.name = name
         second = parse(A, dim, 2, f"A of {name!r}")

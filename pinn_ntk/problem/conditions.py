@@ -4,11 +4,12 @@ initial, data.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pinn_ntk.arguments import count, number
+from pinn_ntk.arguments import MAX_POINTS
 from pinn_ntk.expressions import Expression, parse
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.operators.library import identity, normal_derivative, robin, time_derivative
@@ -18,11 +19,14 @@ from pinn_ntk.problem.periodic import SLOPE, periodic_conditions
 from pinn_ntk.problem.posed import Condition, Region
 from pinn_ntk.problem.regions import at_points, at_start, contained, named_pieces, on_pieces
 from pinn_ntk.problem.residual import Function
-from pinn_ntk.rules import checked
+from pinn_ntk.rules import checked, one_of, positive, whole
 
 Value = Function | str | float | None
 Factor = Function | str | float
 On = str | Sequence[str]
+KINDS = ("dirichlet", "neumann", "robin", "periodic", "initial", "velocity", "data")
+BlockPoints = Annotated[int | None, whole("n of the block; null for the problem's", 1, MAX_POINTS)]
+BlockWeight = Annotated[float | None, positive("λ of the block; null for 1")]
 NAMES = {"dirichlet": "boundary"}  # of a kind's block, where it is not the kind's own
 
 
@@ -47,7 +51,8 @@ class Given:
         words: where data come from, for a report.
     """
 
-    kind: str
+    _words = "a condition such as dirichlet(0), neumann(0), periodic('x')"
+    kind: Annotated[str, one_of("as of a `Condition`", KINDS)]
     value: Value = None
     on: On = "all"
     alpha: Factor = 1.0
@@ -56,20 +61,14 @@ class Given:
     x: Tensor | None = None
     measured: Tensor | None = None
     name: str = ""
-    points: int | None = None
-    weight: float | None = None
+    points: BlockPoints = None
+    weight: BlockWeight = None
     words: str = ""
-
-    def __post_init__(self) -> None:
-        if self.weight is not None:
-            number(f"weight of {self.name or self.kind}", self.weight, positive=True)
-        if self.points is not None:
-            count("points", self.points)
 
 
 @checked
 def dirichlet(
-    value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, on: On = "all", *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """u = value on Γ ⊂ ∂Ω.
 
@@ -91,7 +90,7 @@ def dirichlet(
 
 @checked
 def neumann(
-    value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, on: On = "all", *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal. Arguments as in `dirichlet`.
 
@@ -111,8 +110,8 @@ def robin_condition(
     alpha: Factor = 1.0,
     beta: Factor = 1.0,
     name: str = "",
-    points: int | None = None,
-    weight: float | None = None,
+    points: BlockPoints = None,
+    weight: BlockWeight = None,
 ) -> Given:
     """αu + β∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal; α and β numbers, texts or functions of points.
     The rest as in `dirichlet`.
@@ -126,7 +125,7 @@ def robin_condition(
 
 
 @checked
-def periodic(axis: int | str, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
+def periodic(axis: int | str, *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None) -> Given:
     """u(x) = u(x + Le_j) and ∂_ju(x) = ∂_ju(x + Le_j) on the face x_j = low_j of a box (over time), L its length;
     two blocks.
 
@@ -146,7 +145,7 @@ def periodic(axis: int | str, *, name: str = "", points: int | None = None, weig
 
 @checked
 def initial_value(
-    value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """u(·, t₀) = value, a function of (x, t) points at t = t₀. Arguments as in `dirichlet`.
 
@@ -160,7 +159,7 @@ def initial_value(
 
 @checked
 def initial_velocity(
-    value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """u_t(·, t₀) = value, for equations of second order in time. Arguments as in `dirichlet`.
 
@@ -173,7 +172,7 @@ def initial_velocity(
 
 
 @checked
-def measured(x: Tensor, values: Tensor, *, name: str = "", weight: float | None = None) -> Given:
+def measured(x: Tensor, values: Tensor, *, name: str = "", weight: BlockWeight = None) -> Given:
     """u(x_i) = y_i at given points of the domain.
 
     Args:

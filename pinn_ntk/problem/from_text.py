@@ -35,7 +35,7 @@ KEYS = ("name", "dim", "domain", "time", "time_span", "operator", *_FORMULAS, "c
 
 
 @checked
-def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERATORS) -> Problem:
+def problem_from_text(spec: object, operators: OperatorTable = OPERATORS) -> Problem:
     """𝓛u = f in Ω with its conditions, from a mapping of numbers, texts and lists.
 
     A manufactured problem needs only `operator` and `exact`: source, boundary and initial data follow by applying the

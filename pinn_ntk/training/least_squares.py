@@ -11,7 +11,6 @@ from pinn_ntk.networks.least_squares import TIKHONOV, OuterSolution, outer_matri
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, share
 from pinn_ntk.training.options import Steps, Tikhonov
@@ -55,7 +54,6 @@ def least_squares(
         >>> last.loss < 1e-12 * problem.loss(net), bool((last.weights.w == net.w).all())
         (True, True)
     """
-    require_order(network, problem)
     net = require_outer("least_squares", network)
     system, weights = problem.system(net), net.weights
     e, gradient = residual_and_gradient(system, weights)

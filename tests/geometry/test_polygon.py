@@ -69,7 +69,11 @@ def test_a_star_has_five_re_entrant_corners():
         ([(0, 0), (1, 0), (1, 0), (0, 1)], r"vertices 2 and 3 both at \(1, 0\)"),
         ([(0, 0), (1, 0), (0, 1), (0, 0)], "vertices 4 and 1 both"),
         ([(0, 0), (1, 0), (2, 0), (0, 1)], r"vertex 2 at \(1, 0\) in one line"),
-        ([(0, 0), (2, 0), (1, 0), (0, 1)], "in one line"),
+        ([(0, 0), (2, 0), (1, 0), (0, 1)], "edges 1 and 2, which run back over one another"),
+        (
+            [(0, 0), (1, 0), (1, 1), (0.5, 1), (0.5, 2), (0.5, 1), (0, 1)],
+            r"edges 4 and 5, which run back over one another from vertex 5 at \(0.5, 2\)",
+        ),
         ([(0, 0), (1, 1), (1, 0), (0, 1)], r"edges 1 and 3 that meet near \(0.5, 0.5\)"),
         ([(0, 0), (2, 0), (2, 2), (1, 0), (0, 2)], "edges 1 and 3 that meet"),
         ([(math.cos(k / 100), math.sin(k / 100)) for k in range(600)], "at most 500"),
