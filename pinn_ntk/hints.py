@@ -30,6 +30,13 @@ Fit = tuple[Any, str | None]
 _LONGEST = 120  # characters of a value in a message
 _LARGEST = sys.float_info.max
 _LISTS = (Sequence, list, tuple)
+_MADE = {
+    "Domain": "a domain in space, such as box(0, 1)",
+    "Given": "a condition such as dirichlet(0), neumann(0), periodic('x')",
+    "Problem": "a Problem, such as pose(…) or Problem([Block(…), …]) makes",
+}
+"""Types by name whose things are made by functions."""
+_NUMBERS = (int, float, str, bool, object, Any)
 _WORDS: dict[object, str] = {
     int: "a whole number",
     float: "a finite number",
@@ -84,8 +91,29 @@ def fit(annotation: Any, value: Any) -> Fit:
     return _plainly(_is(annotation, value), annotation, value)
 
 
-def tensor(value: Any) -> Fit:
-    """Real finite numbers, at least one, as a float32 or float64 tensor; of an array or lists float64 on the CPU."""
+def points(what: str, value: Any, dim: int) -> Tensor:
+    """Points (n, d) as a tensor, those of arrays and lists in float64; a derivative may be taken at them.
+
+    Raises:
+        ValueError: no real numbers, or another shape.
+    """
+    found: Tensor
+    found, wrong = tensor(value, plain=False)
+    if wrong is None and (found.ndim != 2 or found.shape[1] != dim):
+        hint = "; write one point as [[…]]" if found.ndim == 1 else ""
+        wrong = f"got shape {tuple(found.shape)}, expected (n, {dim}){hint}"
+    if wrong:
+        raise ValueError(f"{what}: {wrong}")
+    return found
+
+
+def tensor(value: Any, plain: bool = True) -> Fit:
+    """Real numbers as a float32 or float64 tensor; of an array or lists float64 on the CPU.
+
+    Args:
+        value: any object.
+        plain: whether they have to be finite, and free of parameters.
+    """
     expected = f"expected {_WORDS[Tensor]}"
     if not isinstance(value, (Tensor, np.ndarray, list, tuple, numbers.Real)):
         return value, f"got {shown(value)}, {expected}"
@@ -97,17 +125,16 @@ def tensor(value: Any) -> Fit:
         return value, f"got {shown(value)}, {expected} of one shape"
     if found.layout != torch.strided or found.is_quantized or found.device.type == "meta":
         return value, f"got a tensor without its numbers at hand ({found.layout}), {expected}; write .to_dense()"
-    if found.requires_grad:
+    if plain and found.requires_grad:
         return value, _FOLLOWED.replace("got a", f"got {shown(found)}, a", 1)
     if found.dtype in (torch.float16, torch.bfloat16):
         return value, f"got {shown(found)}, expected float32 or float64; write .double()"
     if found.is_complex() or found.dtype == torch.bool:
         return value, f"got {shown(found)}, {expected}"
-    if not found.numel():
-        return value, f"got {shown(found)}, expected at least one number"
     real = found if found.dtype in (torch.float32, torch.float64) else found.to(torch.float64)
-    finite = torch.isfinite(real)
-    if not bool(finite.all()):  # read back: whether an argument can be used, asked once
+    if plain and not bool(
+        (finite := torch.isfinite(real)).all()
+    ):  # read back: whether an argument can be used, asked once
         at = np.unravel_index(int((~finite).flatten().int().argmax()), tuple(real.shape))  # read back: the same
         where = f" at [{', '.join(map(str, at))}]" if at else ""
         return value, f"got {float(real[at])}{where}, expected finite numbers"  # read back: for the message
@@ -197,7 +224,10 @@ def _mapping(inner: Sequence[Any], value: Any) -> Fit:
 
 def _sequence(annotation: Any, origin: type, inner: Sequence[Any], value: Any) -> Fit:
     """Lists and tuples, and arrays of numbers as lists, each entry of its type."""
-    given = value.tolist() if isinstance(value, np.ndarray) or _plain_tensor(value) else value  # on the CPU: a list
+    listed = isinstance(value, np.ndarray) or _plain_tensor(value)
+    given = (
+        value.tolist() if listed and not (inner and isinstance(inner[0], type) and inner[0] not in _NUMBERS) else value
+    )
     wanted = Sequence if issubclass(origin, Sequence) else origin
     if isinstance(given, (str, bytes)) or not isinstance(given, wanted):
         return value, f"got {shown(value)}, expected {words(annotation)}"
@@ -242,8 +272,8 @@ def words(annotation: Any) -> str:
         return f"a list, each entry {words(inner[0])}" if inner and inner[0] not in (Any, Ellipsis) else "a list"
     if annotation in _WORDS:
         return _WORDS[annotation]
-    own: str = getattr(annotation, "_words", "") or _article(getattr(annotation, "__name__", str(annotation)))
-    return own
+    name = getattr(annotation, "__name__", str(annotation))
+    return _MADE.get(name) or _article(name)
 
 
 def _either(kinds: Sequence[Any]) -> str:

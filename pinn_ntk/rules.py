@@ -22,6 +22,7 @@ import functools
 import inspect
 import math
 import numbers
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ _WORDS = {
     "list": "a list",
     "any": "",
 }
+MAX_WHOLE = 2**63 - 1  # what numpy and torch count to
 _KINDS: dict[object, Kind] = {int: "whole", float: "number", bool: "flag", str: "text"}
 
 
@@ -131,8 +133,9 @@ class Rule:
         if not self._fits(value):
             whole = self.kind == "whole" and isinstance(value, float) and value.is_integer()
             return f"{wrong}; write {int(value)}" if whole and isinstance(value, float) else wrong
-        if isinstance(value, numbers.Integral):
-            return None if self._inside(int(value)) else wrong  # as an int: it may be too large for a float
+        if isinstance(value, numbers.Integral):  # as an int: it may be too large for a float
+            most = MAX_WHOLE if self.kind == "whole" else sys.float_info.max
+            return None if self._inside(int(value)) and abs(int(value)) <= most else f"{wrong}, at most {most:g}"
         return None if not isinstance(value, numbers.Real) or self._inside(float(value)) else wrong
 
     def require(self, name: str, value: object) -> None:
@@ -364,10 +367,13 @@ class _Accepted:
     def _one(self, value: Any) -> Fit:
         if not self.rule.doc:
             return fit(self.parameter.annotation, value)
-        if self.rule.kind == "list":
+        if self.rule.kind == "list" and self.rule.each is not None:
             value = fit(Sequence[Any], value)[0]
         message = self.rule.fault(value, shown)
-        return value, message or (fit(self.parameter.annotation, value)[1] if self.rule.kind == "any" else None)
+        message = f"{message}; write .item()" if message and getattr(value, "ndim", None) == 0 else message
+        if message is None and self.rule.each is None and self.rule.kind in ("any", "list"):
+            message = fit(self.parameter.annotation, value)[1]
+        return value, message
 
 
 def _accepted_by(function: Callable[..., object]) -> dict[str, _Accepted]:
@@ -415,6 +421,8 @@ def _holder(name: str, accepted: "_Accepted", key: str, value: object) -> str | 
     for kind in (annotation, *typing.get_args(annotation)):
         if is_dataclass(kind) and isinstance(kind, type) and key in inspect.signature(kind).parameters:
             return f"{name}={kind.__name__}({key}={shown(value)})"
+    if name == "options":
+        return f"options={{{key!r}: {shown(value)}}} for an option of the method"
     return None
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.arguments import MAX_POINTS, choose, count
-from pinn_ntk.geometry.coordinates import axis_names, written
+from pinn_ntk.geometry.coordinates import axis_names, takes_points, written
 from pinn_ntk.geometry.domain import Corner, Hole, Piece
 from pinn_ntk.geometry.pieces import named_pieces
 from pinn_ntk.geometry.sampling import (
@@ -29,6 +29,8 @@ Face = tuple[int, str]  # (axis, "low" or "high")
 _SHORTEST, _LONGEST = 1e-75, 1e75  # fourth powers of lengths are floats: so go the weights of ∂²u
 _DIGITS = 307  # of the volume, a float
 _MAX_NUMBERS = 10**8  # coordinates drawn at once, 800 MB
+
+PointSeed = Annotated[int, whole("of the points", high=LAST_SEED)]
 
 
 @checked
@@ -51,6 +53,12 @@ class Box:
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.low or len(self.low) != len(self.high):
+            raise ValueError(
+                f"box: got {len(self.low)} lower and {len(self.high)} upper ends, expected one of each per coordinate"
+            )
 
     @property
     def dim(self) -> int:
@@ -99,7 +107,7 @@ class Box:
         return ()
 
     @checked
-    def interior(self, n: int, seed: int = 0, method: str = "sobol") -> Tensor:
+    def interior(self, n: int, seed: PointSeed = 0, method: str = "sobol") -> Tensor:
         """{x_i} ⊂ int Ω, i = 1…n.
 
         Args:
@@ -135,7 +143,7 @@ class Box:
     def boundary(
         self,
         n: int,
-        seed: int = 0,
+        seed: PointSeed = 0,
         pieces: str | Sequence[str | Face] | None = None,
         *,
         faces: Sequence[Face] | None = None,
@@ -171,7 +179,7 @@ class Box:
         return torch.cat([self.face(axis, side, m, seed) for (axis, side), m in zip(chosen, shares, strict=True)])
 
     @checked
-    def face(self, axis: int, side: str, n: int, seed: int = 0) -> Tensor:
+    def face(self, axis: int, side: str, n: int, seed: PointSeed = 0) -> Tensor:
         """Sobol points strictly inside the face x_axis = low or high, (n, d); in one dimension the face is one point.
 
         Raises:
@@ -190,7 +198,7 @@ class Box:
             raise ValueError(f"lattice: got {m} points per axis, expected at most {self.most:,} in all")
         return self.from_unit(tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64, device="cpu"), self.dim))
 
-    @checked
+    @takes_points
     def normal(self, x: Tensor) -> Tensor:
         """ν(x), the outward unit normal at boundary points.
 
@@ -214,13 +222,13 @@ class Box:
             )
         return at_high.to(x.dtype) - at_low.to(x.dtype)
 
-    @checked
+    @takes_points
     def contains(self, x: Tensor) -> Tensor:
         """Whether low ≤ x ≤ high up to the rounding of x's dtype: (n,) booleans."""
         low, high, slack = self._bounds(x)
         return ((x >= low - slack) & (x <= high + slack)).all(1)
 
-    @checked
+    @takes_points
     def inside(self, x: Tensor) -> Tensor:
         """Whether low < x < high, further from the faces than the rounding of x's dtype: (n,) booleans."""
         low, high, slack = self._bounds(x)
@@ -241,8 +249,6 @@ class Box:
         return " × ".join(f"[{lo:g}, {hi:g}]" for lo, hi in zip(self.low, self.high, strict=True))
 
     def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if x.ndim != 2 or x.shape[1] != self.dim:
-            raise ValueError(f"points of {self}: got shape {tuple(x.shape)}, expected (n, {self.dim})")
         low, high = x.new_tensor(self.low), x.new_tensor(self.high)
         return low, high, 4 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
 
@@ -306,8 +312,7 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
         )
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"box: got low = {low!r}, high = {high!r}, expected numbers or lists of numbers") from error
-    if not lo or len(lo) != len(hi):
-        raise ValueError(f"box: got {len(lo)} lower and {len(hi)} upper ends, expected one of each per coordinate")
+    made = Box(lo, hi)
     for j, (a, b) in enumerate(zip(lo, hi, strict=True)):
         if not (math.isfinite(a) and math.isfinite(b) and a + MARGIN * (b - a) > a and b - MARGIN * (b - a) < b):
             raise ValueError(
@@ -325,4 +330,4 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
             f"box: got a volume of about 1e{digits:.0f}, expected one from 1e-{_DIGITS} to 1e{_DIGITS}; measure the "
             "coordinates in another unit"
         )
-    return Box(lo, hi)
+    return made

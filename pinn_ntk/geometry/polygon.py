@@ -1,8 +1,10 @@
 """Simple polygons, and the L-shape among them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -138,7 +140,7 @@ def signed_area(vertices: tuple[Point, ...]) -> float:
 
 
 @checked
-def polygon(vertices: object) -> Polygon:
+def polygon(vertices: Sequence[Any] | Tensor) -> Polygon:
     """The simple polygon of those vertices, in either direction; its boundary pieces are `edge 1`,
     from the first vertex to the second, ….
 

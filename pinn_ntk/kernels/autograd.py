@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from pinn_ntk.kernels.gram import Chunk, Kernel, block_map
+from pinn_ntk.kernels.gram import At, Chunk, Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.networks.module import AnyModule, check_values
 from pinn_ntk.networks.module_system import row_jacobian
@@ -23,9 +23,7 @@ PARTS = {"delta_a": "a", "delta_w": "w", "extra_weights": "extra"}
 
 
 @checked
-def autograd_kernel(
-    network: nn.Module | AnyModule, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: Chunk = None
-) -> Kernel:
+def autograd_kernel(network: nn.Module | AnyModule, problem: Problem, at: At = None, chunk: Chunk = None) -> Kernel:
     """K̂ = JJᵀ/scale of S𝓛h at the points of a problem for any module h: (n, d) → (n,) or (n, 1).
 
     Args:

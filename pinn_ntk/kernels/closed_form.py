@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from pinn_ntk.kernels.gram import Chunk, Kernel, Part, block_map
+from pinn_ntk.kernels.gram import At, Chunk, Kernel, Part, block_map
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
 from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.kernels.spectrum import Spectrum, Triangle, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import CHUNK_ELEMENTS, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked
 
@@ -25,9 +24,7 @@ def default_chunk(points: int, width: int) -> int:
 
 
 @checked
-def closed_form_kernel(
-    network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: Chunk = None
-) -> Kernel:
+def closed_form_kernel(network: TwoLayer, problem: Problem, at: At = None, chunk: Chunk = None) -> Kernel:
     """K̂ = JJᵀ/(s²N) of S𝓛h at the points of a problem, exact up to rounding.
 
     Args:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.activations import Activation, activation_named, smoothness_verdict
-from pinn_ntk.kernels.gram import Kernel, block_map
+from pinn_ntk.kernels.gram import At, Kernel, block_map
 from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, contracted, sampled, size_of, system_of
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.kernels.planar_forms import dense_rows
@@ -51,7 +51,7 @@ def infinite_width_kernel(
     activation: str | Activation,
     bias: bool = True,
     init: Annotated[str, one_of("of the inner weights", INITS)] = "lecture",
-    at: tuple[Rows, ...] | None = None,
+    at: At = None,
     tolerance: Annotated[float, share("of the quadrature, relative to the largest entry")] = 1e-12,
     parts: Annotated[str, one_of("both, or K^(a) alone", ("both", "a"))] = "both",
 ) -> Kernel:

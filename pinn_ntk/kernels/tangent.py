@@ -8,18 +8,17 @@ from torch import Tensor
 
 from pinn_ntk.kernels.autograd import autograd_kernel
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, kernel_with_factors
-from pinn_ntk.kernels.gram import Kernel, Part
+from pinn_ntk.kernels.gram import At, Kernel, Part
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked
 
 
 @checked
-def tangent_kernel(network: Model, problem: Problem, at: tuple[Rows, ...] | None = None) -> Kernel:
+def tangent_kernel(network: Model, problem: Problem, at: At = None) -> Kernel:
     """K̂ at the points of a problem, with parts (a) and (w) for two layers.
 
     Args:

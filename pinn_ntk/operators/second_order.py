@@ -6,6 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from pinn_ntk.hints import points, shown
 from pinn_ntk.operators.coefficients import (
     Coefficient,
     Entries,
@@ -133,6 +134,11 @@ class SecondOrderOperator:
         return self._from_terms(self.dim, *terms, name)
 
     def __mul__(self, factor: float | Field) -> "SecondOrderOperator":
+        if isinstance(factor, Tensor):
+            raise ValueError(
+                f"factor of {self.name!r}: got {shown(factor)}, expected a number or a function of points; "
+                "write .item()"
+            )
         if not callable(factor) and not isinstance(factor, (int, float)):
             return NotImplemented
         same = not self.named or (not callable(factor) and factor == 1)
@@ -161,8 +167,7 @@ class SecondOrderOperator:
         Raises:
             ValueError: points of the wrong shape, or a coefficient that is not finite or not symmetric at a point.
         """
-        if x.ndim != 2 or x.shape[1] != self.dim:
-            raise ValueError(f"points for {self.name!r}: got shape {tuple(x.shape)}, expected (n, {self.dim})")
+        x = points(f"points for {self.name!r}", x, self.dim)
         # read back: which entries are zero, asked when rows are made
         second = [(f, p) for f, p in evaluate(self._A, x, 2, f"A of {self.name!r}") if bool(f.any())]
         alpha = patterns = None

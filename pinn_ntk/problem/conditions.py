@@ -51,7 +51,6 @@ class Given:
         words: where data come from, for a report.
     """
 
-    _words = "a condition such as dirichlet(0), neumann(0), periodic('x')"
     kind: Annotated[str, one_of("as of a `Condition`", KINDS)]
     value: Value = None
     on: On = "all"

@@ -209,7 +209,6 @@ class Problem:
             points are known.
     """
 
-    _words = "a Problem, such as pose(…) or Problem([Block(…), …]) makes"
     blocks: tuple[Block, ...]
     name: str = "problem"
     exact: Function | None = None

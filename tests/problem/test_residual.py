@@ -145,7 +145,7 @@ NAN = torch.where(torch.arange(12) == 4, math.nan, X[:, 0])
     [
         (lambda: Block(identity(2), X[:, 0], 0.0), r"got shape \(12,\), expected \(n, 2\)"),
         (lambda: Block(identity(3), X, 0.0, "inside"), r"'inside': got shape \(12, 2\), expected \(n, 3\)"),
-        (lambda: Block(identity(2), X[:0], 0.0), "at least one number"),
+        (lambda: Block(identity(2), X[:0], 0.0), "n ≥ 1"),
         (lambda: Block(identity(2), X, X[:5, 0]), r"target of block 'interior': got shape \(5,\), expected \(12,\)"),
         (lambda: Block(identity(2), X, lambda x: x), r"target of block 'interior': got shape \(12, 2\)"),
         (lambda: Block(identity(2), X, 0.0, weight=0.0), "weight: .* positive"),
