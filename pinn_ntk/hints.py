@@ -29,6 +29,7 @@ Fit = tuple[Any, str | None]
 """The value as it is used, and what is wrong with it, None if nothing is."""
 _LONGEST = 120  # characters of a value in a message
 _LARGEST = sys.float_info.max
+_MOST = 2**63 - 1  # what numpy and torch count to
 _LISTS = (Sequence, list, tuple)
 _MADE = {
     "Domain": "a domain in space, such as box(0, 1)",
@@ -120,7 +121,7 @@ def tensor(value: Any, plain: bool = True) -> Fit:
     if isinstance(value, (list, tuple)) and any(map(followed, leaves(value))):
         return value, _FOLLOWED
     try:
-        found = value if isinstance(value, Tensor) else torch.from_numpy(np.array(value, order="C"))
+        found = value if isinstance(value, Tensor) else _of_array(np.array(value, order="C"))
     except (TypeError, ValueError, RuntimeError):
         return value, f"got {shown(value)}, {expected} of one shape"
     if found.layout != torch.strided or found.is_quantized or found.device.type == "meta":
@@ -147,6 +148,13 @@ _FOLLOWED = (
 )
 
 
+def _of_array(array: np.ndarray[Any, Any]) -> Tensor:
+    """Its numbers in float64 on the CPU; other arrays are no numbers."""
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{array.dtype} is no real number")
+    return torch.as_tensor(array.astype(np.float64), dtype=torch.float64, device="cpu")
+
+
 def followed(value: object) -> str | None:
     """What is wrong with numbers that hang on a parameter, which no method here would train."""
     return _FOLLOWED if isinstance(value, Tensor) and value.requires_grad else None
@@ -171,7 +179,8 @@ def _is(annotation: Any, value: Any) -> bool:
     if annotation is bool:
         return isinstance(value, bool)
     if annotation is int:
-        return isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+        return whole and abs(int(value)) <= _MOST
     if annotation is float:
         real = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
         return real and abs(value) <= _LARGEST  # compared, not converted: a whole number may be too large for a float

@@ -134,8 +134,11 @@ class Rule:
             whole = self.kind == "whole" and isinstance(value, float) and value.is_integer()
             return f"{wrong}; write {int(value)}" if whole and isinstance(value, float) else wrong
         if isinstance(value, numbers.Integral):  # as an int: it may be too large for a float
-            most = MAX_WHOLE if self.kind == "whole" else sys.float_info.max
-            return None if self._inside(int(value)) and abs(int(value)) <= most else f"{wrong}, at most {most:g}"
+            most = max(MAX_WHOLE, self.high) if self.kind == "whole" and self.high < math.inf else MAX_WHOLE
+            most = sys.float_info.max if self.kind == "number" else most
+            if abs(int(value)) > most and self.high == math.inf:
+                return f"{wrong}, at most {most:g}"
+            return None if self._inside(int(value)) and abs(int(value)) <= most else wrong
         return None if not isinstance(value, numbers.Real) or self._inside(float(value)) else wrong
 
     def require(self, name: str, value: object) -> None:

@@ -207,6 +207,13 @@ def solve_outer(
         ([1.0, 2.0], 2)
     """
     _check(matrix, right)
+    return outer_solution(matrix, right, tikhonov, cutoff)
+
+
+def outer_solution(
+    matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None
+) -> OuterSolution:
+    """What `solve_outer` finds, of a matrix and right-hand sides that need no check: a training step waits for none."""
     if cutoff is None:
         factor = OuterFactor.of(matrix, tikhonov)
         coefficients, rank = factor.solve(right), factor.rank

@@ -63,7 +63,7 @@ def test_a_star_has_five_re_entrant_corners():
     ("vertices", "words"),
     [
         ([(0, 0), (1, 0)], "three or more vertices"),
-        ("abc", "three or more vertices"),
+        ("abc", "vertices: got 'abc', expected a list"),
         ([(0, 0), (1, 0), (1, 1, 1)], "vertex 3: got 3 numbers, expected 2"),
         ([(0, 0), (1, 0), (float("inf"), 1)], "vertex 3: .*finite"),
         ([(0, 0), (1, 0), (1, 0), (0, 1)], r"vertices 2 and 3 both at \(1, 0\)"),
