@@ -90,7 +90,8 @@ def test_points_targets_and_orders_are_those_of_the_blocks():
 
 
 @pytest.mark.parametrize(
-    "target", [lambda x: x[:, 0] - x[:, 1], X[:, 0] - X[:, 1], (X[:, 0] - X[:, 1]).float(), (X[:, 0] - X[:, 1]).tolist()]
+    "target",
+    [lambda x: x[:, 0] - x[:, 1], X[:, 0] - X[:, 1], (X[:, 0] - X[:, 1]).float(), (X[:, 0] - X[:, 1]).tolist()],
 )
 def test_a_target_is_a_function_or_values(target):
     block = Block(identity(2), X, target)
@@ -154,7 +155,10 @@ NAN = torch.where(torch.arange(12) == 4, math.nan, X[:, 0])
         (lambda: Block(identity(2), X, 0.0, weight=math.inf), "weight: .* positive"),
         (lambda: Block(identity(2), X, NAN), r"target: got nan at \[4\], expected finite numbers"),
         (lambda: Block(identity(2), X, math.inf), "target: got inf, expected a finite number"),
-        (lambda: Block(identity(2), torch.stack([NAN, NAN], 1), 0.0), r"x: got nan at \[4, 0\], expected finite numbers"),
+        (
+            lambda: Block(identity(2), torch.stack([NAN, NAN], 1), 0.0),
+            r"x: got nan at \[4, 0\], expected finite numbers",
+        ),
         (lambda: Problem([]), "got none"),
         (
             lambda: Problem([Block(identity(2), X, 0.0), Block(laplacian(2), X, 0.0)]),
