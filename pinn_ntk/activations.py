@@ -8,9 +8,12 @@ the tests.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
+
+from pinn_ntk.rules import Rule, checked, whole
 
 Jet = Callable[[Tensor, int], tuple[Tensor, ...]]
 
@@ -18,8 +21,10 @@ _SQRT_2PI = math.sqrt(2.0 * math.pi)
 _LOG2E = math.log2(math.e)
 _TANH_SERIES = (1.0, -1 / 3, 2 / 15, -17 / 315)
 _SMALL_SQUARE = 1e-4
+_JET_TOLERANCE = 1e-7  # of a derivative, relative: closed forms that cancel keep half of the digits
 
 
+@checked
 @dataclass(frozen=True)
 class Activation:
     """σ: ℝ → ℝ with σ', σ'', σ'''.
@@ -33,6 +38,10 @@ class Activation:
         lean: the same, to a few units in the last place, in instructions that cost less once they are fused into one
             loop; None for `jet`.
 
+    Raises:
+        ValueError: a jet that is short, of other shapes, or whose derivatives are not those of σ (by automatic
+            differentiation on 20 points).
+
     Examples:
         >>> import torch
         >>> from pinn_ntk import ACTIVATIONS
@@ -43,14 +52,54 @@ class Activation:
 
     name: str
     jet: Jet
-    degree: int | None
-    smoothness: float
+    degree: Annotated[int | None, whole("p of a homogeneous σ")]
+    smoothness: Annotated[float, Rule("continuous derivatives", "number", 0.0, infinite=True)]
     formula: str
     lean: Jet | None = None
+
+    def __post_init__(self) -> None:
+        for what, jet in (("jet", self.jet), ("lean", self.lean)):
+            if jet is not None:
+                _check_jet(f"{what} of activation {self.name!r}", jet)
 
     def __call__(self, z: Tensor) -> Tensor:
         """σ(z)."""
         return self.jet(z, 0)[0]
+
+
+def _check_jet(what: str, jet: Jet) -> None:
+    """Whether (σ, …, σ⁽ᵏ⁾) has k + 1 entries for each k and each is the derivative of the one before, on 20 points.
+
+    Raises:
+        ValueError: it is not, or the function fails.
+    """
+    z = torch.linspace(-2.9, 3.1, 20, dtype=torch.float64, device="cpu").requires_grad_()  # none at 0, a kink
+    for k in range(4):
+        try:
+            found = jet(z, k)
+        except Exception as error:
+            raise ValueError(f"{what}: it raised {type(error).__name__} for k = {k}: {error}") from error
+        right = isinstance(found, tuple) and all(isinstance(v, Tensor) and v.shape == z.shape for v in found)
+        if not right or len(found) != k + 1:
+            got = f"{len(found)} entries" if right else f"a {type(found).__name__}"
+            raise ValueError(f"{what}: got {got} for k = {k}, expected a tuple (σ, …, σ⁽ᵏ⁾) of {k + 1}, each like z")
+    for k, (value, slope) in enumerate(zip(found, found[1:], strict=False)):
+        exact = _slope(value, z)
+        apart = (slope.detach() - exact).abs() / (1.0 + exact.abs())
+        if not bool((apart <= _JET_TOLERANCE).all()):
+            i = int(apart.nan_to_num(math.inf).argmax())
+            raise ValueError(
+                f"{what}: got σ⁽{k + 1}⁾({z.tolist()[i]:.4g}) = {slope.tolist()[i]:.6g}, expected "
+                f"the derivative of σ⁽{k}⁾, {float(exact[i]):.6g}; write out d/dz of entry {k}"
+            )
+
+
+def _slope(value: Tensor, z: Tensor) -> Tensor:
+    """dv/dz of values that each depend on their own z; 0 where they do not depend on it."""
+    if not value.requires_grad:
+        return torch.zeros_like(z)
+    (slope,) = torch.autograd.grad(value.sum(), z, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(z) if slope is None else slope
 
 
 def _exp(z: Tensor) -> Tensor:

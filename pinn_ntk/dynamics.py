@@ -7,10 +7,14 @@ with v_{k+1} = βv_k − τ∇R_S(θ_k), v₀ = 0;         other       no closed
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
+
+from pinn_ntk.rules import checked, fraction, one_of, real
 
 KINDS = ("flow", "descent", "heavy_ball", "nesterov", "other")
 
 
+@checked
 @dataclass(frozen=True)
 class Dynamics:
     """The law by which a linear residual e would move, mode by mode.
@@ -31,17 +35,9 @@ class Dynamics:
         [3.0, 1.5]
     """
 
-    kind: str
-    step: float = 0.0
-    momentum: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"dynamics: got {self.kind!r}, expected one of {', '.join(KINDS)}")
-        if not 0.0 <= self.step < math.inf:
-            raise ValueError(f"step of {self.kind}: got {self.step}, expected a finite number, at least 0")
-        if not 0.0 <= self.momentum < 1.0:
-            raise ValueError(f"momentum of {self.kind}: got {self.momentum}, expected at least 0 and below 1")
+    kind: Annotated[str, one_of("of the law", KINDS)]
+    step: Annotated[float, real("τ, absolute", 0.0)] = 0.0
+    momentum: Annotated[float, fraction("β")] = 0.0
 
     @property
     def solvable(self) -> bool:

@@ -22,16 +22,19 @@ import functools
 import inspect
 import math
 import numbers
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, ParamSpec, TypeVar
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from pinn_ntk.arguments import is_line, nearest
+from pinn_ntk.hints import Fit, fit, shown
 
 P = ParamSpec("P")
 T = TypeVar("T")
+C = TypeVar("C")
 Kind = Literal["whole", "number", "flag", "text", "weights", "list", "any"]
 _WORDS = {
     "whole": "a whole number",
@@ -42,6 +45,7 @@ _WORDS = {
     "list": "a list",
     "any": "",
 }
+MAX_WHOLE = 2**63 - 1  # what numpy and torch count to
 _KINDS: dict[object, Kind] = {int: "whole", float: "number", bool: "flag", str: "text"}
 
 
@@ -129,8 +133,12 @@ class Rule:
         if not self._fits(value):
             whole = self.kind == "whole" and isinstance(value, float) and value.is_integer()
             return f"{wrong}; write {int(value)}" if whole and isinstance(value, float) else wrong
-        if isinstance(value, numbers.Integral):
-            return None if self._inside(int(value)) else wrong  # as an int: it may be too large for a float
+        if isinstance(value, numbers.Integral):  # as an int: it may be too large for a float
+            most = max(MAX_WHOLE, self.high) if self.kind == "whole" and self.high < math.inf else MAX_WHOLE
+            most = sys.float_info.max if self.kind == "number" else most
+            if abs(int(value)) > most and self.high == math.inf:
+                return f"{wrong}, at most {most:g}"
+            return None if self._inside(int(value)) and abs(int(value)) <= most else wrong
         return None if not isinstance(value, numbers.Real) or self._inside(float(value)) else wrong
 
     def require(self, name: str, value: object) -> None:
@@ -218,6 +226,11 @@ def positive(doc: str, names: Iterable[str] = ()) -> Rule:
     return Rule(doc, "number", 0.0, above=True, names=tuple(names))
 
 
+def squared(doc: str, low: float = 1e-150) -> Rule:
+    """A number whose square is a float: a positive one, or from −1e150 on with a `low` of that."""
+    return Rule(doc, "number", low, 1e150)
+
+
 def fraction(doc: str) -> Rule:
     """A number in [0, 1), such as a momentum."""
     return Rule(doc, "number", 0.0, 1.0, below=True)
@@ -290,28 +303,130 @@ def faults_of(rules: Mapping[str, Rule], values: Mapping[str, object]) -> list[s
     ]
 
 
-def checked(function: Callable[P, T]) -> Callable[P, T]:
-    """The function, which refuses what the rules in its annotations do not accept, before it does anything.
+class ArgumentError(ValueError, TypeError):
+    """Arguments that a function does not have, or that are missing: an error of both kinds."""
+
+
+@overload
+def checked(function: type[C]) -> type[C]: ...
+
+
+@overload
+def checked(function: Callable[P, T]) -> Callable[P, T]: ...
+
+
+def checked(function: Any) -> Any:
+    """The function, which refuses what its signature does not accept, before it does anything: what breaks the rule of
+    an argument, or the type of one that has no rule (see `hints`). Arrays and lists become the tensors it asks for.
 
     Args:
-        function: a function, a generator of states, or the constructor of a class.
+        function: a function, a generator of states, the constructor of a class, or a class, whose constructor is held.
 
     Returns:
         A function of the same signature. It raises ValueError with all that is wrong.
     """
+    if isinstance(function, type):
+        function.__init__ = checked(function.__init__)  # type: ignore[misc]
+        return function
     signature = inspect.signature(function)
-    rules: dict[str, Rule] = {}
+    accepted: dict[str, _Accepted] = {}
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        if not rules:  # at the first call: annotations may name what the module defines further down
-            rules.update(rules_of(function))
-        wrong = faults_of(rules, signature.bind(*args, **kwargs).arguments)
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return function(*args, **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not accepted:  # at the first call: annotations may name what the module defines further down
+            accepted.update(_accepted_by(function))
+        bound = _arguments(function, signature, accepted, args, kwargs)
+        found = {name: accepted[name].fit(value) for name, value in bound.arguments.items()}
+        if wrong := {name: message for name, (_, message) in found.items() if message}:
+            raise ValueError("; ".join(f"{n}: {m}" for n, m in wrong.items()) + _exchanged(accepted, bound, [*wrong]))
+        bound.arguments.update({name: value for name, (value, _) in found.items()})
+        return function(*bound.args, **bound.kwargs)
 
     return call
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """What one parameter of a function accepts: its default, what its rule does, else what is of its type."""
+
+    parameter: inspect.Parameter
+    rule: Rule
+
+    @property
+    def required(self) -> bool:
+        """Whether there is no default."""
+        p = self.parameter
+        return p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+
+    def fit(self, value: Any) -> Fit:
+        kind = self.parameter.kind
+        if value is self.parameter.default or kind is self.parameter.VAR_KEYWORD:
+            return value, None
+        if kind is self.parameter.VAR_POSITIONAL:
+            found = [self._one(item) for item in value]
+            return tuple(item for item, _ in found), next((message for _, message in found if message), None)
+        return self._one(value)
+
+    def _one(self, value: Any) -> Fit:
+        if not self.rule.doc:
+            return fit(self.parameter.annotation, value)
+        if self.rule.kind == "list" and self.rule.each is not None:
+            value = fit(Sequence[Any], value)[0]
+        message = self.rule.fault(value, shown)
+        message = f"{message}; write .item()" if message and getattr(value, "ndim", None) == 0 else message
+        if message is None and self.rule.each is None and self.rule.kind in ("any", "list"):
+            message = fit(self.parameter.annotation, value)[1]
+        return value, message
+
+
+def _accepted_by(function: Callable[..., object]) -> dict[str, _Accepted]:
+    parameters = inspect.signature(function, eval_str=True).parameters
+    return {name: _Accepted(p, _rule(p.annotation)) for name, p in parameters.items()}
+
+
+def _arguments(
+    function: Callable[..., object],
+    signature: inspect.Signature,
+    accepted: Mapping[str, _Accepted],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> inspect.BoundArguments:
+    """The arguments by name.
+
+    Raises:
+        ArgumentError: one that is not known, missing or given twice.
+    """
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        name = function.__qualname__.removesuffix(".__init__")
+        known = {n: a for n, a in accepted.items() if n != "self"}
+        form = f"{name}({', '.join(n if a.required else f'{n}=…' for n, a in known.items())})"
+        unknown = [key for key in kwargs if key not in known]
+        if not unknown:
+            raise ArgumentError(f"{name}: {error}, expected {form}") from None
+        key = unknown[0]
+        holder = next((text for n, a in known.items() if (text := _holder(n, a, key, kwargs[key]))), None)
+        hint = f"; write {holder}" if holder else nearest(key, known)
+        raise ArgumentError(f"{name}: got the argument {key}={shown(kwargs[key])}, expected {form}{hint}") from None
+
+
+def _exchanged(accepted: Mapping[str, "_Accepted"], bound: inspect.BoundArguments, wrong: Sequence[str]) -> str:
+    """'; exchange the two' where two arguments are right in each other's place: functions differ in their order."""
+    given = bound.arguments
+    right = len(wrong) == 2 and not any(accepted[a].fit(given[b])[1] for a, b in (wrong, wrong[::-1]))
+    return f"; exchange the two: {wrong[0]} comes first" if right else ""
+
+
+def _holder(name: str, accepted: "_Accepted", key: str, value: object) -> str | None:
+    """The argument of another name to which an unknown one belongs: run(…, steps=10) is settings=Settings(steps=10)."""
+    annotation = accepted.parameter.annotation
+    for kind in (annotation, *typing.get_args(annotation)):
+        if is_dataclass(kind) and isinstance(kind, type) and key in inspect.signature(kind).parameters:
+            return f"{name}={kind.__name__}({key}={shown(value)})"
+    if name == "options":
+        return f"options={{{key!r}: {shown(value)}}} for an option of the method"
+    return None
 
 
 def check_fields(record: object) -> None:

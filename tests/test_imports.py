@@ -19,9 +19,10 @@ import pinn_ntk
 
 ROOT = Path(pinn_ntk.__file__).parent
 FLOORS = {
-    "_face": -1,
-    "_runtime": 0, "expressions": 0, "activations": 0, "arguments": 0, "dynamics": 0, "parallel": 0,
-    "devices": 1, "geometry": 1, "operators": 1, "rules": 1,
+    "_face": -2, "arguments": -2, "hints": -2,
+    "rules": -1,
+    "_runtime": 0, "expressions": 0, "activations": 0, "dynamics": 0, "parallel": 0,
+    "devices": 1, "geometry": 1, "operators": 1,
     "networks": 2,
     "problem": 3,
     "kernels": 4, "reference": 4,

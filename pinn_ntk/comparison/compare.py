@@ -13,6 +13,7 @@ from pinn_ntk.comparison.kernel_statements import (
 from pinn_ntk.comparison.lazy_statements import FORECAST, LINEARISED
 from pinn_ntk.comparison.statements import Comparable, Statement
 from pinn_ntk.comparison.theorem_statements import THEOREM_CLAIMS
+from pinn_ntk.rules import checked
 
 CLAIMS: tuple[Claim, ...] = (
     DISSIPATION,
@@ -30,6 +31,7 @@ CLAIMS: tuple[Claim, ...] = (
 """Every statement, in the order of a report."""
 
 
+@checked
 def compare(run: Comparable) -> tuple[Statement, ...]:
     """Prediction and history of a run as statements with verdicts.
 

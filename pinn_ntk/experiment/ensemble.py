@@ -23,19 +23,19 @@ from pinn_ntk.comparison.compare import compare
 from pinn_ntk.comparison.coverage import coverage, promises
 from pinn_ntk.experiment.checks import growth_warnings
 from pinn_ntk.experiment.provenance import machine, versions
-from pinn_ntk.experiment.run import checked, placed
+from pinn_ntk.experiment.run import checks_before, placed
 from pinn_ntk.experiment.settings import Settings
 from pinn_ntk.kernels.closed_form import closed_form_kernel
 from pinn_ntk.kernels.spectrum import NonFiniteError
 from pinn_ntk.networks.fused import compiling
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.ensemble_outcome import Member
 from pinn_ntk.reporting.ensemble_record import EnsembleRecord
 from pinn_ntk.reporting.outcome import Outcome
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.rules import checked
 from pinn_ntk.theory.prediction import Guarantee, Prediction, Shared, predict, shared_prediction
 from pinn_ntk.training.ensemble import EnsembleState, EnsembleTracker, train_ensemble
 from pinn_ntk.training.methods import law
@@ -65,6 +65,7 @@ def check_ensemble(network: Model, settings: Settings) -> TwoLayer:
     return network
 
 
+@checked
 def run_ensemble(
     problem: Problem,
     network: Model,
@@ -96,14 +97,13 @@ def run_ensemble(
         StrictError: a warning under `strict`.
         MemoryShortageError: the kernels do not fit in memory.
     """
-    require_order(network, problem)
     settings = settings or Settings()
     begin = time.perf_counter()
     if not len(seeds):
         raise ValueError("seeds: got none, expected at least one")
     problem, model = placed(problem, check_ensemble(network, settings), settings)
     start = check_ensemble(model, settings).like(seed=seeds[0])
-    notes, _ = checked(problem, start, settings)
+    notes, _ = checks_before(problem, start, settings)
     shared = _shared(problem, start, settings, notes)
     if shared is not None and on_prediction is not None:
         on_prediction(predict(problem, start, shared=shared))

@@ -7,9 +7,10 @@ from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reference.fem import check_fem_reference, fem_reference
 from pinn_ntk.reporting.outcome import Compared
 from pinn_ntk.reporting.record import Record
-from pinn_ntk.rules import check_fields, whole
+from pinn_ntk.rules import check_fields, checked, whole
 
 
+@checked
 @dataclass(frozen=True)
 class Reference:
     """Finite elements to compare with.

@@ -35,6 +35,7 @@ from pinn_ntk.networks.module import model_of
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.rules import checked
 from pinn_ntk.theory.prediction import Prediction, predict
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.journal import Journal
@@ -55,6 +56,7 @@ from pinn_ntk.training.trackers import (
 )
 
 
+@checked
 def run(
     problem: Problem,
     network: Model | nn.Module,
@@ -89,7 +91,7 @@ def run(
     settings = settings or Settings()
     begin = time.perf_counter()
     problem, network = placed(problem, model_of(network, problem.dim), settings)
-    notes, limit = checked(problem, network, settings)
+    notes, limit = checks_before(problem, network, settings)
     with compiling(settings.compile) as compiled:
         prediction = _predicted(problem, network, settings, notes, limit)
         if prediction is not None and on_prediction is not None:
@@ -157,7 +159,7 @@ def _predicted(
         return None
 
 
-def checked(problem: Problem, network: Model, settings: Settings) -> tuple[list[str], float | None]:
+def checks_before(problem: Problem, network: Model, settings: Settings) -> tuple[list[str], float | None]:
     """Warnings about the preconditions, and the step limit of a method that has one.
 
     Raises:

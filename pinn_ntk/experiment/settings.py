@@ -10,7 +10,7 @@ from pinn_ntk.experiment.referenced import Reference
 from pinn_ntk.networks.fused import PREFERENCES
 from pinn_ntk.networks.model import Model
 from pinn_ntk.problem.residual import Problem
-from pinn_ntk.rules import Rule, check_fields, defaults_of, faults_of, flag, one_of, rules_of, share, whole
+from pinn_ntk.rules import Rule, check_fields, checked, defaults_of, faults_of, flag, one_of, rules_of, share, whole
 from pinn_ntk.solving.effort import RATE, Effort
 from pinn_ntk.solving.solution import Solution
 from pinn_ntk.solving.solve import (
@@ -51,6 +51,7 @@ class StrictError(ValueError):
     """A precondition that is a warning otherwise, under `strict`."""
 
 
+@checked
 @dataclass(frozen=True)
 class Settings:
     """How a run is done.
@@ -137,6 +138,7 @@ class Settings:
         return method_named(self.optimizer, self.options)
 
 
+@checked
 @dataclass(frozen=True)
 class Solver:
     """What a person may say to `solve`; the arguments are its own.
@@ -189,6 +191,7 @@ class Solver:
         return solve(problem, **{f.name: getattr(self, f.name) for f in fields(self)})
 
 
+@checked
 @dataclass(frozen=True)
 class Experiment:
     """What `run` needs.

@@ -21,6 +21,7 @@ from pinn_ntk.networks.two_layer import Weights
 from pinn_ntk.problem.finding import ProblemWarning
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.reporting.record import Record
+from pinn_ntk.rules import checked
 from pinn_ntk.solving.reasons import REASONS, USABLE, Reason
 from pinn_ntk.solving.solution import Solution
 from pinn_ntk.training.path import Path
@@ -31,6 +32,7 @@ _KERNEL = 1024  # rows up to which the kernel at the solution is worth its n³
 _AS_CONVERGED = (Reason.ROUNDING, Reason.NOISE)  # u is as good as numbers or data allow
 
 
+@checked
 def solved_run(
     problem: Problem,
     solver: Solver | None = None,

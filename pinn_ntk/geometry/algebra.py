@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pinn_ntk.geometry.combined import VOLUME_POINTS, Combined
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.geometry.over_time import OverTime
+from pinn_ntk.rules import checked
 
 
+@checked
 def union(*domains: Domain) -> Combined:
     """int ∪_k Ω̄_k: what lies in one of the domains or between two that share a face;
     unions among them are taken apart.
@@ -25,6 +27,7 @@ def union(*domains: Domain) -> Combined:
     return _combined("union", [part for domain in domains for part in _apart(domain, "union")], len(domains))
 
 
+@checked
 def difference(domain: Domain, *taken: Domain) -> Combined:
     """Ω ∖ ∪_k Ω̄_k: the domain without others; unions among these, and a difference in front, are taken apart.
 
@@ -45,6 +48,7 @@ def difference(domain: Domain, *taken: Domain) -> Combined:
     return _combined("difference", parts, 1 + len(taken))
 
 
+@checked
 def intersection(*domains: Domain) -> Combined:
     """∩_k Ω_k: what lies in all of the domains; intersections among them are taken apart.
 

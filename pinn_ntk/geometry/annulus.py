@@ -13,6 +13,7 @@ from pinn_ntk.geometry.domain import Hole, Piece
 from pinn_ntk.geometry.sampling import stream
 from pinn_ntk.geometry.shape import Shape
 from pinn_ntk.geometry.sphere import ball_volume, polar, sphere_measure, sphere_points
+from pinn_ntk.rules import checked
 
 _THINNEST = 2.0**-24  # (outer − inner)/largest coordinate: rounding stays far below the thickness
 
@@ -123,6 +124,7 @@ class Annulus(Shape):
         return sign * y / norm(y)[..., None]
 
 
+@checked
 def annulus(center: Numbers, inner: float, outer: float) -> Annulus:
     """Ω = {a < |x − c| < b} ⊂ ℝᵈ, d ≥ 2; its boundary pieces are `inner` and `outer`.
 

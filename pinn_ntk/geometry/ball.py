@@ -12,6 +12,7 @@ from pinn_ntk.geometry.domain import Piece
 from pinn_ntk.geometry.sampling import stream
 from pinn_ntk.geometry.shape import Shape
 from pinn_ntk.geometry.sphere import ball_volume, polar, sphere_measure, sphere_points
+from pinn_ntk.rules import checked
 
 # from this dimension on a ball fills less than a quarter of its bounding box, and its candidates come in polar
 # coordinates
@@ -103,6 +104,7 @@ class Ball(Shape):
         return y / norm(y)[..., None]
 
 
+@checked
 def ball(center: Numbers, radius: float) -> Ball:
     """Ω = {|x − c| < r} ⊂ ℝᵈ; its boundary piece is `circle` in the plane, `sphere` beyond,
     and two ends such as `x=0` on the line.

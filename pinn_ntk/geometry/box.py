@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.arguments import MAX_POINTS, choose, count
-from pinn_ntk.geometry.coordinates import axis_names, written
+from pinn_ntk.geometry.coordinates import axis_names, takes_points, written
 from pinn_ntk.geometry.domain import Corner, Hole, Piece
 from pinn_ntk.geometry.pieces import named_pieces
 from pinn_ntk.geometry.sampling import (
@@ -22,12 +23,17 @@ from pinn_ntk.geometry.sampling import (
     tensor_grid,
     unseen_stream,
 )
+from pinn_ntk.rules import checked, whole
 
 Face = tuple[int, str]  # (axis, "low" or "high")
-_SHORTEST, _LONGEST = 1e-150, 1e150  # squares of lengths are floats
+_SHORTEST, _LONGEST = 1e-75, 1e75  # fourth powers of lengths are floats: so go the weights of ∂²u
+_DIGITS = 307  # of the volume, a float
 _MAX_NUMBERS = 10**8  # coordinates drawn at once, 800 MB
 
+PointSeed = Annotated[int, whole("of the points", high=LAST_SEED)]
 
+
+@checked
 @dataclass(frozen=True)
 class Box:
     """Ω = Π_j [low_j, high_j]; made by `box`, which checks it.
@@ -47,6 +53,12 @@ class Box:
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.low or len(self.low) != len(self.high):
+            raise ValueError(
+                f"box: got {len(self.low)} lower and {len(self.high)} upper ends, expected one of each per coordinate"
+            )
 
     @property
     def dim(self) -> int:
@@ -94,7 +106,8 @@ class Box:
         """None that is re-entrant."""
         return ()
 
-    def interior(self, n: int, seed: int = 0, method: str = "sobol") -> Tensor:
+    @checked
+    def interior(self, n: int, seed: PointSeed = 0, method: str = "sobol") -> Tensor:
         """{x_i} ⊂ int Ω, i = 1…n.
 
         Args:
@@ -115,6 +128,7 @@ class Box:
         count("seed", seed, 0, LAST_SEED)
         return self.from_unit(choose("method of sampling", method, SAMPLINGS)(n, self.dim, seed))
 
+    @checked
     def test_points(self, n: int) -> Tensor:
         """{x_i} ⊂ int Ω, i = 1…n, always the same Sobol points, under a scrambling that no seed gives to the points of
         `interior`.
@@ -125,8 +139,14 @@ class Box:
         count("test_points", n, most=self.most)
         return self.from_unit(sobol(n, self.dim, unseen_stream()))
 
+    @checked
     def boundary(
-        self, n: int, seed: int = 0, pieces: Sequence[str | Face] | None = None, *, faces: Sequence[Face] | None = None
+        self,
+        n: int,
+        seed: PointSeed = 0,
+        pieces: str | Sequence[str | Face] | None = None,
+        *,
+        faces: Sequence[Face] | None = None,
     ) -> Tensor:
         """{x_i} ⊂ ∂Ω, i = 1…n, or on some of its faces, shared out by measure; every face has one or more,
         no edge or corner has any.
@@ -158,7 +178,8 @@ class Box:
         shares = apportion(n, measures)
         return torch.cat([self.face(axis, side, m, seed) for (axis, side), m in zip(chosen, shares, strict=True)])
 
-    def face(self, axis: int, side: str, n: int, seed: int = 0) -> Tensor:
+    @checked
+    def face(self, axis: int, side: str, n: int, seed: PointSeed = 0) -> Tensor:
         """Sobol points strictly inside the face x_axis = low or high, (n, d); in one dimension the face is one point.
 
         Raises:
@@ -170,12 +191,14 @@ class Box:
         self._axis(axis)
         return self._on_face(axis, side, n, seed)
 
-    def lattice(self, m: int) -> Tensor:
+    @checked
+    def lattice(self, m: Annotated[int, whole("points per axis", 2, MAX_POINTS)]) -> Tensor:
         """The m^d points low + (high − low)·i/(m−1), i = 0…m−1, corners included; m ≥ 2."""
-        if m < 2:
-            raise ValueError(f"lattice: got {m} points per axis, expected at least 2")
+        if m**self.dim > self.most:
+            raise ValueError(f"lattice: got {m} points per axis, expected at most {self.most:,} in all")
         return self.from_unit(tensor_grid(torch.linspace(0.0, 1.0, m, dtype=torch.float64, device="cpu"), self.dim))
 
+    @takes_points
     def normal(self, x: Tensor) -> Tensor:
         """ν(x), the outward unit normal at boundary points.
 
@@ -199,11 +222,13 @@ class Box:
             )
         return at_high.to(x.dtype) - at_low.to(x.dtype)
 
+    @takes_points
     def contains(self, x: Tensor) -> Tensor:
         """Whether low ≤ x ≤ high up to the rounding of x's dtype: (n,) booleans."""
         low, high, slack = self._bounds(x)
         return ((x >= low - slack) & (x <= high + slack)).all(1)
 
+    @takes_points
     def inside(self, x: Tensor) -> Tensor:
         """Whether low < x < high, further from the faces than the rounding of x's dtype: (n,) booleans."""
         low, high, slack = self._bounds(x)
@@ -224,8 +249,6 @@ class Box:
         return " × ".join(f"[{lo:g}, {hi:g}]" for lo, hi in zip(self.low, self.high, strict=True))
 
     def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if x.ndim != 2 or x.shape[1] != self.dim:
-            raise ValueError(f"points of {self}: got shape {tuple(x.shape)}, expected (n, {self.dim})")
         low, high = x.new_tensor(self.low), x.new_tensor(self.high)
         return low, high, 4 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
 
@@ -265,6 +288,7 @@ class Box:
         return on & self.contains(x)
 
 
+@checked
 def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | Tensor) -> Box:
     """Ω = Π_j [low_j, high_j].
 
@@ -274,7 +298,7 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
 
     Raises:
         ValueError: different numbers of ends, an end that is not finite, low_j ≥ high_j (an empty domain), or a length
-            high_j − low_j whose square is no float.
+            high_j − low_j whose fourth power is no float.
 
     Examples:
         >>> from pinn_ntk import box
@@ -288,8 +312,7 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
         )
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"box: got low = {low!r}, high = {high!r}, expected numbers or lists of numbers") from error
-    if not lo or len(lo) != len(hi):
-        raise ValueError(f"box: got {len(lo)} lower and {len(hi)} upper ends, expected one of each per coordinate")
+    made = Box(lo, hi)
     for j, (a, b) in enumerate(zip(lo, hi, strict=True)):
         if not (math.isfinite(a) and math.isfinite(b) and a + MARGIN * (b - a) > a and b - MARGIN * (b - a) < b):
             raise ValueError(
@@ -301,4 +324,10 @@ def box(low: float | Sequence[float] | Tensor, high: float | Sequence[float] | T
                 f"{_SHORTEST} to {_LONGEST}; "
                 "measure the coordinate in another unit"
             )
-    return Box(lo, hi)
+    digits = math.fsum(math.log10(b - a) for a, b in zip(lo, hi, strict=True))
+    if abs(digits) > _DIGITS:
+        raise ValueError(
+            f"box: got a volume of about 1e{digits:.0f}, expected one from 1e-{_DIGITS} to 1e{_DIGITS}; measure the "
+            "coordinates in another unit"
+        )
+    return made

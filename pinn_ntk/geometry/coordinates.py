@@ -1,12 +1,15 @@
 """A person's numbers as coordinates: tuples of finite floats, and the names of their axes."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.expressions import variable_names
+from pinn_ntk.hints import points
 
 Numbers = float | Sequence[float] | Tensor
 
@@ -26,6 +29,16 @@ def coordinates(what: str, value: object, dim: int | None = None) -> tuple[float
     if dim is not None and len(numbers) != dim:
         raise ValueError(f"{what}: got {len(numbers)} numbers, expected {dim}, one per coordinate")
     return numbers
+
+
+def takes_points(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """A method of a domain that is asked about points (n, d); arrays and lists of them will do."""
+
+    @functools.wraps(method)
+    def of_points(self: Any, x: Tensor) -> Tensor:
+        return method(self, points(f"points of {self}", x, self.dim))
+
+    return of_points
 
 
 def axis_names(dim: int) -> tuple[str, ...]:

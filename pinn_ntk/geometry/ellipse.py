@@ -16,6 +16,7 @@ from pinn_ntk.geometry.filling import fill
 from pinn_ntk.geometry.sampling import sobol, stream
 from pinn_ntk.geometry.shape import Shape
 from pinn_ntk.geometry.sphere import ball_volume, directions, polar, sphere_measure
+from pinn_ntk.rules import checked
 
 _CELLS, _NEWTON_STEPS = 4096, 4  # of the table of arc lengths, and from its cells to rounding
 _MOST_CANDIDATES = 10**7
@@ -203,6 +204,7 @@ def ellipsoid_surface(radii: Sequence[float]) -> float:
     return sphere_measure(dim) * math.prod(radii) / shortest * root / mean_norm
 
 
+@checked
 def ellipse(center: Numbers, radii: Numbers, angle: float = 0.0) -> Ellipse:
     """Ω = {Σ_j (y_j/r_j)² < 1}, y = Rᵀ(x − c), in ℝᵈ, d ≥ 2; its boundary piece is `ellipse` in the plane,
     `ellipsoid` beyond.

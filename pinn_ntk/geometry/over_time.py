@@ -13,6 +13,7 @@ from pinn_ntk.geometry.coordinates import written
 from pinn_ntk.geometry.domain import Corner, Domain, Hole, Piece
 from pinn_ntk.geometry.sampling import sobol, stream
 from pinn_ntk.geometry.shape import Shape, magnitude, reach, spread
+from pinn_ntk.rules import checked
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class OverTime(Shape):
         return self.space.contains(x[:, :-1]) & ((x[:, -1] - time).abs() <= self.slack(x))
 
 
+@checked
 def over_time(domain: Domain, start: float, end: float) -> OverTime:
     """Ω × (t₀, T), time being the last coordinate; its pieces are those of Ω by their names,
     and such as `t=0` and `t=1`.

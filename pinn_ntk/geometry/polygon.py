@@ -1,17 +1,21 @@
 """Simple polygons, and the L-shape among them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from pinn_ntk.geometry.box import box
 from pinn_ntk.geometry.coordinates import Numbers, coordinates, listed
 from pinn_ntk.geometry.domain import Corner, Piece
 from pinn_ntk.geometry.sampling import sobol, stream
 from pinn_ntk.geometry.segments import Point, Side, check_simple, segment_distance
 from pinn_ntk.geometry.shape import Shape
+from pinn_ntk.rules import checked
 
 _LISTED = 8  # vertices that a report writes out
 
@@ -135,7 +139,8 @@ def signed_area(vertices: tuple[Point, ...]) -> float:
     return 0.5 * math.fsum((p[0] - x0) * (q[1] - y0) - (q[0] - x0) * (p[1] - y0) for p, q in rest)
 
 
-def polygon(vertices: object) -> Polygon:
+@checked
+def polygon(vertices: Sequence[Any] | Tensor) -> Polygon:
     """The simple polygon of those vertices, in either direction; its boundary pieces are `edge 1`,
     from the first vertex to the second, ….
 
@@ -158,6 +163,7 @@ def polygon(vertices: object) -> Polygon:
     points: tuple[Point, ...] = tuple(
         (v[0], v[1]) for v in (coordinates(f"vertex {k}", row, 2) for k, row in enumerate(rows, start=1))
     )
+    box(*([end(v[j] for v in points) for j in (0, 1)] for end in (min, max)))
     check_simple(points)
     n = len(points)
     if signed_area(points) > 0:
@@ -165,6 +171,7 @@ def polygon(vertices: object) -> Polygon:
     return Polygon(points[::-1], tuple(n - 1 - k if k < n - 1 else n for k in range(n)))
 
 
+@checked
 def l_shape(low: Numbers = (-1.0, -1.0), high: Numbers = (1.0, 1.0)) -> Polygon:
     """The rectangle [low, high] without its lower right quarter; the re-entrant corner is at the centre,
     Ω being 0 < θ < 3π/2 about it.

@@ -76,10 +76,12 @@ def check_simple(points: Sequence[Point]) -> None:
             )
     for k, p in enumerate(points):
         before, after = points[k - 1], points[(k + 1) % n]
-        if (
-            min(point_distance(p, before, after), point_distance(after, before, p), point_distance(before, p, after))
-            <= near
-        ):
+        if min(point_distance(after, before, p), point_distance(before, p, after)) <= near:
+            raise ValueError(
+                f"polygon: got edges {k or n} and {k + 1}, which run back over one another from vertex {k + 1} at "
+                f"{listed(p)}, expected edges that meet at their common vertex only; leave it out"
+            )
+        if point_distance(p, before, after) <= near:
             raise ValueError(
                 f"polygon: got vertex {k + 1} at {listed(p)} in one line with its neighbours, expected a corner "
                 "at each; leave it out"

@@ -9,17 +9,23 @@ from torch import Tensor
 
 from pinn_ntk.arguments import choose, count
 from pinn_ntk.geometry.box import Box
+from pinn_ntk.geometry.coordinates import takes_points
 from pinn_ntk.geometry.domain import Corner, Domain, Hole, Piece
 from pinn_ntk.geometry.filling import fill, fill_lattice
 from pinn_ntk.geometry.pieces import named_pieces, normals, on_pieces
 from pinn_ntk.geometry.sampling import LAST_SEED, LATTICES, SAMPLINGS, sobol, unseen_stream
 from pinn_ntk.geometry.segments import Side
+from pinn_ntk.hints import points
 
 _ULPS = 16.0  # of the largest coordinate: how far a computed boundary point may lie from ∂Ω
 
 
 class Shape(ABC):
     """Ω ⊂ ℝᵈ given by its closure, its interior and the pieces of its boundary."""
+
+    def __init_subclass__(cls) -> None:
+        for name in {"contains", "inside", "normal"} & set(vars(cls)):
+            setattr(cls, name, takes_points(vars(cls)[name]))
 
     @property
     @abstractmethod
@@ -136,6 +142,7 @@ class Shape(ABC):
         """
         return on_pieces(named_pieces(self.pieces, pieces), n, seed)
 
+    @takes_points
     def normal(self, x: Tensor) -> Tensor:
         """ν(x), the outward unit normals at boundary points, (n, d).
 
@@ -155,8 +162,7 @@ class Shape(ABC):
         Raises:
             ValueError: another shape than (n, d).
         """
-        if x.ndim != 2 or x.shape[1] != self.dim:
-            raise ValueError(f"points of {self}: got shape {tuple(x.shape)}, expected (n, {self.dim})")
+        points(f"points of {self}", x, self.dim)
 
 
 def spread(domain: Domain, unit: Tensor) -> Tensor:

@@ -9,22 +9,21 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from pinn_ntk.kernels.gram import Kernel, block_map
+from pinn_ntk.kernels.gram import At, Chunk, Kernel, block_map
 from pinn_ntk.kernels.memory import require_bytes
-from pinn_ntk.networks.module import AnyModule
+from pinn_ntk.networks.module import AnyModule, check_values
 from pinn_ntk.networks.module_system import row_jacobian
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
-from pinn_ntk.problem.order import require_order
-from pinn_ntk.problem.residual import Problem
+from pinn_ntk.problem.residual import Problem, require_fit
+from pinn_ntk.rules import checked
 
 JACOBIAN_BYTES = 1 << 29
 PARTS = {"delta_a": "a", "delta_w": "w", "extra_weights": "extra"}
 
 
-def autograd_kernel(
-    network: nn.Module | AnyModule, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None
-) -> Kernel:
+@checked
+def autograd_kernel(network: nn.Module | AnyModule, problem: Problem, at: At = None, chunk: Chunk = None) -> Kernel:
     """K̂ = JJᵀ/scale of S𝓛h at the points of a problem for any module h: (n, d) → (n,) or (n, 1).
 
     Args:
@@ -48,11 +47,14 @@ def autograd_kernel(
         >>> autograd_kernel(line, Problem([Block(identity(1), x, 0.0)])).total.tolist()
         [[2.0, 3.0], [3.0, 5.0]]
     """
-    require_order(network, problem)
+    if not isinstance(network, TwoLayer):
+        network = network if isinstance(network, AnyModule) else AnyModule(network, problem.dim)
+        require_fit(network, problem)
+        check_values(network, problem.x[:4])
+    else:
+        require_fit(network, problem)
     module = network.module if isinstance(network, AnyModule) else network
     parameters = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
-    if not parameters:
-        raise ValueError("module: got no trainable parameters, expected at least one with requires_grad")
     rows = problem.rows()
     left = rows if at is None else at
     count = sum(p.numel() for p in parameters.values())

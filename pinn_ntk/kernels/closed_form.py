@@ -8,15 +8,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from pinn_ntk.kernels.gram import Kernel, block_map
+from pinn_ntk.kernels.gram import At, Chunk, Kernel, Part, block_map
 from pinn_ntk.kernels.memory import require_bytes, with_backoff
 from pinn_ntk.kernels.neuron_sums import gram, kernel_chunk
 from pinn_ntk.kernels.spectrum import Spectrum, Triangle, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.features import CHUNK_ELEMENTS, jacobian_columns
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.rows import Rows
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 
 def default_chunk(points: int, width: int) -> int:
@@ -24,9 +23,8 @@ def default_chunk(points: int, width: int) -> int:
     return max(1, min(width, CHUNK_ELEMENTS // max(1, points)))
 
 
-def closed_form_kernel(
-    network: TwoLayer, problem: Problem, at: tuple[Rows, ...] | None = None, chunk: int | None = None
-) -> Kernel:
+@checked
+def closed_form_kernel(network: TwoLayer, problem: Problem, at: At = None, chunk: Chunk = None) -> Kernel:
     """K̂ = JJᵀ/(s²N) of S𝓛h at the points of a problem, exact up to rounding.
 
     Args:
@@ -47,7 +45,6 @@ def closed_form_kernel(
         >>> torch.allclose(K.total, autograd_kernel(net, problem).total), torch.allclose(K.total, K.a + K.w)
         (True, True)
     """
-    require_order(network, problem)
     system = problem.system(network)
     left = system if at is None else network.system(at, torch.cat([r.x[:, 0] for r in at]))
     n, m = system.points, left.points
@@ -118,7 +115,8 @@ def kernel_factor(network: TwoLayer, problem: Problem, part: str = "total", chun
     return triangular_factor(columns(), system.points)
 
 
-def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") -> Spectrum:
+@checked
+def kernel_spectrum(network: TwoLayer, problem: Problem, part: Part = "total") -> Spectrum:
     """Spectrum of K̂ ('total') or K̂^(a) ('a') from singular values of the Jacobian: right down to (nε)²λ_max.
 
     Raises:
@@ -133,13 +131,13 @@ def kernel_spectrum(network: TwoLayer, problem: Problem, part: str = "total") ->
         >>> spectrum.lambda_min >= 0, torch.allclose(spectrum.eigenvalues.sum(), K.total.trace())
         (True, True)
     """
-    require_order(network, problem)
     if part not in ("total", "a"):
         raise ValueError(f"part: got {part!r}, expected 'total' or 'a'")
     scale = network.scale**2 * network.width
     return spectrum_of_factor(kernel_factor(network, problem, part), scale, problem.points)
 
 
+@checked
 def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
     """The cross kernel of u − g at new points against the rows of the problem: what moves u(x)
     when the residual is reduced.
@@ -157,5 +155,4 @@ def solution_kernel(network: TwoLayer, problem: Problem, x: Tensor) -> Kernel:
         >>> torch.allclose(solution_kernel(net, regression, x).total, closed_form_kernel(net, regression).total)
         True
     """
-    require_order(network, problem)
     return closed_form_kernel(network, problem, at=(problem.solution_rows(x),))

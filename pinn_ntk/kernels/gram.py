@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_gram
+from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import Rule, one_of, whole
+
+Chunk = Annotated[int | None, whole("neurons (rows of a module) at a time; null: what memory allows", 1)]
+At = Annotated[tuple[Rows, ...] | None, Rule("other rows; null: those of the problem", "list", 1)]
+Part = Annotated[str, one_of("of the kernel: all of it, or K^(a)", ("total", "a"))]
 
 
 @dataclass(frozen=True)

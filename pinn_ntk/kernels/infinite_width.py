@@ -9,13 +9,14 @@ weights themselves in up to two dimensions and over the plane of each pair in mo
 
 import math
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.activations import Activation, activation_named, smoothness_verdict
 from pinn_ntk.kernels.equal_rows import equal_rows
-from pinn_ntk.kernels.gram import Kernel, block_map
+from pinn_ntk.kernels.gram import At, Kernel, block_map
 from pinn_ntk.kernels.limit import Limit, NotAvailableError, change_of, contracted, sampled, size_of, system_of
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.kernels.planar_forms import dense_rows
@@ -27,6 +28,7 @@ from pinn_ntk.kernels.weight_space import normal_count, normal_nodes, weighted_c
 from pinn_ntk.networks.two_layer import INITS
 from pinn_ntk.operators.rows import Rows, unpaired
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, one_of, share
 
 __all__ = [
     "NotAvailableError",
@@ -44,14 +46,15 @@ WEIGHT_SPACE_NODES = 1e6
 _TOGETHER = 32  # rows of which a whole block is computed where only its diagonal is wanted
 
 
+@checked
 def infinite_width_kernel(
     problem: Problem,
     activation: str | Activation,
     bias: bool = True,
-    init: str = "lecture",
-    at: tuple[Rows, ...] | None = None,
-    tolerance: float = 1e-12,
-    parts: str = "both",
+    init: Annotated[str, one_of("of the inner weights", INITS)] = "lecture",
+    at: At = None,
+    tolerance: Annotated[float, share("of the quadrature, relative to the largest entry")] = 1e-12,
+    parts: Annotated[str, one_of("both, or K^(a) alone", ("both", "a"))] = "both",
 ) -> Kernel:
     """K = K^(a) + K^(w), K^(a) = E φφ', K^(w) = E a² E ∇φ·∇φ' of the rows S𝓛 at γ = 1; for another γ, K_γ = K^(a)
     + γ²K^(w).
@@ -85,7 +88,7 @@ def infinite_width_kernel(
         >>> round(float(torch.linalg.eigvalsh(K.a)[0]), 6)  # λ_S = ½ − 1/(2π)
         0.340845
     """
-    _check(activation, init, parts, tolerance)
+    _check(activation, init, tolerance)
     right = _lifted(problem.rows(), bias)
     left = right if at is None else _lifted(at, bias)
     m, n = (sum(len(r) for r in rows) for rows in (left, right))
@@ -121,7 +124,7 @@ def infinite_width_diagonal(
     Raises:
         NotAvailableError: as in `infinite_width_kernel`.
     """
-    _check(activation, init, "both", tolerance)
+    _check(activation, init, tolerance)
     sigma, lifted = activation_named(activation), _lifted(rows, bias)
     if init == "uniform" or len(unpaired(lifted)) > len(lifted):
         parts = [r.select(slice(i, i + _TOGETHER)) for r in lifted for i in range(0, len(r), _TOGETHER)]
@@ -164,7 +167,7 @@ def infinite_width_spectrum(
     """
     if part not in ("a", "total"):
         raise ValueError(f"part: got {part!r}, expected 'a' or 'total'")
-    _check(activation, init, "both", 1e-13)
+    _check(activation, init, 1e-13)
     sigma, gradient = activation_named(activation), part == "total"
     rows = _lifted(problem.rows(), bias)
     spectrum, again = _spectrum(rows, sigma, init, gradient), equal_rows(rows)
@@ -189,11 +192,9 @@ def _spectrum(rows: tuple[Rows, ...], sigma: Activation, init: str, gradient: bo
     return replace(fine, floor=max(fine.floor, abs(fine.lambda_min - coarse.lambda_min)))
 
 
-def _check(activation: str | Activation, init: str, parts: str, tolerance: float) -> None:
+def _check(activation: str | Activation, init: str, tolerance: float) -> None:
     if init not in INITS:
         raise ValueError(f"init: got {init!r}, expected one of {', '.join(INITS)}")
-    if parts not in ("both", "a"):
-        raise ValueError(f"parts: got {parts!r}, expected 'both' or 'a'")
     if not 0.0 < tolerance < 1.0:
         raise ValueError(f"tolerance: got {tolerance}, expected a number in (0, 1), relative to the largest entry")
     sigma = activation_named(activation)

@@ -9,6 +9,7 @@ rows are known.
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -16,9 +17,10 @@ from torch import Tensor
 from pinn_ntk.activations import Activation, activation_named
 from pinn_ntk.kernels.infinite_width import infinite_width_diagonal, infinite_width_kernel
 from pinn_ntk.kernels.spectrum import SpectrumError
-from pinn_ntk.networks.two_layer import gamma_value
+from pinn_ntk.networks.two_layer import INITS, gamma_value
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import Rule, checked, one_of, positive
 
 NUGGET = 1e-12
 """Least ν: rounding in K beside its diagonal, with some room."""
@@ -105,13 +107,14 @@ class InfiniteWidthSolution:
         )
 
 
+@checked
 def infinite_width_solve(
     problem: Problem,
     activation: str | Activation = "tanh",
     bias: bool = True,
-    gamma: float = 1.0,
-    nugget: float | None = None,
-    init: str = "lecture",
+    gamma: Annotated[float, positive("γ")] = 1.0,
+    nugget: Annotated[float | None, Rule("ν", "number", 0.0, 1e12, above=True)] = None,
+    init: Annotated[str, one_of("of the inner weights", INITS)] = "lecture",
 ) -> InfiniteWidthSolution:
     """u(x) = g + k(x, X)(K + νD²)⁻¹Sf̃ with K = K^(a) + γ²K^(w): the mean over seeds of trained networks as N → ∞,
     with error bars.
@@ -141,8 +144,6 @@ def infinite_width_solve(
         >>> [round(value, 4) for value in solution.u(x).tolist()]  # the given values
         [1.0, 1.25, 2.0]
     """
-    if nugget is not None and not 0.0 < nugget < math.inf:
-        raise ValueError(f"nugget: got {nugget}, expected a positive number, or None for what rounding asks for")
     gamma, sigma = gamma_value(gamma, 1), activation_named(activation)
     problem = problem.to(torch.float64, problem.x.device)
     K, y, n = _kernel(problem, sigma, bias, init, gamma, None), problem.target, problem.points

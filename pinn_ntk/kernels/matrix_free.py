@@ -8,17 +8,20 @@ converged.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.networks.sums import pullback, pushforward
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, positive, whole
 
 
+@checked
 class KernelProduct:
     """v ↦ K̂v for two layers, memory n + N(D + 1) and what one chunk of neurons takes.
 
@@ -36,7 +39,6 @@ class KernelProduct:
     """
 
     def __init__(self, network: TwoLayer, problem: Problem) -> None:
-        require_order(network, problem)
         self.system, self.weights = problem.system(network), network.weights
         self.scale, self.points = network.kernel_scale, problem.points
 
@@ -64,8 +66,13 @@ class RitzPair:
     products: int
 
 
+@checked
 def extreme_eigenvalues(
-    network: TwoLayer, problem: Problem, tolerance: float = 1e-10, products: int = 2000, seed: int = 0
+    network: TwoLayer,
+    problem: Problem,
+    tolerance: Annotated[float, positive("on residuals, relative to λ_max")] = 1e-10,
+    products: Annotated[int, whole("K̂v at most for each of the two", 1)] = 2000,
+    seed: Annotated[int, whole("of the first vector", high=MAX_SEED)] = 0,
 ) -> tuple[RitzPair, RitzPair]:
     """(least, greatest) eigenvalue of K̂ by products K̂v, each with a bound on how far it is from an eigenvalue.
 
@@ -91,8 +98,6 @@ def extreme_eigenvalues(
         >>> math.isclose(greatest.value, kernel_spectrum(net, problem).lambda_max), least.value <= greatest.value
         (True, True)
     """
-    if not tolerance > 0.0 or products < 1:
-        raise ValueError(f"tolerance, products: got {tolerance}, {products}, expected a positive number and at least 1")
     product = KernelProduct(network, problem)
     greatest = _greatest(product, 0.0, tolerance, products, seed)
     least = _greatest(product, greatest.value, tolerance, products, seed + 1)

@@ -8,17 +8,17 @@ from torch import Tensor
 
 from pinn_ntk.kernels.autograd import autograd_kernel
 from pinn_ntk.kernels.closed_form import closed_form_kernel, kernel_factor, kernel_with_factors
-from pinn_ntk.kernels.gram import Kernel
+from pinn_ntk.kernels.gram import At, Kernel, Part
 from pinn_ntk.kernels.memory import require_bytes
 from pinn_ntk.kernels.spectrum import Spectrum, spectrum_of_factor, triangular_factor
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.operators.rows import Rows
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 
 
-def tangent_kernel(network: Model, problem: Problem, at: tuple[Rows, ...] | None = None) -> Kernel:
+@checked
+def tangent_kernel(network: Model, problem: Problem, at: At = None) -> Kernel:
     """K̂ at the points of a problem, with parts (a) and (w) for two layers.
 
     Args:
@@ -37,7 +37,6 @@ def tangent_kernel(network: Model, problem: Problem, at: tuple[Rows, ...] | None
         >>> torch.allclose(closed.scale * closed.total, automatic.scale * automatic.total)
         True
     """
-    require_order(network, problem)
     if isinstance(network, TwoLayer):
         return closed_form_kernel(network, problem, at)
     return autograd_kernel(network.module, problem, at)
@@ -78,7 +77,8 @@ def tangent_kernel_and_factors(network: Model, problem: Problem) -> tuple[Kernel
     return tangent_kernel(network, problem), {"total": tangent_factor(network, problem)}
 
 
-def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> Spectrum:
+@checked
+def tangent_spectrum(network: Model, problem: Problem, part: Part = "total") -> Spectrum:
     """Spectrum of K̂ from singular values of the Jacobian: right down to (nε)²λ_max.
 
     Raises:
@@ -93,7 +93,6 @@ def tangent_spectrum(network: Model, problem: Problem, part: str = "total") -> S
         >>> [round(value, 4) for value in spectrum.eigenvalues.tolist()]  # of xx' + 1: two parameters, rank two
         [0.0, 2.0, 3.0]
     """
-    require_order(network, problem)
     return spectrum_of_factor(tangent_factor(network, problem, part), network.kernel_scale, problem.points)
 
 

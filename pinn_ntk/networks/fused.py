@@ -27,6 +27,7 @@ from pinn_ntk.activations import Activation
 from pinn_ntk.arguments import choose
 from pinn_ntk.networks.features import System, contracted_gradient, neuron_terms
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.rules import checked
 
 PREFERENCES = ("auto", "always", "never")
 _COORDINATES = 12  # D up to which products are written out
@@ -56,6 +57,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+@checked
 @contextmanager
 def compiling(preference: str) -> Iterator[set[str]]:
     """Whether steps are compiled, within a `with`: 'auto' where it pays, 'always' or 'never'.

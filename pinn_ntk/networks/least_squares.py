@@ -6,11 +6,13 @@ than singular values with a cut-off: it never has to say which directions count.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.networks.features import System, features, neuron_chunks
+from pinn_ntk.rules import checked, positive, share
 
 TIKHONOV = 1e-15
 """τ beside unit columns in float64; coarser precisions take as many of their own epsilons."""
@@ -175,8 +177,12 @@ def outer_matrix(system: System, w: Tensor) -> Tensor:
     return matrix
 
 
+@checked
 def solve_outer(
-    matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None
+    matrix: Tensor,
+    right: Tensor,
+    tikhonov: Annotated[float, positive("τ, relative to columns of norm 1")] = TIKHONOV,
+    cutoff: Annotated[float | None, share("singular values below this share of the largest are left out")] = None,
 ) -> OuterSolution:
     """c = argmin ‖Mc − y‖² + τ²‖Dc‖², D = diag ‖m_j‖, by QR of [MD⁻¹; τI], or of its transpose where M is wide.
 
@@ -200,7 +206,14 @@ def solve_outer(
         >>> [round(c, 4) for c in found.coefficients.tolist()], found.rank
         ([1.0, 2.0], 2)
     """
-    _check(matrix, right, tikhonov, cutoff)
+    _check(matrix, right)
+    return outer_solution(matrix, right, tikhonov, cutoff)
+
+
+def outer_solution(
+    matrix: Tensor, right: Tensor, tikhonov: float = TIKHONOV, cutoff: float | None = None
+) -> OuterSolution:
+    """What `solve_outer` finds, of a matrix and right-hand sides that need no check: a training step waits for none."""
     if cutoff is None:
         factor = OuterFactor.of(matrix, tikhonov)
         coefficients, rank = factor.solve(right), factor.rank
@@ -212,14 +225,13 @@ def solve_outer(
     return OuterSolution(coefficients, float(torch.linalg.vector_norm(matrix @ coefficients - right)), rank)
 
 
-def _check(matrix: Tensor, right: Tensor, tikhonov: float, cutoff: float | None) -> None:
+def _check(matrix: Tensor, right: Tensor) -> None:
     if matrix.ndim != 2 or not matrix.numel() or right.shape != matrix.shape[:1]:
         got = f"{tuple(matrix.shape)} and {tuple(right.shape)}"
         raise ValueError(f"matrix and right: got shapes {got}, expected (n, N) and (n,) with n ≥ 1 and N ≥ 1")
-    if not 0.0 < tikhonov < float("inf"):
-        raise ValueError(f"tikhonov: got {tikhonov}, expected a positive number, by default {TIKHONOV}")
-    if cutoff is not None and not 0.0 < cutoff < 1.0:
-        raise ValueError(f"cutoff: got {cutoff}, expected a number between 0 and 1, or None for the Tikhonov term")
+    if matrix.dtype != right.dtype or matrix.device != right.device:
+        got = f"{matrix.dtype} on {matrix.device} and {right.dtype} on {right.device}"
+        raise ValueError(f"matrix and right: got {got}, expected the same; write right.to(matrix)")
 
 
 def _truncated(matrix: Tensor, right: Tensor, cutoff: float) -> tuple[Tensor, int]:

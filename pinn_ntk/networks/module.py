@@ -4,6 +4,7 @@ is the special case.
 
 import copy
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,10 @@ from pinn_ntk.networks.module_system import ModuleSystem, ModuleWeights
 from pinn_ntk.networks.smoothness import activation_notes, require_curvature
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.rows import Rows
+from pinn_ntk.rules import checked, whole
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class AnyModule:
     """h: (n, d) → (n,) from any module whose values are (n,) or (n, 1), each depending on its own point only.
@@ -49,7 +52,11 @@ class AnyModule:
     about: About
 
     def __init__(
-        self, module: nn.Module, dim: int, weights: ModuleWeights | None = None, about: About | None = None
+        self,
+        module: nn.Module,
+        dim: Annotated[int, whole("d", 1)],
+        weights: ModuleWeights | None = None,
+        about: About | None = None,
     ) -> None:
         own = _copied(module)
         parameters = {name: p for name, p in own.named_parameters() if p.requires_grad and p.numel()}
@@ -132,13 +139,11 @@ class AnyModule:
         """
         few = tuple(r.select(slice(0, 4)) for r in rows)
         network = self.to(device=few[0].x.device, dtype=few[0].x.dtype)
+        check_values(network, torch.cat([r.x for r in few]))
         try:
-            _check_values(network, torch.cat([r.x for r in few]))
             network.system(few, torch.cat([r.x[:, 0] for r in few])).residual_and_gradient(network.weights)
-        except (RuntimeError, TypeError, IndexError, AttributeError, NotImplementedError) as error:
-            raise ValueError(
-                f"network: {_name(self.module)} failed at points of shape (n, {self.dim}): {_first_line(error)}"
-            ) from error
+        except _FAILURES as error:
+            raise _failed(network, error) from error
         activation = getattr(self.module, "activation", None)
         if isinstance(activation, Activation):
             return activation_notes(activation, max(r.order for r in rows))
@@ -146,8 +151,27 @@ class AnyModule:
         return []
 
 
+_FAILURES = (RuntimeError, TypeError, IndexError, AttributeError, NotImplementedError)
+
+
+def _failed(network: AnyModule, error: Exception) -> ValueError:
+    name, dim = _name(network.module), network.dim
+    return ValueError(f"network: {name} failed at points of shape (n, {dim}): {_first_line(error)}")
+
+
+def check_values(network: AnyModule, x: Tensor) -> None:
+    """Whether the values at some points are (n,) or (n, 1), finite, in the points' precision, each that of its own.
+
+    Raises:
+        ValueError: they are not, or the module fails.
+    """
+    try:
+        _check_values(network, x)
+    except _FAILURES as error:
+        raise _failed(network, error) from error
+
+
 def _check_values(network: AnyModule, x: Tensor) -> None:
-    """(n,) or (n, 1) finite values in the precision of the points, each that of its own point."""
     name = _name(network.module)
     with torch.no_grad():
         values, n = network.module(x), x.shape[0]

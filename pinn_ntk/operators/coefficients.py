@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from pinn_ntk.hints import fit, followed, leaves, shown
 
 Field = Callable[[Tensor], Tensor]
 Coefficient = float | int | Tensor | Field | Sequence[Any]
@@ -101,9 +103,11 @@ def parse(value: Coefficient, dim: int, rank: int, what: str) -> tuple[Term, ...
         ValueError: wrong shape, or a number that is not finite.
     """
     shape = (dim,) * rank
+    if isinstance(value, nn.Parameter) or any(map(followed, leaves(value))):
+        raise ValueError(f"{what}: {next(filter(None, map(followed, leaves(value))))}")
     if callable(value):
         return (Term(None, whole=value),)
-    if isinstance(value, (list, tuple)) and any(callable(v) for v in _leaves(value)):
+    if isinstance(value, (list, tuple)) and any(callable(v) for v in leaves(value)):
         return _entrywise(value, shape, what)
     try:
         tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
@@ -124,25 +128,25 @@ def parse(value: Coefficient, dim: int, rank: int, what: str) -> tuple[Term, ...
     return constant_part((Term(tensor),))
 
 
-def _leaves(value: Any) -> list[Any]:
-    return [leaf for v in value for leaf in _leaves(v)] if isinstance(value, (list, tuple)) else [value]
-
-
 def _entrywise(value: Sequence[Any], shape: tuple[int, ...], what: str) -> tuple[Term, ...]:
     """Terms of a nested list in which some entries are functions:
     each such entry is a field on its own unit pattern.
     """
-    leaves = _leaves(value)
+    entries = leaves(value)
     nested = [len(row) for row in value if isinstance(row, (list, tuple))]
     if (
         len(value) != shape[0]
         or (len(shape) == 2 and nested != [shape[1]] * shape[0])
-        or len(leaves) != math.prod(shape)
+        or len(entries) != math.prod(shape)
     ):
-        raise ValueError(f"{what}: got a list of {len(value)} rows with {len(leaves)} entries, expected shape {shape}")
+        raise ValueError(f"{what}: got a list of {len(value)} rows with {len(entries)} entries, expected shape {shape}")
     index = torch.arange(math.prod(shape), device="cpu").reshape(shape)
     terms = []
-    for k, leaf in enumerate(leaves):
+    for leaf in entries:
+        wrong = None if callable(leaf) else fit(float | Tensor, leaf)[1]
+        if wrong or (isinstance(leaf, Tensor) and leaf.ndim):
+            raise ValueError(f"{what}: {wrong or f'got {shown(leaf)}'}, expected a number or a function in each entry")
+    for k, leaf in enumerate(entries):
         unit = (index == k).to(torch.float64)
         terms.append(Term(unit, factors=(leaf,)) if callable(leaf) else Term(unit * float(leaf)))
     return constant_part(tuple(terms))
@@ -183,6 +187,7 @@ def call(function: Field, x: Tensor, rank: int, dim: int, what: str) -> Tensor:
         raise ValueError(
             f"{what}: the function raised {type(error).__name__}: {error}; {expected} for {n} points"
         ) from error
+    require_plain(function, values, x, what)
     if not isinstance(values, Tensor):
         raise ValueError(
             f"{what}: the function returned {type(values).__name__}, {expected}; write a constant as a number, "
@@ -191,6 +196,51 @@ def call(function: Field, x: Tensor, rank: int, dim: int, what: str) -> Tensor:
     if tuple(values.shape) not in allowed or values.dtype != x.dtype:
         raise ValueError(f"{what}: the function returned shape {tuple(values.shape)} of {values.dtype}, {expected}")
     return values
+
+
+def values_at(function: Field, x: Tensor, what: str) -> Tensor:
+    """function(x) as plain values at points, (n,) of x's dtype: tensors, arrays and lists of them will do.
+
+    Raises:
+        ValueError: the function raised, returned something else, or hangs on a parameter.
+    """
+    try:
+        found: Any = function(x)
+    except ValueError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"{what}: the function raised {type(error).__name__}: {error}; expected ({len(x)},) values"
+        ) from error
+    require_plain(function, found, x, what)
+    values = found.detach() if isinstance(found, Tensor) else found
+    if not isinstance(values, Tensor):
+        values, wrong = fit(Tensor, found)
+        if wrong:
+            raise ValueError(f"{what}: the function returned what is no value at a point: {wrong}")
+    if values.ndim and values.shape != x.shape[:1]:
+        raise ValueError(f"{what}: got shape {tuple(values.shape)}, expected ({len(x)},), one value per point")
+    return values.expand(len(x)).to(x)
+
+
+def require_plain(function: Field, values: object, x: Tensor, what: str) -> None:
+    """Refuse values that hang on a parameter outside the network: nothing would train it. A module is a function.
+
+    Raises:
+        ValueError: 'what: …; write .detach()'.
+    """
+    if not isinstance(values, Tensor) or not values.requires_grad or x.requires_grad or isinstance(function, nn.Module):
+        return
+    todo, seen = [values.grad_fn], set[object]()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)  # points that a derivative is taken at are leaves, too: (n, d)
+        if isinstance(leaf, nn.Parameter) or (isinstance(leaf, Tensor) and leaf.ndim < 2):
+            raise ValueError(f"{what}: the function returned values that hang on {shown(leaf)}; {followed(leaf)}")
+        todo += [following for following, _ in node.next_functions]
 
 
 def evaluate(terms: tuple[Term, ...], x: Tensor, rank: int, what: str) -> list[tuple[Tensor, Tensor]]:

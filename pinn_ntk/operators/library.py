@@ -1,16 +1,23 @@
 """Operators by name. A time axis is the last coordinate: points are (x₁, …, x_d, t)."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.operators.coefficients import Coefficient, Field, call
 from pinn_ntk.operators.divergence import divergence
-from pinn_ntk.operators.second_order import GENERAL, SecondOrderOperator
+from pinn_ntk.operators.second_order import GENERAL, MOST_COORDINATES, SecondOrderOperator
+from pinn_ntk.rules import checked, positive, real, squared, whole
+
+Dim = Annotated[int, whole("d, the number of coordinates", 1, MOST_COORDINATES)]
+SpaceDim = Annotated[int, whole("d, the number of space coordinates", 0, MOST_COORDINATES)]
+Diffusivity = Annotated[float, positive("κ")]
 
 
-def identity(dim: int) -> SecondOrderOperator:
+@checked
+def identity(dim: Dim) -> SecondOrderOperator:
     """𝓛u = u: regression, Dirichlet and initial values.
 
     Examples:
@@ -24,7 +31,8 @@ def identity(dim: int) -> SecondOrderOperator:
     return SecondOrderOperator(dim, c=1.0, name="u")
 
 
-def laplacian(dim: int) -> SecondOrderOperator:
+@checked
+def laplacian(dim: Dim) -> SecondOrderOperator:
     """𝓛u = Δu = Σ_a u_{x_a x_a}.
 
     Examples:
@@ -36,8 +44,9 @@ def laplacian(dim: int) -> SecondOrderOperator:
     return SecondOrderOperator(dim, A=1.0, name="Δu")
 
 
+@checked
 def elliptic(
-    dim: int,
+    dim: Dim,
     A: Coefficient,
     b: Coefficient = 0.0,
     c: Coefficient = 0.0,
@@ -66,7 +75,8 @@ def elliptic(
     return operator if divergence is None else operator + SecondOrderOperator(dim, b=divergence, name="(∇·A)·∇u")
 
 
-def advection_diffusion(dim: int, diffusivity: float, velocity: Coefficient) -> SecondOrderOperator:
+@checked
+def advection_diffusion(dim: Dim, diffusivity: Diffusivity, velocity: Coefficient) -> SecondOrderOperator:
     """𝓛u = −κΔu + v·∇u.
 
     Args:
@@ -81,11 +91,11 @@ def advection_diffusion(dim: int, diffusivity: float, velocity: Coefficient) -> 
         >>> L.apply(lambda p: p[:, 0] ** 2, torch.tensor([[1.0]]))  # −½·2 + 2·2x
         tensor([3.])
     """
-    _positive("diffusivity", diffusivity)
     return SecondOrderOperator(dim, A=-diffusivity, b=velocity, name="−κΔu + v·∇u")
 
 
-def helmholtz(dim: int, wavenumber: float) -> SecondOrderOperator:
+@checked
+def helmholtz(dim: Dim, wavenumber: Annotated[float, squared("k", -1e150)]) -> SecondOrderOperator:
     """𝓛u = Δu + k²u.
 
     Examples:
@@ -98,7 +108,8 @@ def helmholtz(dim: int, wavenumber: float) -> SecondOrderOperator:
     return SecondOrderOperator(dim, A=1.0, c=float(wavenumber) ** 2, name="Δu + k²u")
 
 
-def heat(space_dim: int, diffusivity: float = 1.0) -> SecondOrderOperator:
+@checked
+def heat(space_dim: SpaceDim, diffusivity: Diffusivity = 1.0) -> SecondOrderOperator:
     """𝓛u = u_t − κΔ_x u on (x, t), so on space_dim + 1 coordinates.
 
     Examples:
@@ -107,12 +118,12 @@ def heat(space_dim: int, diffusivity: float = 1.0) -> SecondOrderOperator:
         >>> heat(1).apply(lambda p: p[:, 0] ** 2 + 2 * p[:, 1], torch.rand(2, 2))  # points (x, t)
         tensor([0., 0.])
     """
-    _positive("diffusivity", diffusivity)
     A = torch.diag(torch.tensor([-diffusivity] * space_dim + [0.0], dtype=torch.float64, device="cpu"))
     return SecondOrderOperator(space_dim + 1, A=A, b=_unit(space_dim), name="u_t − κΔu")
 
 
-def wave(space_dim: int, speed: float = 1.0) -> SecondOrderOperator:
+@checked
+def wave(space_dim: SpaceDim, speed: Annotated[float, squared("v")] = 1.0) -> SecondOrderOperator:
     """𝓛u = u_tt − v²Δ_x u on (x, t), so on space_dim + 1 coordinates.
 
     Examples:
@@ -121,12 +132,14 @@ def wave(space_dim: int, speed: float = 1.0) -> SecondOrderOperator:
         >>> wave(1, speed=2.0).apply(lambda p: (p[:, 0] - 2 * p[:, 1]) ** 2, torch.rand(2, 2))  # points (x, t)
         tensor([0., 0.])
     """
-    _positive("speed", speed)
     A = torch.diag(torch.tensor([-(speed**2)] * space_dim + [1.0], dtype=torch.float64, device="cpu"))
     return SecondOrderOperator(space_dim + 1, A=A, name="u_tt − v²Δu")
 
 
-def black_scholes(volatility: float = 0.2, rate: float = 0.05) -> SecondOrderOperator:
+@checked
+def black_scholes(
+    volatility: Annotated[float, squared("ς")] = 0.2, rate: Annotated[float, real("r")] = 0.05
+) -> SecondOrderOperator:
     """𝓛V = V_t + ½ς²S²V_SS + rSV_S − rV on (S, t).
 
     Examples:
@@ -137,7 +150,6 @@ def black_scholes(volatility: float = 0.2, rate: float = 0.05) -> SecondOrderOpe
         >>> bool(bond.abs().max() < 1e-6)
         True
     """
-    _positive("volatility", volatility)
 
     def diffusion(x: Tensor) -> Tensor:
         return 0.5 * volatility**2 * x[:, 0] ** 2
@@ -150,7 +162,8 @@ def black_scholes(volatility: float = 0.2, rate: float = 0.05) -> SecondOrderOpe
     )
 
 
-def time_derivative(space_dim: int) -> SecondOrderOperator:
+@checked
+def time_derivative(space_dim: SpaceDim) -> SecondOrderOperator:
     """𝓛u = u_t on (x, t): the initial velocity of a wave.
 
     Examples:
@@ -162,7 +175,8 @@ def time_derivative(space_dim: int) -> SecondOrderOperator:
     return SecondOrderOperator(space_dim + 1, b=_unit(space_dim), name="u_t")
 
 
-def normal_derivative(dim: int, normal: Coefficient) -> SecondOrderOperator:
+@checked
+def normal_derivative(dim: Dim, normal: Coefficient) -> SecondOrderOperator:
     """𝓛u = ∂u/∂ν = ν·∇u.
 
     Args:
@@ -179,7 +193,8 @@ def normal_derivative(dim: int, normal: Coefficient) -> SecondOrderOperator:
     return SecondOrderOperator(dim, b=normal, name="∂u/∂ν")
 
 
-def robin(dim: int, normal: Coefficient, alpha: Coefficient = 1.0, beta: Coefficient = 1.0) -> SecondOrderOperator:
+@checked
+def robin(dim: Dim, normal: Coefficient, alpha: float | Field = 1.0, beta: float | Field = 1.0) -> SecondOrderOperator:
     """𝓛u = αu + β ∂u/∂ν.
 
     Args:
@@ -196,24 +211,19 @@ def robin(dim: int, normal: Coefficient, alpha: Coefficient = 1.0, beta: Coeffic
         tensor([-1.,  4.])
     """
     flux = normal_derivative(dim, normal)
-    scaled = flux * _checked(beta, dim) if callable(beta) else flux * float(beta)  # type: ignore[arg-type]
+    scaled = flux * (_values(beta, dim) if callable(beta) else float(beta))
     operator = SecondOrderOperator(dim, c=alpha, name="αu") + scaled
     operator.name = "αu + β∂u/∂ν"
     return operator
 
 
-def _checked(field: Field, dim: int) -> Field:
+def _values(field: Field, dim: int) -> Field:
     return lambda x: call(field, x, 0, dim, "beta of robin")
 
 
 def _unit(axis: int) -> Tensor:
     """The unit vector of the last of axis + 1 coordinates."""
     return torch.eye(axis + 1, dtype=torch.float64, device="cpu")[axis]
-
-
-def _positive(what: str, value: float) -> None:
-    if not value > 0.0:
-        raise ValueError(f"{what}: got {value}, expected a positive number")
 
 
 OPERATORS: dict[str, Callable[..., SecondOrderOperator]] = {

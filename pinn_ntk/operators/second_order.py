@@ -1,10 +1,12 @@
 """The one operator class: 𝓛u = Σ A_ab u_ab + Σ b_a u_a + c u."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from pinn_ntk.hints import points, shown
 from pinn_ntk.operators.coefficients import (
     Coefficient,
     Entries,
@@ -21,12 +23,15 @@ from pinn_ntk.operators.coefficients import (
 from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.operators.symbols import operator_symbols
+from pinn_ntk.rules import checked, whole
 
 Function = Callable[[Tensor], Tensor]
+MOST_COORDINATES = 10_000  # a matrix of them is held: 800 MB
 GENERAL = "A:∇²u + b·∇u + cu"
 """The name of an operator that has none of its own: it is said by its coefficients."""
 
 
+@checked
 class SecondOrderOperator:
     """𝓛u = Σ_ab A_ab(x) u_{x_a x_b} + Σ_a b_a(x) u_{x_a} + c(x) u.
 
@@ -60,7 +65,7 @@ class SecondOrderOperator:
 
     def __init__(
         self,
-        dim: int,
+        dim: Annotated[int, whole("d", 1, MOST_COORDINATES)],
         A: Coefficient = 0.0,
         b: Coefficient = 0.0,
         c: Coefficient = 0.0,
@@ -68,8 +73,6 @@ class SecondOrderOperator:
         *,
         symmetrise: bool = False,
     ) -> None:
-        if not isinstance(dim, int) or isinstance(dim, bool) or dim < 1:
-            raise ValueError(f"dim of {name!r}: got {dim!r}, expected a whole number of coordinates, at least 1")
         self.dim = dim
         self.name = name
         self.conservative = False
@@ -137,6 +140,11 @@ class SecondOrderOperator:
         return self._from_terms(self.dim, *terms, f"{self.name} + {other.name}" if told else GENERAL)._like(self, other)
 
     def __mul__(self, factor: float | Field) -> "SecondOrderOperator":
+        if isinstance(factor, Tensor):
+            raise ValueError(
+                f"factor of {self.name!r}: got {shown(factor)}, expected a number or a function of points; "
+                "write .item()"
+            )
         if not callable(factor) and not isinstance(factor, (int, float)):
             return NotImplemented
         same = not self.named or (not callable(factor) and factor == 1)
@@ -172,8 +180,7 @@ class SecondOrderOperator:
         Raises:
             ValueError: points of the wrong shape, or a coefficient that is not finite or not symmetric at a point.
         """
-        if x.ndim != 2 or x.shape[1] != self.dim:
-            raise ValueError(f"points for {self.name!r}: got shape {tuple(x.shape)}, expected (n, {self.dim})")
+        x = points(f"points for {self.name!r}", x, self.dim)
         # read back: which entries are zero, asked when rows are made
         second = [(f, p) for f, p in evaluate(self._A, x, 2, f"A of {self.name!r}") if bool(f.any())]
         alpha = patterns = None
@@ -239,6 +246,7 @@ def _symmetric(terms: tuple[Term, ...], dim: int, name: str, symmetrise: bool) -
     return (*kept, Term(None, Entries(entries, dim, f"A of {name!r}"))) if entries else kept
 
 
+@checked
 def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:
     """The operator on (x, x_{d+1}) that reads coefficients from x and has zero rows for the last coordinate (the bias,
     held at 1).
@@ -255,6 +263,7 @@ def lift_bias(operator: SecondOrderOperator) -> SecondOrderOperator:
     return SecondOrderOperator._from_terms(d + 1, *terms, operator.name)
 
 
+@checked
 def hard_constraint(
     operator: SecondOrderOperator, phi: Function, g: Function | None = None
 ) -> tuple[SecondOrderOperator, Function]:

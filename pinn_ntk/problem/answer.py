@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pinn_ntk import hints
 from pinn_ntk.networks.features import features
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.module import model_of
@@ -14,6 +15,7 @@ from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import TwoLayer
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.residual import Function, Problem
+from pinn_ntk.rules import checked
 
 Points = Tensor | Sequence[Any] | Any
 """(n, d) numbers: a tensor, a numpy array or nested lists."""
@@ -22,6 +24,7 @@ _AT_ONCE = 1 << 22  # neurons × points in memory
 _FEWEST = 256  # points: very wide networks go through their neurons in chunks themselves
 
 
+@checked
 @dataclass(frozen=True)
 class Answer:
     """u = h, or u = g + ϕh under hard conditions; of a `TwoLayer` every derivative is 𝓛σ(w·x) in closed form,
@@ -192,16 +195,9 @@ def as_points(x: Points, dim: int) -> Tensor:
     Raises:
         ValueError: no numbers, another shape, or a coordinate that is not finite.
     """
-    try:
-        points = x.detach() if isinstance(x, Tensor) else torch.as_tensor(x, dtype=torch.float64, device="cpu")
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"points: got {type(x).__name__} ({error}), expected (n, {dim}) numbers") from error
-    if points.is_complex() or points.dtype == torch.bool:
-        raise ValueError(f"points: got {points.dtype}, expected real numbers of shape (n, {dim})")
-    if points.ndim != 2 or points.shape[1] != dim or not len(points):
-        hint = "; write one point as [[…]]" if points.ndim == 1 else ""
-        raise ValueError(f"points: got shape {tuple(points.shape)}, expected (n, {dim}) with n ≥ 1{hint}")
-    points = points if points.is_floating_point() else points.to(torch.float64)
+    points = hints.points("points", x, dim).detach()
+    if not len(points):
+        raise ValueError(f"points: got shape {tuple(points.shape)}, expected (n, {dim}) with n ≥ 1")
     finite = torch.isfinite(points).all(1)
     if not bool(finite.all()):  # read back: whether points can be answered
         i = int((~finite).int().argmax())

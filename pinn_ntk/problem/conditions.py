@@ -4,11 +4,12 @@ initial, data.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pinn_ntk.arguments import count, number
+from pinn_ntk.arguments import MAX_POINTS
 from pinn_ntk.expressions import Expression, parse
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.operators.library import identity, normal_derivative, robin, time_derivative
@@ -18,13 +19,19 @@ from pinn_ntk.problem.periodic import SLOPE, periodic_conditions
 from pinn_ntk.problem.posed import Condition, Region
 from pinn_ntk.problem.regions import at_points, at_start, contained, named_pieces, on_pieces
 from pinn_ntk.problem.residual import Function
+from pinn_ntk.rules import checked, one_of, positive, real, whole
 
 Value = Function | str | float | None
 Factor = Function | str | float
 On = str | Sequence[str]
+KINDS = ("dirichlet", "neumann", "robin", "periodic", "initial", "velocity", "data")
+BlockPoints = Annotated[int | None, whole("n of the block; null for the problem's", 1, MAX_POINTS)]
+BlockWeight = Annotated[float | None, positive("λ of the block; null for 1")]
+Deviation = Annotated[float | None, real("σ of data; 0 for none, null where it is not known", 0.0)]
 NAMES = {"dirichlet": "boundary"}  # of a kind's block, where it is not the kind's own
 
 
+@checked
 @dataclass(frozen=True)
 class Given:
     """What a person gives of u; made by `dirichlet`, `neumann`, `robin_condition`, `periodic`, `initial_value`,
@@ -46,7 +53,7 @@ class Given:
         noise: the standard deviation of data; 0 for none, None where it is not known.
     """
 
-    kind: str
+    kind: Annotated[str, one_of("as of a `Condition`", KINDS)]
     value: Value = None
     on: On = "all"
     alpha: Factor = 1.0
@@ -55,26 +62,15 @@ class Given:
     x: Tensor | None = None
     measured: Tensor | None = None
     name: str = ""
-    points: int | None = None
-    weight: float | None = None
+    points: BlockPoints = None
+    weight: BlockWeight = None
     words: str = ""
-    noise: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.weight is not None:
-            number(f"weight of {self.name or self.kind}", self.weight, positive=True)
-        if self.points is not None:
-            count("points", self.points)
-        if self.noise is not None:
-            number(f"noise of {self.name or self.kind}", self.noise)
-            if self.noise < 0.0:
-                raise ValueError(
-                    f"noise of {self.name or self.kind}: got {self.noise}, expected a standard deviation ≥ 0"
-                )
+    noise: Deviation = None
 
 
+@checked
 def dirichlet(
-    value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, on: On = "all", *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """u = value on Γ ⊂ ∂Ω.
 
@@ -94,8 +90,9 @@ def dirichlet(
     return Given("dirichlet", value, on, name=name, points=points, weight=weight)
 
 
+@checked
 def neumann(
-    value: Value = None, on: On = "all", *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, on: On = "all", *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal. Arguments as in `dirichlet`.
 
@@ -107,6 +104,7 @@ def neumann(
     return Given("neumann", value, on, name=name, points=points, weight=weight)
 
 
+@checked
 def robin_condition(
     value: Value = None,
     on: On = "all",
@@ -114,8 +112,8 @@ def robin_condition(
     alpha: Factor = 1.0,
     beta: Factor = 1.0,
     name: str = "",
-    points: int | None = None,
-    weight: float | None = None,
+    points: BlockPoints = None,
+    weight: BlockWeight = None,
 ) -> Given:
     """αu + β∂u/∂ν = value on Γ ⊂ ∂Ω, ν the outward normal; α and β numbers, texts or functions of points.
     The rest as in `dirichlet`.
@@ -128,7 +126,8 @@ def robin_condition(
     return Given("robin", value, on, alpha, beta, name=name, points=points, weight=weight)
 
 
-def periodic(axis: int | str, *, name: str = "", points: int | None = None, weight: float | None = None) -> Given:
+@checked
+def periodic(axis: int | str, *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None) -> Given:
     """u(x) = u(x + Le_j) and ∂_ju(x) = ∂_ju(x + Le_j) on the face x_j = low_j of a box (over time), L its length;
     two blocks.
 
@@ -146,8 +145,9 @@ def periodic(axis: int | str, *, name: str = "", points: int | None = None, weig
     return Given("periodic", axis=axis, name=name, points=points, weight=weight)
 
 
+@checked
 def initial_value(
-    value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """u(·, t₀) = value, a function of (x, t) points at t = t₀. Arguments as in `dirichlet`.
 
@@ -159,8 +159,9 @@ def initial_value(
     return Given("initial", value, name=name, points=points, weight=weight)
 
 
+@checked
 def initial_velocity(
-    value: Value = None, *, name: str = "", points: int | None = None, weight: float | None = None
+    value: Value = None, *, name: str = "", points: BlockPoints = None, weight: BlockWeight = None
 ) -> Given:
     """u_t(·, t₀) = value, for equations of second order in time. Arguments as in `dirichlet`.
 
@@ -172,8 +173,9 @@ def initial_velocity(
     return Given("velocity", value, name=name, points=points, weight=weight)
 
 
+@checked
 def measured(
-    x: Tensor, values: Tensor, *, name: str = "", weight: float | None = None, noise: float | None = None
+    x: Tensor, values: Tensor, *, name: str = "", weight: BlockWeight = None, noise: Deviation = None
 ) -> Given:
     """u(x_i) = y_i at given points of the domain.
 

@@ -233,7 +233,8 @@ class Formulas:
 
     def _argument(self, key: str, value: object, parameter: inspect.Parameter) -> Any:
         """A parameter of a preset: a number where the preset says float, else a coefficient."""
-        if parameter.annotation in (float, "float"):
+        annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)  # of Annotated[float, rule]
+        if annotation in (float, "float"):
             return self.faults.attempt(key, lambda: constant(key, value))
         return self.coefficient(key, value, smooth=parameter.annotation in (Differentiable, "Differentiable"))
 

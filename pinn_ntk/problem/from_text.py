@@ -22,6 +22,7 @@ from pinn_ntk.problem.impose import IMPOSED, impose
 from pinn_ntk.problem.pose import manufactured, second_order_in_time
 from pinn_ntk.problem.residual import Ansatz, Block, Problem
 from pinn_ntk.problem.text_conditions import read_conditions
+from pinn_ntk.rules import checked
 
 __all__ = ["SpecError", "problem_from_text"]
 
@@ -33,7 +34,8 @@ _FIELDS = ("source", "boundary_value", "initial_value", "initial_velocity")  # t
 KEYS = ("name", "dim", "domain", "time", "time_span", "operator", *_FORMULAS, "conditions", *_COLLOCATION)
 
 
-def problem_from_text(spec: Mapping[str, Any], operators: OperatorTable = OPERATORS) -> Problem:
+@checked
+def problem_from_text(spec: object, operators: OperatorTable = OPERATORS) -> Problem:
     """𝓛u = f in Ω with its conditions, from a mapping of numbers, texts and lists.
 
     A manufactured problem needs only `operator` and `exact`: source, boundary and initial data follow by applying the

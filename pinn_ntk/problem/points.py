@@ -90,7 +90,7 @@ def given_points(
 
 def _table(points: Sequence[Any] | Tensor) -> Tensor:
     """The points as (n, d) numbers."""
-    if isinstance(points, Tensor):
+    if isinstance(points, Tensor) and points.ndim == 2:
         return points.to(torch.float64)
     if isinstance(points, (str, Mapping)) or not isinstance(points, Sequence) or not len(points):
         raise ValueError(f"points: got {points!r}, expected a list of points such as [[1, 0], [0, 1]]")

@@ -6,16 +6,19 @@ from pinn_ntk.expressions import Expression, parse
 from pinn_ntk.geometry.box import Box
 from pinn_ntk.geometry.domain import Domain
 from pinn_ntk.geometry.over_time import OverTime
+from pinn_ntk.operators.coefficients import values_at
 from pinn_ntk.operators.second_order import SecondOrderOperator
 from pinn_ntk.problem.assembly import Collocation, Equation, collocate
 from pinn_ntk.problem.conditions import Given, counted_conditions, dirichlet, initial_value, initial_velocity
 from pinn_ntk.problem.finding import tell
 from pinn_ntk.problem.residual import Function, Problem
 from pinn_ntk.problem.validation import check_problem
+from pinn_ntk.rules import checked
 
 Formula = Function | str | float
 
 
+@checked
 def pose(
     operator: SecondOrderOperator,
     domain: Domain,
@@ -78,12 +81,15 @@ def pose(
     start = any(getattr(one, "kind", "") in ("initial", "velocity") for one in given or ())
     timed = isinstance(domain, OverTime) or start if time is None else time
     u = _function(exact, domain.dim, timed)
+    f = _function(source, domain.dim, timed)
+    for what, function in (("exact", u), ("source", f)):
+        if callable(function):
+            values_at(function, domain.interior(2), what)
     asked = list(given) if given is not None else _from(u, operator, domain, timed)
     own = "hard" if given is None and isinstance(domain, Box) else "soft"
     conditions, counts = counted_conditions(asked, domain, timed, u)
     beside = max(64, len(domain.pieces)) if boundary_points is None else boundary_points
     how = Collocation(points, boundary or own, beside, weights, seed, test_points, sampling, counts)
-    f = _function(source, domain.dim, timed)
     right = f if f is not None else manufactured(operator, u)
     equation = operator.equation(_words(source, exact), timed)
     made = collocate(Equation(name, operator, domain, right, u, conditions, timed, equation), how)

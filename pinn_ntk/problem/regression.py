@@ -66,7 +66,7 @@ def regression(
     if csv is not None and not isinstance(csv, (str, Path)):
         raise ValueError(f"csv: got {csv!r}, expected the path of a file")
     given: object = points  # what a file says may be anything
-    if isinstance(given, str) or not isinstance(given, (int, Sequence, Tensor)):
+    if isinstance(given, str) or not isinstance(given, (int, Sequence, Tensor)) or getattr(given, "ndim", 2) != 2:
         raise ValueError(f"points: got {points!r}, expected a whole number, or points as a list of coordinates")
     if csv is not None:
         x, values = read_points(csv, dim)

@@ -6,7 +6,7 @@ A row may pair two points: 𝓛_b h(x_i) − 𝓜_b h(x'_i) = f_b, as periodic a
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import Annotated, Any, overload
 
 import torch
 from torch import Tensor
@@ -16,14 +16,17 @@ from pinn_ntk.networks.features import System
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import TwoLayer
+from pinn_ntk.operators.coefficients import values_at
 from pinn_ntk.operators.library import identity
 from pinn_ntk.operators.rows import Rows
 from pinn_ntk.operators.second_order import SecondOrderOperator, hard_constraint
 from pinn_ntk.problem.posed import Condition, Partner, order_of
+from pinn_ntk.rules import checked, positive
 
 Function = Callable[[Tensor], Tensor]
 
 
+@checked
 @dataclass(frozen=True)
 class Ansatz:
     """u = g + ϕh: ϕ vanishes where u = g is imposed, so every h satisfies the conditions exactly.
@@ -48,6 +51,7 @@ class Ansatz:
         return u
 
 
+@checked
 @dataclass(frozen=True)
 class Block:
     """𝓛_b u(x_i) = f_b(x_i), i = 1…n_b, with weight λ_b: interior equation, boundary or initial condition, or data.
@@ -55,7 +59,7 @@ class Block:
     Args:
         operator: 𝓛_b.
         x: points (n_b, d).
-        target: f_b as (n_b,) values, a function of points, or a number.
+        target: f_b as (n_b,) values, a function of points, or a number; values and points may be arrays or lists.
         name: how the block is called.
         weight: λ_b > 0.
         partner: 𝓜_b with the points x'_i, or the map to them, for rows 𝓛_b u(x_i) − 𝓜_b u(x'_i) = f_b(x_i).
@@ -77,23 +81,19 @@ class Block:
         x: Tensor,
         target: Tensor | Function | float,
         name: str = "interior",
-        weight: float = 1.0,
+        weight: Annotated[float, positive("λ_b; leave the block out to ignore it")] = 1.0,
         partner: Partner | None = None,
     ) -> None:
         if x.ndim != 2 or x.shape[1] != operator.dim or not x.shape[0]:
             raise ValueError(
                 f"points of block {name!r}: got shape {tuple(x.shape)}, expected (n, {operator.dim}) with n ≥ 1"
             )
-        if not (math.isfinite(weight) and weight > 0.0):
-            raise ValueError(
-                f"weight of block {name!r}: got {weight}, expected a positive number; leave the block out to ignore it"
-            )
         values = (
-            target(x)
+            values_at(target, x, f"target of block {name!r}")
             if callable(target) and not isinstance(target, Tensor)
             else torch.as_tensor(target, dtype=x.dtype, device=x.device)
         )
-        values = values.detach().expand(x.shape[0]) if values.ndim == 0 else values.detach()
+        values = values.expand(x.shape[0]) if values.ndim == 0 else values
         if values.shape != x.shape[:1]:
             raise ValueError(
                 f"target of block {name!r}: got shape {tuple(values.shape)}, expected ({x.shape[0]},), one "
@@ -103,7 +103,7 @@ class Block:
         fixed = None if partner is None else _checked_partner(partner, x, operator.dim, name)
         made = {
             "operator": operator,
-            "x": x.detach(),
+            "x": x,
             "target": values.to(x),
             "name": name,
             "weight": float(weight),
@@ -189,6 +189,7 @@ def constrained(block: Block, ansatz: Ansatz) -> Block:
     return replace(block, operator=operator, target=target + away(x), partner=Partner(other, x))
 
 
+@checked
 @dataclass(frozen=True)
 class Problem:
     """Blocks that one function has to satisfy, R_S = Σ_b λ_b/(2n_b)‖e_b‖² = ‖e‖²/(2n) with e = S(𝓛h − f),
@@ -237,6 +238,12 @@ class Problem:
         names, dims = [b.name for b in blocks], {b.operator.dim for b in blocks}
         if len(set(names)) < len(names):
             raise ValueError(f"blocks: got the names {names}, expected distinct ones; pass name= to Block")
+        places = {f"{str(b.x.dtype).removeprefix('torch.')} on {b.x.device}": None for b in blocks}
+        if len(places) > 1:
+            raise ValueError(
+                f"blocks: got points that are {' and '.join(places)}, expected one precision on one device; write "
+                "x.to(…) of the others"
+            )
         if len(dims) > 1:
             raise ValueError(f"blocks: got operators on {sorted(dims)} coordinates, expected one dimension for all")
         values = (
@@ -307,6 +314,7 @@ class Problem:
     def system(self, network: Model) -> Any: ...
     def system(self, network: Model) -> Any:
         """S𝓛h = Sf written for that network: for its neurons (lifted to (x, 1) when it has a bias), or for a module."""
+        require_fit(network, self)
         return network.system(self.rows(), self.target)
 
     def residual(self, network: Model) -> Tensor:
@@ -333,6 +341,22 @@ class Problem:
         # on the CPU: where that is asked for
         tests = None if self.test_points is None else self.test_points.to(device=device, dtype=dtype)
         return replace(self, blocks=blocks, test_points=tests)
+
+
+def require_fit(network: Any, problem: Problem) -> None:
+    """Refuse a network that is of another precision than the problem's points, or elsewhere.
+
+    Raises:
+        ValueError: 'network: got …, expected …', and how to move either.
+    """
+    x = problem.blocks[0].x
+    if (network.dtype, network.device) != (x.dtype, x.device):
+        kind = str(x.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"network: got {str(network.dtype).removeprefix('torch.')} on {network.device}, expected {kind} on "
+            f"{x.device}, as the problem's points; write network.to(device={str(x.device)!r}, dtype={x.dtype}), or "
+            f"problem.to({network.dtype}, {str(network.device)!r})"
+        )
 
 
 def replace_block(block: Block, dtype: torch.dtype, device: torch.device | str) -> Block:

@@ -90,7 +90,9 @@ class _Entry:
         if kind == "data":
             given = self._data(str(name), weight)
         elif kind == "periodic":
-            given = Given(kind, axis=entry.get("axis", ""), name=str(name), points=self._points(), weight=weight)
+            axis = entry.get("axis", "")  # what is neither is told by now
+            axis = axis if isinstance(axis, (str, int)) else ""
+            given = Given(kind, axis=axis, name=str(name), points=self._points(), weight=weight)
         else:
             given = self._condition(kind, str(name), weight, manufactured)
         return None if len(faults.found) > before else given
@@ -108,15 +110,17 @@ class _Entry:
         return None if asked is None else self.faults.attempt(key, lambda: count(key, asked))
 
     def _condition(self, kind: str, name: str, weight: float | None, manufactured: bool) -> Given:
-        entry, key, points = self.entry, self.key, self._points()
+        entry, key, points, on = self.entry, self.key, self._points(), "all"
         if "on" in entry:
             domain, time = self.formulas.domain, self.formulas.time
-            self.faults.attempt(f"{key}.on", lambda: named_pieces(entry["on"], domain, time))
+            known = self.faults.attempt(f"{key}.on", lambda: named_pieces(entry["on"], domain, time))
+            on = on if known is None else entry["on"]
         alpha, beta = (
             self.formulas.coefficient(f"{key}.{factor}", entry.get(factor, 1.0), 0) for factor in ("alpha", "beta")
         )
         value = self._value(manufactured)
-        return Given(kind, value, entry.get("on", "all"), alpha, beta, name=name, points=points, weight=weight)
+        alpha, beta = (1.0 if factor is None else factor for factor in (alpha, beta))
+        return Given(kind, value, on, alpha, beta, name=name, points=points, weight=weight)
 
     def _data(self, name: str, weight: float | None) -> Given | None:
         def read() -> Given:

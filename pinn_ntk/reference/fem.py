@@ -22,6 +22,7 @@ from pinn_ntk.reference.meshes import meshes_of
 from pinn_ntk.reference.places import Finder
 from pinn_ntk.reference.space import Space
 from pinn_ntk.reference.task import Array, Task, read_task
+from pinn_ntk.rules import checked
 
 DEGREES = {1: 4_000, 2: 40_000, 3: 20_000}  # by the number of space coordinates
 DEGREES_IN_TIME = {1: 2_000, 2: 10_000, 3: 8_000}
@@ -102,6 +103,7 @@ class FemReference:
         return total
 
 
+@checked
 def fem_reference(
     problem: Problem, degrees: int | None = None, *, steps: int | None = None, estimate: bool = True
 ) -> FemReference:

@@ -20,8 +20,8 @@ from pinn_ntk.kernels.limit import NotAvailableError
 from pinn_ntk.kernels.tangent import solution_tangent, tangent_factor
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked
 from pinn_ntk.theory.linearised import FLOW, Linearisation, rate
 from pinn_ntk.theory.modes import Times
 
@@ -161,6 +161,7 @@ class LinearModel:
         return replace(self, linear=linear, initial=self.background)
 
 
+@checked
 def linearise(
     problem: Problem,
     network: Model,
@@ -195,7 +196,6 @@ def linearise(
         >>> torch.allclose(start.residual, problem.residual(net)), bool(later.loss < start.loss)
         (True, True)
     """
-    require_order(network, problem)
     if kernel not in ("network", "infinite"):
         raise ValueError(f"kernel: got {kernel!r}, expected 'network' or 'infinite'")
     law = dynamics or FLOW

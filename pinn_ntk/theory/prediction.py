@@ -1,17 +1,19 @@
 """Everything that theory says about a run before its first step, from the problem and the network at initialisation."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from pinn_ntk.arguments import MAX_SEED
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.kernels.tangent import solution_tangent, tangent_factor
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.rounding import rounding_loss
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, share, whole
 from pinn_ntk.theory.applicability import Applicability
 from pinn_ntk.theory.bounds import cut_time
 from pinn_ntk.theory.certificate import FLOW, Certificate, certify
@@ -56,12 +58,13 @@ class Prediction:
     certificate: Certificate | None = None
 
 
+@checked
 def predict(
     problem: Problem,
     network: Model,
-    delta: float = 0.1,
-    draws: int = 1000,
-    seed: int = 0,
+    delta: Annotated[float, share("δ: the theorems hold with probability 1 − δ")] = 0.1,
+    draws: Annotated[int, whole("of the initial residual", 1, high=1_000_000)] = 1000,
+    seed: Annotated[int, whole("of the draws", high=MAX_SEED)] = 0,
     shared: Shared | None = None,
     fields: bool = True,
     dynamics: Dynamics | None = FLOW,
@@ -90,7 +93,6 @@ def predict(
         >>> theory.lazy.lambda_s > 0, theory.lazy.rate > 0, theory.guarantee is None  # no theorem speaks of tanh
         (True, True, True)
     """
-    require_order(network, problem)
     shared = shared or shared_prediction(problem, network, delta, draws, seed)
     eps = torch.finfo(network.dtype).eps
     problem, network = in_double(problem, network)

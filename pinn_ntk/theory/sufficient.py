@@ -7,6 +7,7 @@ out.
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -14,8 +15,8 @@ from torch import Tensor
 from pinn_ntk.kernels.infinite_width import NotAvailableError, infinite_width_kernel, infinite_width_spectrum
 from pinn_ntk.kernels.memory import available_bytes
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, share
 from pinn_ntk.theory.applicability import Setting, applicability
 from pinn_ntk.theory.bounds import Premises
 from pinn_ntk.theory.widths import LeastWidth, gamma_at, least_width, width_terms
@@ -97,7 +98,12 @@ def _setting(problem: Problem, network: TwoLayer, lambda_s: float, floor: float)
     )
 
 
-def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) -> int:
+@checked
+def sufficient_width(
+    problem: Problem,
+    network: TwoLayer,
+    delta: Annotated[float, share("δ: the theorem holds with probability 1 − δ")] = 0.1,
+) -> int:
     """The least width of the theorem, enlarged until N ≥ max{three terms} with R_S(θ⁰)
     of the network that has this seed and this N.
 
@@ -120,7 +126,6 @@ def sufficient_width(problem: Problem, network: TwoLayer, delta: float = 0.1) ->
         >>> sufficient_width(problem, TwoLayer(1, width=1, activation="relu", bias=False, seed=2))
         14284
     """
-    require_order(network, problem)
     promised = promise(problem, network, delta)
     # on the CPU: in float64, whatever the run has
     problem, start, N = problem.to(torch.float64, "cpu"), _in_double(network), promised.least().width

@@ -27,7 +27,6 @@ from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, flag
 from pinn_ntk.training.memory import Memory
@@ -39,6 +38,7 @@ Gradient = tuple[Tensor, ...]
 Nesterov = Annotated[bool, flag("Nesterov's method in the place of heavy ball")]
 
 
+@checked
 def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = None) -> float:
     """τ_max = 2n/(s²N λ_max(K̂)): one step multiplies the residual by I − τ(s²N/n)K̂,
     whose largest factor must stay above −1.
@@ -58,7 +58,6 @@ def step_limit(network: Model, problem: Problem, dynamics: Dynamics | None = Non
         >>> last.step_size == 0.5 * step_limit(net, problem)
         True
     """
-    require_order(network, problem)
     stability = 2.0 if dynamics is None else dynamics.stability
     try:
         kernel = tangent_kernel(network, problem)
@@ -111,7 +110,6 @@ def gradient_descent(
     Raises:
         ValueError: a step size, a momentum or a number of steps that is not allowed.
     """
-    require_order(network, problem)
     law = momentum_dynamics(momentum, nesterov)
     tau = step_size if absolute else step_size * (step_limit(network, problem, law) if limit is None else limit)
     stuck = Status.RUNNING if math.isfinite(tau) else Status.NON_FINITE if math.isnan(tau) else Status.STAGNATED

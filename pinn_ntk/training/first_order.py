@@ -37,7 +37,6 @@ from pinn_ntk.networks.features import System
 from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, fraction, positive, real, whole
 from pinn_ntk.training.descent import momentum_dynamics, step_limit
@@ -107,7 +106,6 @@ def adam(
     Raises:
         ValueError: an option out of its range.
     """
-    require_order(network, problem)
     held = memory or Memory()
     rate, path, time = (
         Decay(learning_rate, decay, decay_every),
@@ -256,7 +254,6 @@ def sgd(
     Raises:
         ValueError: an option out of its range.
     """
-    require_order(network, problem)
     known = step_limit(network, problem, momentum_dynamics(momentum)) if limit is None and not absolute else limit
     first = step_size if known is None or absolute else step_size * known
     held = memory or Memory()

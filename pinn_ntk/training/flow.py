@@ -9,7 +9,7 @@ Examples:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,8 +19,8 @@ from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
+from pinn_ntk.rules import checked, one_of, positive, share, whole
 from pinn_ntk.training.descent import step_limit
 from pinn_ntk.training.memory import Memory
 from pinn_ntk.training.states import State, Status, StopRule
@@ -47,14 +47,15 @@ def flow_times(network: Model, problem: Problem, steps: int, step_size: float, c
     return [0.0, *np.geomspace(tau, max(steps, 2) * tau, max(count - 1, 1)).tolist()]
 
 
+@checked
 def gradient_flow(
     network: Model,
     problem: Problem,
     times: Sequence[float],
-    rtol: float = 1e-9,
-    atol: float = 1e-12,
-    method: str = "DOP853",
-    most: int = MOST_EVALUATIONS,
+    rtol: Annotated[float, share("relative tolerance of the integrator")] = 1e-9,
+    atol: Annotated[float, positive("absolute tolerance of the displacements")] = 1e-12,
+    method: Annotated[str, one_of("of scipy", METHODS)] = "DOP853",
+    most: Annotated[int, whole("evaluations of ∇R_S between two times", 1)] = MOST_EVALUATIONS,
     stop: StopRule | None = None,
     memory: Memory | None = None,
 ) -> Iterator[State]:
@@ -79,7 +80,6 @@ def gradient_flow(
     Raises:
         ValueError: times that do not increase from 0, or an unknown method.
     """
-    require_order(network, problem)
     from scipy import integrate
 
     _check(times, method)

@@ -19,7 +19,6 @@ from pinn_ntk.networks.features import System, jacobian_columns
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual
 from pinn_ntk.networks.two_layer import Weights
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked
 from pinn_ntk.training.damping import FORMS, Damping, Form, next_step
@@ -94,7 +93,6 @@ def levenberg_marquardt(
         >>> last.loss < 1e-12 * problem.loss(net)
         True
     """
-    require_order(network, problem)
     held = memory or Memory()
     dual, n, system, weights = FORMS[form], problem.points, problem.system(network), held.weights(network.weights)
     require_jacobian(network, problem, dual)

@@ -7,11 +7,10 @@ from typing import Annotated
 from torch import Tensor
 
 from pinn_ntk.kernels.memory import require_bytes
-from pinn_ntk.networks.least_squares import TIKHONOV, OuterSolution, outer_matrix, solve_outer
+from pinn_ntk.networks.least_squares import TIKHONOV, OuterSolution, outer_matrix, outer_solution
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights, require_two_layer
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, share
 from pinn_ntk.training.options import Steps, Tikhonov
@@ -55,7 +54,6 @@ def least_squares(
         >>> last.loss < 1e-12 * problem.loss(net), bool((last.weights.w == net.w).all())
         (True, True)
     """
-    require_order(network, problem)
     net = require_outer("least_squares", network)
     system, weights = problem.system(net), net.weights
     e, gradient = residual_and_gradient(system, weights)
@@ -69,7 +67,7 @@ def least_squares(
     require_bytes(
         size, system.target.device, f"the least-squares problem of {problem.points} rows by {columns} columns"
     )
-    solution = solve_outer(outer_matrix(system, weights.w), system.target, tikhonov, cutoff)
+    solution = outer_solution(outer_matrix(system, weights.w), system.target, tikhonov, cutoff)
     solved = with_outer(weights, solution.coefficients)
     e, gradient = residual_and_gradient(system, solved)
     yield _ended(path.state(1, solved, e, gradient, 1.0), solution, system.target)

@@ -22,7 +22,6 @@ from torch import Tensor
 from pinn_ntk.networks.fused import accelerated
 from pinn_ntk.networks.model import Model, Theta
 from pinn_ntk.networks.sums import residual_and_gradient
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, whole
 from pinn_ntk.training.memory import Memory, copied
@@ -109,7 +108,6 @@ def lbfgs(
     Raises:
         ValueError: an option out of its range.
     """
-    require_order(network, problem)
     held = memory or Memory()
     path = Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)
     objective = _Objective(

@@ -22,7 +22,6 @@ from torch import Tensor
 
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked, fraction, positive
 from pinn_ntk.training.damping import FORMS, DampedSteps, Form
@@ -72,7 +71,6 @@ def spring(
     References:
         Goldshlager, Abrahamsen & Lin, J. Comput. Phys. 516 (2024), algorithm 1.
     """
-    require_order(network, problem)
     dual, n = FORMS[form], problem.points
     require_jacobian(network, problem, dual)
     held = memory or Memory()

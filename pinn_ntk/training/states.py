@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pinn_ntk.dynamics import Dynamics
 from pinn_ntk.networks.model import Model, Theta
-from pinn_ntk.rules import check_fields
+from pinn_ntk.rules import check_fields, checked
 from pinn_ntk.training.options import Divergence, Stagnation, Tolerance, Window
 
 
@@ -64,6 +64,7 @@ class State:
         return self.start.with_weights(self.weights)
 
 
+@checked
 @dataclass(frozen=True)
 class StopRule:
     """When training ends before its last step.

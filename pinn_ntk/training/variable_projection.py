@@ -26,7 +26,6 @@ from pinn_ntk.networks.least_squares import TIKHONOV, OuterFactor, outer_matrix
 from pinn_ntk.networks.model import Model
 from pinn_ntk.networks.sums import residual_and_gradient
 from pinn_ntk.networks.two_layer import TwoLayer, Weights
-from pinn_ntk.problem.order import require_order
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.rules import checked
 from pinn_ntk.training.damping import Damping, next_step
@@ -114,7 +113,6 @@ def variable_projection(
     References:
         Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973); Kaufman, BIT 15 (1975).
     """
-    require_order(network, problem)
     net = require_outer("variable_projection", network)
     held = memory or Memory()
     system, path = problem.system(net), Path(problem, network, steps, stop or StopRule(), gradient_tolerance, held)

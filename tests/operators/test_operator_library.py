@@ -69,5 +69,5 @@ def test_every_preset_is_tested() -> None:
 
 @pytest.mark.parametrize("make", [lambda: heat(1, 0.0), lambda: wave(1, -1.0), lambda: black_scholes(math.nan)])
 def test_a_parameter_that_is_not_positive_is_refused(make) -> None:
-    with pytest.raises(ValueError, match="expected a positive number"):
+    with pytest.raises(ValueError, match="expected a (positive )?number"):
         make()

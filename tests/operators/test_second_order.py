@@ -125,7 +125,7 @@ def test_symmetry_is_checked_and_made_on_request() -> None:
         ({"b": [1.0, 2.0, 3.0]}, r"b of .* got shape \(3,\), expected \(2,\)"),
         ({"b": 1.0}, "b of"),
         ({"c": float("nan")}, "finite"),
-        ({"A": "x"}, "expected a number, a tensor"),
+        ({"A": "x"}, "expected a finite number or finite real numbers as a tensor"),
     ],
 )
 def test_a_wrong_coefficient_is_named_with_shapes(options: dict, words: str) -> None:

@@ -112,7 +112,7 @@ def test_points_are_tensors_arrays_or_lists() -> None:
         ([[0.1, 0.2, 0.3]], r"shape \(1, 3\)"),
         (torch.empty(0, 2), "n ≥ 1"),
         ([[0.1, float("nan")]], "row 0, expected finite"),
-        ([[0.1, "a"]], "expected \\(n, 2\\) numbers"),
+        ([[0.1, "a"]], "expected finite real numbers"),
         (torch.ones(1, 2, dtype=torch.complex64), "real numbers"),
         ([[0.1, 0.2], [0.1, 1.2], [3.0, 0.0]], r"\[0.1, 1.2\] in row 1 and 1 more outside the domain"),
     ],

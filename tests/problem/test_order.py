@@ -38,7 +38,7 @@ NETWORK_FIRST = (
 
 @pytest.mark.parametrize("function", NETWORK_FIRST, ids=lambda f: f.__name__)
 def test_the_problem_in_the_place_of_the_network(function) -> None:
-    with pytest.raises(ValueError, match="network: got the Problem in its place"):
+    with pytest.raises(ValueError, match="exchange the two: network comes first"):
         next(function(PROBLEM, NETWORK))  # of a generator, the first state
 
 
@@ -56,10 +56,10 @@ def test_those_with_more_arguments() -> None:
     ):
         with pytest.raises(ValueError, match="exchange the two"):
             call()
-    with pytest.raises(ValueError, match="network: got a Problem, expected a TwoLayer"):
+    with pytest.raises(ValueError, match="exchange the two: problem comes first"):
         run(NETWORK, PROBLEM)
 
 
 def test_what_is_no_problem() -> None:
-    with pytest.raises(ValueError, match="problem: got a float, expected a Problem"):
+    with pytest.raises(ValueError, match="problem: got 1.0, expected a Problem"):
         closed_form_kernel(NETWORK, 1.0)

@@ -192,7 +192,7 @@ def test_mistakes_in_text_have_their_key(more, key, words):
 
 
 def test_only_conditions_are_given():
-    with pytest.raises(ValueError, match=r"expected conditions such as dirichlet\(0\)"):
+    with pytest.raises(ValueError, match=r"expected a condition such as dirichlet\(0\)"):
         pose(laplacian(1), box(0.0, 1.0), 1.0, [periodic_conditions(box(0.0, 1.0), 0)])
     with pytest.raises(ValueError, match="expected a name of its own"):
         pose(laplacian(1), box(0.0, 1.0), 1.0, [periodic("x"), dirichlet(0.0, name="periodic_x_slope")])
