@@ -21,7 +21,7 @@ from pinn_ntk.reporting.style import (
     panel,
     render,
 )
-from pinn_ntk.solving.reasons import REASONS
+from pinn_ntk.solving.reasons import REASONS, USABLE
 from pinn_ntk.solving.search import Trial
 from pinn_ntk.solving.solution import Solution, choices
 
@@ -37,13 +37,14 @@ def solver_words(record: Outcome, solution: Solution) -> str:
         error = f"a relative L² error of {measured}, estimated {number(solution.estimate)} {own}"
     else:
         error = f"an estimated relative L² error of {number(solution.estimate)} {own}"
-    solved = "Solved to" if solution.estimate < 0.1 else "Not solved:"
+    solved = "Solved to" if solution.reason in USABLE and solution.estimate < 0.1 else "Not solved:"
     sigma = solution.final.recipe.activation
     extra = f" and {len(solution.network.extra)} extra functions" if solution.network.extra else ""
+    why = "; ".join([REASONS[solution.reason], *solution.notes])
     return (
         f"{solved} {error}, by {number(solution.network.width)} {sigma} neurons{extra}, chosen in "
         f"{number(solution.seconds)} s. "
-        f"It ended because {REASONS[solution.reason]}."
+        f"It ended because {why}."
     )
 
 
@@ -81,6 +82,7 @@ def solver_sections(solution: Solution) -> list[str]:
             table(("condition", "points", "rms residual", "largest", "rms of f"), residuals),
             definitions(pairs),
             *([paragraph(loose)] if loose else []),
+            *_against_time(solution),
         ),
         section(
             "Convergence",
@@ -88,6 +90,14 @@ def solver_sections(solution: Solution) -> list[str]:
             table(("N", "n", "estimated error", "order", "neurons", "seconds"), _levels(solution)),
         ),
     ]
+
+
+def _against_time(solution: Solution) -> list[str]:
+    """The estimate in spans of time."""
+    if not solution.through_time:
+        return []
+    rows = [(f"{s.start:.4g} … {s.end:.4g}", number(s.error), number(s.size)) for s in solution.through_time]
+    return [table(("time", "estimate, rms", "rms of u"), rows)]
 
 
 _CONVERGENCE = (

@@ -28,6 +28,7 @@ _PROBES = 0.3  # share of the effort for probes
 _SPEND = 0.85  # share of the effort left that the last pair may take
 _WORSE = 1.5  # a factor by which the last pair may be worse than what was hoped
 _OFFSETS = 10.0  # times ε‖u‖ is as good as u − C can be
+_STOPPED = "on_level asked to stop"
 _COPIES = 4.0  # arrays of rows × neurons alive in one fit
 
 
@@ -164,7 +165,7 @@ class Growth:
         if best.criterion <= self.enough:
             return Reason.CONVERGED
         if stop:
-            self.notes.append("on_level asked to stop")
+            self.notes.append(_STOPPED)
             return Reason.BUDGET
         if (
             len(levels) > 1
@@ -184,7 +185,7 @@ class Growth:
         """
         search, best = self.search, min(levels, key=lambda t: t.criterion)
         width = best.width
-        if reason is Reason.BUDGET:
+        if reason is Reason.BUDGET and _STOPPED not in self.notes:
             width = self._affordable(levels, best.width)
         final = best
         if search.in_time(width) and search.predicted(width) <= max(search.left, search.predicted(best.width)):

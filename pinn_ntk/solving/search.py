@@ -25,6 +25,7 @@ from pinn_ntk.solving.task import Sample
 from pinn_ntk.solving.waves import rms
 
 _UNRESOLVED = 0.1  # a share of the residual at which a disagreement counts √2 times
+_BOTH = 1.5  # times the gap: of two fits that err by alike amounts one may well err by more than they differ
 _SURE = 1.5  # deviations: noise and the prior leave that much with nine chances in ten
 _TOLD = 1e-3  # a share of the residual from which on no estimate is below it
 _CLEARLY = 0.3  # of the score before: one of the criterion, which is off by a factor of three, may be luck
@@ -87,7 +88,7 @@ class Trial:
         """In u's units: the gap, raised where the residual says that nothing is resolved; from a share of 10⁻³ on
         at least that share of u; never below rounding.
         """
-        raised = self.gap * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2)
+        raised = _BOTH * self.gap * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2)
         told = self.share * self.spread if self.share > _TOLD else 0.0
         value = max(raised, told, self.bias * self.size, self.rounding, _SURE * self.deviation)
         return value if math.isfinite(value) else math.inf

@@ -21,6 +21,7 @@ from pinn_ntk.solving.saved import SavedSolution, load_solution
 from pinn_ntk.solving.search import Trial
 from pinn_ntk.solving.spread import Fits, spreads_of
 from pinn_ntk.solving.task import Task
+from pinn_ntk.solving.through_time import Slab
 from pinn_ntk.solving.uncertain_answer import UncertainAnswer
 
 _SMALL = 1e-16  # two fits may agree to the last bit; u is not better than its format
@@ -43,6 +44,7 @@ class Solution(UncertainAnswer):
         operations: that it took (`effort`).
         warnings: what was said against the problem, as `pose` and the command say it.
         task: the problem as the solver saw it.
+        through_time: the estimate in spans of time; none without time.
     """
 
     problem: Problem
@@ -57,6 +59,7 @@ class Solution(UncertainAnswer):
     operations: float
     warnings: tuple[str, ...]
     task: Task
+    through_time: tuple[Slab, ...] = ()
 
     @cached_property
     def networks(self) -> tuple[TwoLayer, ...]:
@@ -184,6 +187,9 @@ def solver_summary(solution: Solution) -> dict[str, Any]:
         "estimate": solution.estimate,
         "error": solution.error,
         "operations": solution.operations,
+        "through_time": [
+            {"start": s.start, "end": s.end, "error": s.error, "size": s.size} for s in solution.through_time
+        ],
         "disagreement": final.disagreement,
         "residual_share": final.share,
         "bound": None if known.bound is None else known.bound.value,

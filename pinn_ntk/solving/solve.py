@@ -26,6 +26,7 @@ from pinn_ntk.solving.reasons import noise_reason
 from pinn_ntk.solving.search import Search
 from pinn_ntk.solving.solution import Solution, drawn_problem, level_of, levels_of, united
 from pinn_ntk.solving.task import Task
+from pinn_ntk.solving.through_time import growth_words, through_time
 from pinn_ntk.solving.uniqueness import null_function
 
 WAVES = ("sin", "cos")  # σ that do not decay
@@ -112,11 +113,12 @@ def solve(
     fit = united(task, grown.final.pair[0])
     trials = (*(t for t in search.trials if t is not grown.final), grown.final)
     problem = drawn_problem(task, fit)
+    slabs = through_time(task, grown.final, search.bench.values(grown.final.pair[1]))
     return Solution(
         problem,
         fit.network,
         grown.reason,
-        grown.words,
+        (*grown.words, *growth_words(slabs, grown.final.estimate)),
         trials,
         levels_of(grown),
         words,
@@ -125,6 +127,7 @@ def solve(
         spent.spent,
         (*told, *_free_constant(task)),
         task,
+        slabs,
     )
 
 

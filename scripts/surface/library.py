@@ -168,11 +168,11 @@ def _runs() -> dict[str, Good]:
     }
 
 
-LATER = ("solve", "solved_run", "compare")
-"""They compute before they are done; what they refuse is told by `Solver.check` and by the command."""
+LATER = ("solve", "solved_run", "compare", "load_solution")
+"""They compute or read before they are done; what they refuse is told by `Solver.check`, by the command and by tests."""
 RESULTS = (
     "Ansatz", "InfiniteWidthSolution", "Kernel", "LinearModel", "LinearState", "OuterSolution", "Prediction",
-    "Record", "Solution", "Spectrum", "State", "Statement", "Status",
+    "ProblemWarning", "Quantity", "Record", "SavedSolution", "Solution", "Spectrum", "State", "Statement", "Status",
 )  # fmt: skip
 """Records that a person is given and does not make."""
 
