@@ -110,7 +110,8 @@ class _Cloud:
         where = ", ".join(f"{v:.3g}" for v in middle[int(width.argmin())].tolist())
         narrow = float(width[kept].median())
         words = f"{self.name} varies on a scale of {narrow / 2.0:.1g} of Ω near x = ({where})"
-        return Details(_array(middle[kept]), _array(width[kept]), _array(normal), (words,))
+        inner = np.full(len(normal), self.inside)
+        return Details(_array(middle[kept]), _array(width[kept]), _array(normal), inner, (words,))
 
     def _peaks(self) -> Tensor:
         """The highest places, climbed: a spot that few points met."""
@@ -203,6 +204,7 @@ def look(task: Task) -> Details | None:
         np.concatenate([d.points for d in kept]),
         np.concatenate([d.widths for d in kept]),
         np.concatenate([d.normals for d in kept]),
+        np.concatenate([d.inner for d in kept]),
         tuple(dict.fromkeys(w for d in kept for w in d.words)),
     )
 

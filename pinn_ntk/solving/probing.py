@@ -1,6 +1,6 @@
 """Probes: activation, scales by axis and sparsity of the inner weights, by pairs of fits of a few hundred neurons."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pinn_ntk.solving.recipe import Details, Recipe
@@ -10,6 +10,7 @@ _LADDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _LADDER_HIGH = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # from four coordinates on
 _JUMPS = (4.0, 0.25, 2.0, 0.5)  # of one axis: the disagreement may be flat until an axis is resolved
 _FINE = (2.0**0.5, 2.0**-0.5)
+WAVES = ("sin", "cos")  # σ that do not decay
 _LOW = 3  # coordinates up to which every neuron sees all of them
 _SPARSE = (1, 2, 3)
 
@@ -58,13 +59,15 @@ class Prober:
         return distinct(found, 2)
 
     def _ladder(self, width: int) -> list[Trial]:
-        """Every activation with one scale for all axes."""
+        """Every activation with one scale for all axes; where the problem has details, with steep neurons there and
+        without.
+        """
         found: list[Trial] = []
-        for activation in self.activations:
+        for activation, details in steep_or_not(self.activations, self.details):
             for scale in _LADDER:
                 if found and self.over:
                     return found
-                found.append(self.search.trial(isotropic(activation, scale, self.dim, None, self.details), width))
+                found.append(self.search.trial(isotropic(activation, scale, self.dim, None, details), width))
         return found
 
     def _sparse(self, width: int) -> list[Trial]:
@@ -85,7 +88,7 @@ class Prober:
             for factor in (0.25, 0.5, 1.0):
                 if self.over:
                     return found
-                recipe = isotropic(activation, best.scales[0] * factor, self.dim, best.axes, self.details)
+                recipe = isotropic(activation, best.scales[0] * factor, self.dim, best.axes)
                 found.append(self.search.trial(recipe, width))
         return found
 
@@ -127,8 +130,15 @@ def around(recipe: Recipe, factors: Sequence[float]) -> list[Recipe]:
     return [limited(recipe.scaled(f), *SCALES) for f in factors]
 
 
+def steep_or_not(activations: Sequence[str], details: Details | None) -> Iterator[tuple[str, Details | None]]:
+    """Activations, with details where there are any and σ is flat away from one place, and without."""
+    for activation in activations:
+        if details is not None and activation not in WAVES:
+            yield activation, details
+    yield from ((activation, None) for activation in activations)
+
+
 def whole_ladder(activations: Sequence[str], dim: int, axes: int, details: Details | None = None) -> list[Recipe]:
     """Every activation with every scale."""
-    return [
-        isotropic(a, s, dim, axes, details) for s in (_LADDER if dim <= _LOW else _LADDER_HIGH) for a in activations
-    ]
+    pairs = list(steep_or_not(activations, details))
+    return [isotropic(a, s, dim, axes, steep) for s in (_LADDER if dim <= _LOW else _LADDER_HIGH) for a, steep in pairs]

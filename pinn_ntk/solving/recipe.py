@@ -76,22 +76,26 @@ class Details:
         points: (m, d), in x.
         widths: on what scale, (m,).
         normals: unit vectors of steepest change, (m, d).
+        inner: whether it is the equation that varies there, not the data on a boundary, (m,) booleans.
         words: what was found.
     """
 
     points: Array
     widths: Array
     normals: Array
+    inner: Array
     words: tuple[str, ...]
 
     def places(self, rng: np.random.Generator, n: int, half: Array) -> tuple[Array, Array]:
         """n points about the details, (n, d), log(distance) uniform from a quarter of the scale up to Ω, and the
-        distances in half lengths, (n,).
+        distances in half lengths, (n,). About data on a boundary there are none: the residual of what approximates
+        a jump of them grows without bound there, and would count for more than all else.
         """
-        chosen = rng.integers(len(self.points), size=n)
+        own = np.flatnonzero(self.inner)
+        chosen = own[rng.integers(max(1, len(own)), size=n if len(own) else 0)]
         least = 0.25 * self.widths[chosen]
-        distance = least * np.maximum(1.0, 1.0 / least) ** rng.random(n)
-        direction = rng.standard_normal((n, self.points.shape[1]))
+        distance = least * np.maximum(1.0, 1.0 / least) ** rng.random(len(chosen))
+        direction = rng.standard_normal((len(chosen), self.points.shape[1]))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         return self.points[chosen] + distance[:, None] * direction * half, distance
 

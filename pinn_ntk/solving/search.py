@@ -275,10 +275,10 @@ def halved_threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def distinct(trials: Sequence[Trial], count: int) -> list[Trial]:
-    """The best trial of every activation and sparsity, the best `count` of these."""
-    best: dict[tuple[str, int], Trial] = {}
+    """The best trial of every activation and sparsity, steep or not, the best `count` of these."""
+    best: dict[tuple[str, int, bool], Trial] = {}
     for trial in sorted(trials, key=lambda t: t.score):
-        best.setdefault((trial.recipe.activation, trial.recipe.axes), trial)
+        best.setdefault((trial.recipe.activation, trial.recipe.axes, trial.recipe.details is not None), trial)
     return list(best.values())[:count]
 
 

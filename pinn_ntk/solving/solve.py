@@ -29,7 +29,6 @@ from pinn_ntk.solving.task import Task
 from pinn_ntk.solving.through_time import growth_words, through_time
 from pinn_ntk.solving.uniqueness import null_function
 
-WAVES = ("sin", "cos")  # σ that do not decay
 ACTIVATIONS_TRIED = ("sin", "gaussian", "tanh")
 TOLERANCE = 1e-13
 ErrorTolerance = Annotated[float, positive("on the estimated relative L² error")]
@@ -107,7 +106,7 @@ def solve(
     search, heard = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
     again = None if start is None else (start.final.recipe, start.final.width)
     found, null = denoised(search, activations), null_function(search)
-    growth = Growth(search, _tried(activations, task), tolerance, _widest(task, widest), spare, heard, again, null)
+    growth = Growth(search, tuple(activations), tolerance, _widest(task, widest), spare, heard, again, null)
     grown = growth.run() if found is None else Grown(found.trial, noise_reason(found.trial, tolerance), found.words, ())
     words = (*_looked(task), *(more.words if search.bench is spare else chosen.words))
     fit = united(task, grown.final.pair[0])
@@ -135,12 +134,6 @@ def _looked(task: Task) -> tuple[str, ...]:
     """What was found before anything was solved."""
     words = () if task.details is None else task.details.words
     return tuple(f"{w}: points and steep neurons were put there" for w in words)
-
-
-def _tried(activations: Sequence[str], task: Task) -> tuple[str, ...]:
-    """Where half of the neurons are to be steep in one place, those that are flat elsewhere."""
-    local = tuple(a for a in activations if a not in WAVES)
-    return local if task.details is not None and local else tuple(activations)
 
 
 def _free_constant(task: Task) -> tuple[str, ...]:
