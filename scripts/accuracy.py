@@ -185,7 +185,7 @@ def convergence(cases: Iterable[str]) -> None:
         before: dict[str, Any] | None = None
         for width in WIDTHS:
             found = measured(
-                case, 0, [f"optimizer.widest={width}", "optimizer.tolerance=1e-16", "optimizer.seconds=90"]
+                case, 0, [f"optimizer.widest={width}", "optimizer.tolerance=1e-16", "optimizer.effort=5.4e12"]
             )
             if before is not None and found["width"] <= before["width"]:
                 break  # more is not wanted

@@ -108,7 +108,7 @@ OPTIMISERS: dict[str, tuple[str, ...]] = {
     ),
     "auto": (
         "optimizer=auto", "optimizer.tolerance=0.05", "optimizer.widest=6", "optimizer.activations=[tanh]",
-        "optimizer.seconds=600",
+        "optimizer.effort=3.6e13",
     ),
 }  # fmt: skip
 # the optimisers of each problem

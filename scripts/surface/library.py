@@ -169,7 +169,7 @@ def _runs() -> dict[str, Good]:
 
 
 LATER = ("solve", "solved_run", "compare", "load_solution")
-"""They compute or read before they are done; what they refuse is told by `Solver.check`, by the command and by tests."""
+"""They compute or read before they are done; what they refuse is told by `Solver.check` and the command."""
 RESULTS = (
     "Ansatz", "InfiniteWidthSolution", "Kernel", "LinearModel", "LinearState", "OuterSolution", "Prediction",
     "ProblemWarning", "Quantity", "Record", "SavedSolution", "Solution", "Spectrum", "State", "Statement", "Status",
