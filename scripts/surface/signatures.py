@@ -108,7 +108,7 @@ def public_names() -> Iterator[str]:
     for name in pinn_ntk.__all__:
         thing = getattr(pinn_ntk, name)
         if inspect.isclass(thing):
-            shape = "" if issubclass(thing, enum.Enum) else signature_text(thing)
+            shape = "" if issubclass(thing, (enum.Enum, Warning)) else signature_text(thing)
             yield f"name {name}: {'enumeration' if issubclass(thing, enum.Enum) else f'class {shape}'}"
             yield from (
                 f"name {name}{member}{text if text[0] in ':(' else f' {text}'}" for member, text in members(thing)
