@@ -86,6 +86,7 @@ def _check_jet(what: str, jet: Jet) -> None:
     for k, (value, slope) in enumerate(zip(found, found[1:], strict=False)):
         exact = _slope(value, z)
         apart = (slope.detach() - exact).abs() / (1.0 + exact.abs())
+        apart = torch.where(slope == exact, 0.0, apart)  # both may be infinite
         if not bool((apart <= _JET_TOLERANCE).all()):
             i = int(apart.nan_to_num(math.inf).argmax())
             raise ValueError(

@@ -166,7 +166,7 @@ def test_bad_modules_are_refused_before_anything_is_computed() -> None:
         small(nn.Tanh())
     with pytest.raises(ValueError, match=r"Linear failed at points of shape \(n, 1\)"):
         small(nn.Linear(3, 1))
-    with pytest.raises(ValueError, match="got a str, expected a TwoLayer, an MLP or any torch"):
+    with pytest.raises(ValueError, match="network: got 'tanh', expected a Model or a Module"):
         small("tanh")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="second derivatives vanish"):
         small(nn.Sequential(nn.Linear(1, 64), nn.ReLU(), nn.Linear(64, 1)))

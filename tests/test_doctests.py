@@ -25,6 +25,7 @@ WITHOUT = {
     "LinearState": "made by `LinearModel`",
     "OuterSolution": "made by `solve_outer`",
     "Prediction": "made by `predict`",
+    "ProblemWarning": "a warning",
     "Record": "made by `run`",
     "SavedSolution": "made by `load_solution`",
     "Solution": "made by `solve`",

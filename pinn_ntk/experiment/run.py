@@ -8,6 +8,7 @@ Examples:
     MAX_STEPS dissipation identity holds
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -215,7 +216,7 @@ def _states(
         "step_size": settings.step_size,
         "absolute": settings.absolute,
         "stop": settings.stop_rule(),
-        "limit": limit,
+        "limit": limit if limit is not None and math.isfinite(limit) else None,
         "tracked": settings.tracked,
         "memory": memory,
         **settings.options,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import special
 from torch import Tensor
 
 _SMALL, _TERMS = 0.5, 14
@@ -87,13 +86,16 @@ def _slopes(s: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
     second = (decay - m * first) / (2.0 * large)
     third = (-decay - (m + 2) * second) / (2.0 * large)
     small, near = s.clamp(max=_SMALL), s < _SMALL
-    series = [
-        sum((-1.0) ** k * small ** (k - j) / (math.factorial(k - j) * (m + 2 * k)) for k in range(j, _TERMS + j))
-        for j in range(3)
-    ]
-    pairs = zip(series, (first, second, third), strict=True)
-    F1, F2, F3 = (torch.where(near, torch.as_tensor(inner), outer) for inner, outer in pairs)
+    F1, F2, F3 = (torch.where(near, _series(small, m, j), outer) for j, outer in enumerate((first, second, third)))
     return F1, F2, F3
+
+
+def _series(s: Tensor, m: int, order: int) -> Tensor:
+    """The derivative of that order of F′ = Σ_k (−s)ᵏ/(k!(m + 2k))."""
+    total = torch.zeros_like(s)
+    for k in range(order, _TERMS + order):
+        total = total + (-1.0) ** k * s ** (k - order) / (math.factorial(k - order) * (m + 2 * k))
+    return total
 
 
 class _Ein(torch.autograd.Function):
@@ -101,7 +103,9 @@ class _Ein(torch.autograd.Function):
 
     @staticmethod
     def forward(s: Tensor) -> Tensor:
-        """By scipy.special, in float64, on the CPU."""
+        """By scipy.special, in float64, on the CPU; it is imported where it is used: few runs need it."""
+        from scipy import special
+
         at = s.detach().double().cpu().numpy()  # on the CPU: scipy's exponential integral
         large = np.maximum(at, 1e-3)
         whole = special.exp1(large) + np.log(large) + np.euler_gamma

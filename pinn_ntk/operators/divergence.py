@@ -4,21 +4,26 @@ exact, those of a torch function come from automatic differentiation.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from pinn_ntk.operators.coefficients import Coefficient, Differentiable, Entries, Field, Smooth, Symbolic, call, parse
 from pinn_ntk.operators.gradients import gradient, transformed
-from pinn_ntk.operators.second_order import SecondOrderOperator
+from pinn_ntk.operators.second_order import MOST_COORDINATES, SecondOrderOperator
 from pinn_ntk.operators.symbols import LONGEST, combination, operator_symbols
+from pinn_ntk.rules import checked, flag, whole
+
+Dim = Annotated[int, whole("d, the number of coordinates", 1, MOST_COORDINATES)]
+OverTime = Annotated[bool, flag("whether the last coordinate is t")]
 
 _K = "k of divergence"
 
 
+@checked
 def divergence(
-    dim: int, k: Differentiable, b: Coefficient = 0.0, c: Coefficient = 0.0, *, time: bool = False
+    dim: Dim, k: Differentiable, b: Coefficient = 0.0, c: Coefficient = 0.0, *, time: OverTime = False
 ) -> SecondOrderOperator:
     """𝓛u = −∇·(k∇u) + b·∇u + cu; with time 𝓛u = u_t − ∇·(k∇u) + b·∇u + cu, ∇ in space.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 NOTE, WARNING, ILL_POSED, ERROR = "note", "warning", "ill-posed", "error"
 
-_CALLER = 5  # frames from a warning to the line of a person that posed or solved, through `checked`
+_CALLER = 4  # frames from a warning to the line of a person that posed or solved, through `checked`
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pinn_ntk.problem.posed import Condition
@@ -125,7 +124,7 @@ class _Cloud:
             tries = tries.clamp(self.low, self.low + 2.0 * self.half)
             flat = tries.flatten(0, 1)
             rise = (self.g(flat) - self.median).abs().nan_to_num(0.0, 0.0, 0.0).reshape(len(best), -1)
-            best = tries[torch.arange(len(best)), rise.argmax(1)]
+            best = tries[torch.arange(len(best), device=best.device), rise.argmax(1)]
             cloud.append(flat)
             reach *= 0.6
         return torch.cat(cloud)
@@ -183,6 +182,8 @@ class _Cloud:
 
 def _planes(y: Tensor) -> Tensor:
     """Normals of the surface that points lie on, where a function jumps: what their neighbours spread least along."""
+    from scipy.spatial import cKDTree  # where it is used: few runs need it
+
     points = y.numpy()
     _, near = cKDTree(points).query(points, k=3 * y.shape[1])
     around = points[near] - points[near].mean(1, keepdims=True)

@@ -4,7 +4,6 @@ hardly see.
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pinn_ntk.geometry.domain import Domain, Hole
@@ -29,6 +28,8 @@ def drawn_at(condition: Condition, domain: Domain, details: Details, half: Array
         n: as many are looked for.
         seed: of the points.
     """
+    from scipy.spatial import cKDTree  # where it is used: few runs need it
+
     rng = np.random.default_rng((seed, 23))
     if condition.region.dim == domain.dim:
         found = torch.from_numpy(details.places(rng, _TRIES * n, half)[0])

@@ -131,10 +131,10 @@ def _smooth(
     bench.prepare(sample)
     w = recipe.draw(width, bench.task.frame, bench.task.seed + seed)
     matrix, right, weights = bench.system(recipe, w, sample)
-    exact, data = torch.ones(len(matrix), dtype=torch.bool), list[Tensor]()
+    exact, data = torch.ones(len(matrix), dtype=torch.bool, device=matrix.device), list[Tensor]()
     start, targets = 0, bench.task.targets(sample)
     for block, target, weight in zip(sample.blocks, targets, weights, strict=True):
-        part = torch.arange(start, start + len(block))
+        part = torch.arange(start, start + len(block), device=matrix.device)
         start += len(block)
         if block.name in blocks:
             sigma = blocks[block.name] or max(rms(target), 1e-300)

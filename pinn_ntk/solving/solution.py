@@ -24,6 +24,7 @@ from pinn_ntk.solving.task import Task
 from pinn_ntk.solving.through_time import Slab
 from pinn_ntk.solving.uncertain_answer import UncertainAnswer
 
+_NONE = (Reason.UNDERDETERMINED, Reason.INCONSISTENT)  # nothing bounds what u may be off by
 _SMALL = 1e-16  # two fits may agree to the last bit; u is not better than its format
 
 
@@ -115,14 +116,14 @@ class Solution(UncertainAnswer):
     @property
     def estimate(self) -> float:
         """Of ‖u − h‖/‖u‖ in L²: the distance of two fits with other neurons, other scales and other points,
-        raised where a residual stays.
+        raised where a residual stays; at least 1 where no one u is told.
         """
-        return max(self.final.estimate, _SMALL)
+        return max(self.final.estimate, _SMALL if self.reason not in _NONE else 1.0)
 
     @property
     def error(self) -> float:
         """The estimate in u's own units: of the rms of u − h over Ω."""
-        return self.final.error
+        return max(self.final.error, self.final.size if self.reason in _NONE else 0.0)
 
     @cached_property
     def assessment(self) -> Assessment:

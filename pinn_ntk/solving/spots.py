@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from pinn_ntk.networks.extra import ExtraFunction, extra_function
@@ -62,6 +60,9 @@ def spots(task: Task, source: Callable[[Tensor], Tensor]) -> Iterator[Spot]:
         task: with its details.
         source: f of the equation.
     """
+    from scipy.sparse.csgraph import connected_components  # where they are used: few runs need them
+    from scipy.spatial import cKDTree
+
     details, space = task.details, task.dim - int(task.time)
     if details is None or space not in (2, 3):
         return

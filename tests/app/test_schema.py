@@ -17,7 +17,7 @@ NOT_NUMBERS = st.one_of(
 )
 
 
-@given(st.integers(min_value=1))
+@given(st.integers(min_value=1, max_value=2**63 - 1))
 def test_whole_numbers_in_range_are_accepted(n: int) -> None:
     assert whole("N", 1).fault(n) is None
 

@@ -60,15 +60,18 @@ def test_the_same_words_give_the_same_run_up_to_rounding(
 ) -> None:
     assert pageless(*WORDS, "report=quiet", "output=new").code == 0
     capsys.readouterr()
-    assert compare([str(OLD), "new", "--require", "rounding"]) == 0, capsys.readouterr().out
-    assert not [name for name, run in compare_runs(OLD, Path("new")).only_one if run == 1]
+    difference = compare_runs(OLD, Path("new"))
+    apart = {r.name for r in difference.results if r.verdict not in (Verdict.SAME, Verdict.ROUNDING)}
+    # since 0.1 a loss is at rounding a hundred times earlier, t* is a bracket, and one seed tests no forecast
+    assert apart == {"theory.cut_time", *(name for name in apart if name.startswith("statement: "))}
+    assert not [name for name, run in difference.only_one if run == 1]
 
 
 def test_its_history_goes_on(going_on: Path) -> None:
     """Rows before the checkpoint are its own, to the bit; those behind it are new."""
     before = [row for row in rows(OLD) if int(row["step"]) < DONE]
     assert len(before) == 4
-    assert rows(going_on)[:4] == before
+    assert [{name: row[name] for name in before[0]} for row in rows(going_on)[:4]] == before
     assert [int(row["step"]) for row in rows(going_on)][-1] == 30
     with (
         xarray.open_dataset(OLD / "arrays.nc", engine="h5netcdf") as one,
@@ -82,4 +85,5 @@ def test_its_history_goes_on(going_on: Path) -> None:
 def test_gone_on_with_it_ends_where_a_run_of_today_ends(going_on: Path, pageless, workplace: Path) -> None:
     assert pageless(*WORDS, "optimizer.steps=30", "report=quiet", "output=whole").code == 0
     difference = compare_runs(workplace / "whole", going_on)
-    assert difference.verdict in (Verdict.SAME, Verdict.ROUNDING), difference.words
+    apart = {r.name for r in difference.results if r.verdict not in (Verdict.SAME, Verdict.ROUNDING)}
+    assert apart <= {"loss_floor"}, difference.words  # which 0.1 did not keep

@@ -96,7 +96,7 @@ def test_many_digits_and_an_estimate_near_the_truth(name: str) -> None:
     solution = solve(make(), tolerance=1e-12, effort=1.2e12)
     found = error(solution)
     assert found <= most
-    assert found / 20.0 <= solution.estimate <= max(20.0 * found, 1e-13)
+    assert found / 20.0 <= solution.estimate <= max(20.0 * found, 5e-13)
 
 
 @pytest.mark.parametrize("name", [name for name in PROBLEMS if name != "points"])
@@ -147,12 +147,11 @@ def test_what_the_conditions_do_not_determine_is_named() -> None:
     assert "do not determine u" in solution.words
 
 
-def test_contradicting_data_leave_a_residual() -> None:
+def test_contradicting_data_are_refused() -> None:
     """u = 0 and u = 1 on the same side."""
     given = [dirichlet(0, name="zero"), dirichlet(1, "x=0", name="one")]
-    solution = solve(pose(laplacian(2), SQUARE, source=0.0, given=given), effort=3.6e11, widest=600)
-    assert solution.reason is not Reason.CONVERGED
-    assert max(r.rms for r in solution.assessment.residuals) > 0.1
+    with pytest.raises(ValueError, match="no u takes both"):
+        solve(pose(laplacian(2), SQUARE, source=0.0, given=given))
 
 
 def test_measured_data_take_the_place_of_a_boundary() -> None:

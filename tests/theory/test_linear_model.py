@@ -241,7 +241,7 @@ def test_single_precision_networks_are_linearised_in_double(device: torch.device
 
 def test_what_cannot_be_is_refused_in_words() -> None:
     problem, net = PROBLEMS["regression"](4), TwoLayer(1, 8, "tanh")
-    with pytest.raises(ValueError, match="expected 'network' or 'infinite'"):
+    with pytest.raises(ValueError, match="expected one of 'network', 'infinite'"):
         linearise(problem, net, kernel="other")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no closed form"):
         linearise(problem, net, dynamics=Dynamics("other", 0.1))
