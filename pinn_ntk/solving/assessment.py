@@ -91,7 +91,10 @@ def assess(task: Task, problem: Problem, network: TwoLayer, final: Trial) -> Ass
         network: h.
         final: the last pair of fits.
     """
-    blocks = [drawn(c, _POINTS, task.seed + _SEED) for c in problem.posed] if task.posed else list(problem.blocks)
+    blocks = list(problem.blocks)
+    if task.posed:  # about details too, which points spread evenly do not meet
+        seed = task.seed + _SEED
+        blocks = list(task.detailed(tuple(drawn(c, _POINTS, seed) for c in problem.posed), seed))
     rows = {block.name: block.rows() for block in blocks}
     errors = {block.name: _error(rows[block.name], block.target, network) for block in blocks}
     table = tuple(_row(block.name, errors[block.name], block.target) for block in blocks)
@@ -102,7 +105,7 @@ def assess(task: Task, problem: Problem, network: TwoLayer, final: Trial) -> Ass
     value, words = found
     size = float(final.values.abs().max())
     text = (
-        f"by the maximum principle with the barrier {words}, the residuals being taken at {_POINTS} points of "
+        f"by the maximum principle with the barrier {words}, the residuals being taken at {_POINTS} points or more of "
         "each condition: "
         "sampled, not certified"
     )

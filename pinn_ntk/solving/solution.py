@@ -237,7 +237,7 @@ def choices(solution: Solution) -> list[tuple[str, str]]:
             + ": λ_b = 1/max|𝓛_bσ(w·x)|², so that no units count",
         ),
     ]
-    return [*pairs, *[("extra functions", words) for words in solution.extras], *_mean(solution)]
+    return [*pairs, *[("found and added", words) for words in solution.extras], *_mean(solution)]
 
 
 def _mean(solution: Solution) -> list[tuple[str, str]]:

@@ -205,9 +205,9 @@ class Task:
             drawn_about(c, domain, domain.holes, n, about, seed)
             for c, n in zip(self.problem.posed, counts, strict=True)
         )
-        return Sample(tuple(self._detailed(tuple(blocks), seed)), self.frame.half)
+        return Sample(tuple(self.detailed(tuple(blocks), seed)), self.frame.half)
 
-    def _detailed(self, blocks: Sequence[Block], seed: int) -> Iterator[Block]:
+    def detailed(self, blocks: Sequence[Block], seed: int) -> Iterator[Block]:
         """The blocks of all conditions with half as many rows again about details."""
         domain, half = self.problem.domain, np.array(self.frame.half)
         for block, c in zip(blocks, self.problem.posed, strict=True):
@@ -237,7 +237,7 @@ class Task:
         if self.posed:
             seed, counts = self.seed + 700_001, self._counts(400, 200)
             even = tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True))
-            return Sample(tuple(self._detailed(even, seed)), self.frame.half)
+            return Sample(tuple(self.detailed(even, seed)), self.frame.half)
         return Sample(tuple(_subset(b, _kept_out(b)) for b in self.problem.blocks), self.frame.half)
 
     @cached_property
