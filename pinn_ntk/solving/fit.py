@@ -88,6 +88,7 @@ class View:
         natural: the size of u that f_b and the data tell by that of the known v: max rms f_b/rms 𝓛_b v.
         residual: 𝓛_b h − f_b on the held-out rows, as a share of the terms of the block, over √n_b, (n,).
         worst: the block with the largest share.
+        place: where its residual is largest, (d,).
         share: `Bench.residual_share`.
     """
 
@@ -96,6 +97,7 @@ class View:
     natural: float
     residual: Tensor
     worst: str
+    place: tuple[float, ...]
     share: float
 
 
@@ -210,7 +212,9 @@ class Bench:
             residuals.append(left / math.sqrt(len(left)))
             shares.append(0.0 if block.name in noisy else rms(left))
         worst = max(range(len(shares)), key=shares.__getitem__)
-        return View(u, rounding, natural, torch.cat(residuals), sample.blocks[worst].name, shares[worst])
+        block, largest = sample.blocks[worst], int(residuals[worst].abs().argmax())
+        place = tuple(block.x[largest].tolist())
+        return View(u, rounding, natural, torch.cat(residuals), block.name, place, shares[worst])
 
     def residual_share(self, fit: Fit) -> float:
         """max_b rms(𝓛_b h − f_b) / √(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on rows that the fit has not seen.

@@ -104,8 +104,10 @@ def outcome(
             Reason.UNRESOLVED,
             (
                 f"two fits differ by {final.disagreement:.2g} of u, and {final.share:.2g} of the terms of "
-                f"{largest_block(final)} is left as residual at points that no fit has seen: u varies on a scale "
-                "that these neurons do not resolve; allow more effort, or give the problem in pieces",
+                f"{largest_block(final)} is left as residual at points that no fit has seen, most of it about "
+                f"x = ({', '.join(f'{v:.3g}' for v in final.place)}): u varies there on a scale that these neurons do "
+                "not resolve, or conditions contradict one another there; look at them, allow more effort, or give "
+                "the problem in pieces",
             ),
         )
     return Outcome(reason)

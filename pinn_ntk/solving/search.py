@@ -55,6 +55,7 @@ class Trial:
         rounding: ε(Σ (a_kφ_k)²)^½, rms there.
         residual: on those rows, as a share of the terms of the block, over √n_b, (n,).
         worst: the block with the largest share.
+        place: where its residual is largest.
         operations: of both.
         deviation: what noise of the data leaves open, rms; 0 without noise.
         seconds: wall time of both.
@@ -74,6 +75,7 @@ class Trial:
     rounding: float
     residual: Tensor
     worst: str
+    place: tuple[float, ...]
     operations: float
     seconds: float
     deviation: float = 0.0
@@ -254,6 +256,7 @@ def make_trial(
         rounding=view.rounding,
         residual=view.residual,
         worst=view.worst,
+        place=view.place,
         operations=search.predicted(width),
         seconds=seconds,
     )
