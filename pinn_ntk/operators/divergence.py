@@ -187,7 +187,8 @@ class RowDivergence:
             return bool(self.field(x.detach().requires_grad_()).requires_grad)
 
     def _column(self, x: Tensor, b: int) -> Tensor:
-        parts = [gradient(lambda p, a=a: self.field(p)[:, a, b], x)[:, a] for a in range(self.space)]  # type: ignore[misc]
+        columns = (lambda p, a=a: self.field(p)[:, a, b] for a in range(self.space))
+        parts = [gradient(column, x)[:, a] for a, column in enumerate(columns)]
         return sum(parts[1:], parts[0])
 
 

@@ -94,7 +94,7 @@ def assess(task: Task, problem: Problem, network: TwoLayer, final: Trial) -> Ass
     blocks = list(problem.blocks)
     if task.posed:  # about details too, which points spread evenly do not meet
         seed = task.seed + _SEED
-        blocks = list(task.detailed(tuple(drawn(c, _POINTS, seed) for c in problem.posed), seed))
+        blocks = list(task.with_details(tuple(drawn(c, _POINTS, seed) for c in problem.posed), seed))
     rows = {block.name: block.rows() for block in blocks}
     errors = {block.name: _error(rows[block.name], block.target, network) for block in blocks}
     table = tuple(_row(block.name, errors[block.name], block.target) for block in blocks)

@@ -89,7 +89,8 @@ class View:
         residual: 𝓛_b h − f_b on the held-out rows, as a share of the terms of the block, over √n_b, (n,).
         worst: the block with the largest share.
         place: where its residual is largest, (d,).
-        share: `Bench.residual_share`.
+        share: max_b rms(𝓛_b h − f_b)/√(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on these rows, with U, G, H the
+            rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j²; of paired rows those of 𝓛_b alone.
     """
 
     values: Tensor
@@ -215,14 +216,6 @@ class Bench:
         block, largest = sample.blocks[worst], int(residuals[worst].abs().argmax())
         place = tuple(block.x[largest].tolist())
         return View(u, rounding, natural, torch.cat(residuals), block.name, place, shares[worst])
-
-    def residual_share(self, fit: Fit) -> float:
-        """max_b rms(𝓛_b h − f_b) / √(mean f_b² + c²U² + Σ b_j²G_j² + Σ A_jk²H_jk²) on rows that the fit has not seen.
-
-        U, G, H are the rms of h and its derivatives, G_j ≥ U/half_j, H_jj ≥ U/half_j²; of paired rows those of 𝓛_b
-        alone. The constant that the equation does not see is left out of h and f_b.
-        """
-        return self.view(fit).share
 
     def focus(self, fit: Fit) -> Focus:
         """Centres where the fit bends, |∇²u| being taken in units of the half lengths of the box."""

@@ -55,7 +55,7 @@ class Smooth:
 
 
 @dataclass(frozen=True)
-class Denoised:
+class DataFit:
     """What the data tell.
 
     Attributes:
@@ -82,7 +82,7 @@ def noisy(task: Task) -> dict[str, float | None]:
     return found if any(found.values()) or count >= _FEWEST else {}
 
 
-def denoised(search: Search, activations: Sequence[str]) -> Denoised | None:
+def data_fit(search: Search, activations: Sequence[str]) -> DataFit | None:
     """The solution of data with noise; None where no noise is seen.
 
     Args:
@@ -110,7 +110,7 @@ def denoised(search: Search, activations: Sequence[str]) -> Denoised | None:
     trial = make_trial(search, (recipe, recipe), samples, (pair[0].fit, pair[1].fit), frozenset(blocks))
     near = [one for one in (*found, *pairs[0]) if one.error <= enough]
     deviation = max(math.hypot(one.deviation, rms(one.values - pair[0].values)) for one in near)
-    return Denoised(replace(trial, deviation=deviation), tuple(_words(bench.task, blocks, pair[0], told)))
+    return DataFit(replace(trial, deviation=deviation), tuple(_words(bench.task, blocks, pair[0], told)))
 
 
 def _tried(

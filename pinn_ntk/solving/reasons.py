@@ -113,13 +113,6 @@ def outcome(
     return Outcome(reason)
 
 
-def noise_reason(final: Trial, tolerance: float) -> Reason:
-    """Of a solution of data with noise."""
-    if final.estimate <= tolerance:
-        return Reason.CONVERGED
-    return Reason.UNRESOLVED if max(final.share, final.estimate) > _UNSOLVED else Reason.NOISE
-
-
 def _open(task: Task, null: NullFunction, final: Trial, seen: Sequence[Trial]) -> Outcome:
     """UNDERDETERMINED, or no solution."""
     what = free_function(task, null.values)

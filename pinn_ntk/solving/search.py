@@ -49,7 +49,7 @@ class Trial:
         size: ‖u‖, rms there.
         spread: ‖u − C‖, rms there, with the constant that the equation does not see.
         gap: ‖u₁ − u₂‖, rms there.
-        share: of the terms of a row, left as residual on rows that no fit has seen (`Bench.residual_share`).
+        share: of the terms of a row, left as residual on rows that no fit has seen (`View.share`).
         bias: what both fits may lack, by their residual, relative to ‖u‖; 0 of neurons that see all axes.
         natural: the size of u that the data tell (`View.natural`).
         rounding: ε(Σ (a_kφ_k)²)^½, rms there.

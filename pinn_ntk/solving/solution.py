@@ -67,7 +67,7 @@ class Solution(UncertainAnswer):
         """The independent fits, of which the first is the answer; each of mean zero where u is known up to a
         constant.
         """
-        return self.network, *(united(self.task, fit).network for fit in self.final.pair[1:])
+        return self.network, *(fit_of_u(self.task, fit).network for fit in self.final.pair[1:])
 
     @cached_property
     def fits(self) -> Fits:
@@ -137,7 +137,7 @@ class Solution(UncertainAnswer):
         return "; ".join([REASONS[self.reason], *self.notes, found])
 
 
-def united(task: Task, fit: Fit) -> Fit:
+def fit_of_u(task: Task, fit: Fit) -> Fit:
     """u of a fit: with the constant that was left aside, or of mean zero where u is known up to a constant."""
     return fit.shifted(-task.mean(fit.network) if task.floating else task.constant)
 

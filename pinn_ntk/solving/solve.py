@@ -10,7 +10,7 @@ from pinn_ntk.activations import ACTIVATIONS
 from pinn_ntk.arguments import MAX_POINTS, MAX_SEED
 from pinn_ntk.networks.extra import extra_function
 from pinn_ntk.networks.two_layer import TwoLayer
-from pinn_ntk.problem.finding import tell
+from pinn_ntk.problem.finding import ERROR, tell
 from pinn_ntk.problem.residual import Problem
 from pinn_ntk.problem.validation import check_problem
 from pinn_ntk.problem.wellposed import ill_posed
@@ -21,13 +21,13 @@ from pinn_ntk.solving.extras import Chosen, called_for, corners_besides
 from pinn_ntk.solving.fit import Bench
 from pinn_ntk.solving.growth import Grown, Growth, widest_for
 from pinn_ntk.solving.level import Level
-from pinn_ntk.solving.noise import denoised
-from pinn_ntk.solving.reasons import noise_reason
+from pinn_ntk.solving.noise import DataFit, data_fit
+from pinn_ntk.solving.reasons import Reason, outcome
 from pinn_ntk.solving.search import Search
-from pinn_ntk.solving.solution import Solution, drawn_problem, level_of, levels_of, united
+from pinn_ntk.solving.solution import Solution, drawn_problem, fit_of_u, level_of, levels_of
 from pinn_ntk.solving.task import Task
 from pinn_ntk.solving.through_time import growth_words, through_time
-from pinn_ntk.solving.uniqueness import null_function
+from pinn_ntk.solving.uniqueness import NullFunction, null_function
 
 ACTIVATIONS_TRIED = ("sin", "gaussian", "tanh")
 TOLERANCE = 1e-13
@@ -95,21 +95,24 @@ def solve(
         >>> print(solution.reason, solution.estimate <= 1e-8, round(float(solution.u([[0.5]])), 6))
         CONVERGED True 0.25
     """
-    told = tell(check_problem(problem))
-    task = Task(problem, seed)
-    task = replace(task, details=look(task))
+    findings = check_problem(problem)
+    if errors := [f.message for f in findings if f.severity == ERROR]:
+        raise ValueError(f"problem: {'; '.join(errors)}")
+    told, task = tell(findings), Task(problem, seed)
     check_solvable(task, activations)
+    _check_start(start, task)
+    task = replace(task, details=look(task))
     chosen = called_for(task) if extra else Chosen()
     more = chosen + corners_besides(task) if extra else chosen
     bench, spare = _bench(task, chosen), _bench(task, more) if more.functions != chosen.functions else None
     spent = Effort.of(effort, seconds)
     search, heard = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
     again = None if start is None else (start.final.recipe, start.final.width)
-    found, null = denoised(search, activations), null_function(search)
+    found, null = data_fit(search, activations), null_function(search)
     growth = Growth(search, tuple(activations), tolerance, _widest(task, widest), spare, heard, again, null)
-    grown = growth.run() if found is None else Grown(found.trial, noise_reason(found.trial, tolerance), found.words, ())
+    grown = growth.run() if found is None else _told_by_data(task, null, found, tolerance)
     words = (*_looked(task), *(more.words if search.bench is spare else chosen.words))
-    fit = united(task, grown.final.pair[0])
+    fit = fit_of_u(task, grown.final.pair[0])
     trials = (*(t for t in search.trials if t is not grown.final), grown.final)
     problem = drawn_problem(task, fit)
     slabs = through_time(task, grown.final, search.bench.values(grown.final.pair[1]))
@@ -128,6 +131,19 @@ def solve(
         task,
         slabs,
     )
+
+
+def _check_start(start: Solution | None, task: Task) -> None:
+    if start is not None and (start.task.dim, start.task.frame) != (task.dim, task.frame):
+        raise ValueError(
+            f"start: got a solution of {start.problem.name!r} on another domain, expected one of the same problem"
+        )
+
+
+def _told_by_data(task: Task, null: NullFunction | None, found: DataFit, tolerance: float) -> Grown:
+    """What data with noise came to."""
+    reason, words = outcome(task, null, Reason.NOISE, found.trial, (), tolerance)
+    return Grown(found.trial, reason, (*found.words, *words), ())
 
 
 def _looked(task: Task) -> tuple[str, ...]:

@@ -125,6 +125,17 @@ class Task:
         return None if self.posed else max(1, int(self.problem.points / 1.2))
 
     @cached_property
+    def wave_number(self) -> float:
+        """max_j k_j half_j with k_j = (c/A_jj)^½: the waves that the equation annihilates; 0 where there are none."""
+        for block, rows in zip(self.held_out.blocks, self.held_out.rows, strict=True):
+            if block.order == 2 and rows.c is not None and rows.minus is None and not self.time:
+                diagonal = rows.second_order().diagonal(dim1=1, dim2=2)
+                ratio = rows.c[:, None] / diagonal.where(diagonal != 0.0, torch.inf)
+                square = ratio.clamp(min=0.0).quantile(0.9, dim=0) * rows.x.new_tensor(self.frame.half) ** 2
+                return math.sqrt(float(square.max()))
+        return 0.0
+
+    @cached_property
     def free_parts(self) -> tuple[FreeConstant, ...]:
         """The connected parts of Ω, short of all of it, on which u is known up to a constant alone."""
         posed, domain = self.problem.posed, self.problem.domain
@@ -205,9 +216,9 @@ class Task:
             drawn_about(c, domain, domain.holes, n, about, seed)
             for c, n in zip(self.problem.posed, counts, strict=True)
         )
-        return Sample(tuple(self.detailed(tuple(blocks), seed)), self.frame.half)
+        return Sample(tuple(self.with_details(tuple(blocks), seed)), self.frame.half)
 
-    def detailed(self, blocks: Sequence[Block], seed: int) -> Iterator[Block]:
+    def with_details(self, blocks: Sequence[Block], seed: int) -> Iterator[Block]:
         """The blocks of all conditions with half as many rows again about details."""
         domain, half = self.problem.domain, np.array(self.frame.half)
         for block, c in zip(blocks, self.problem.posed, strict=True):
@@ -237,7 +248,7 @@ class Task:
         if self.posed:
             seed, counts = self.seed + 700_001, self._counts(400, 200)
             even = tuple(drawn(c, n, seed) for c, n in zip(self.problem.posed, counts, strict=True))
-            return Sample(tuple(self.detailed(even, seed)), self.frame.half)
+            return Sample(tuple(self.with_details(even, seed)), self.frame.half)
         return Sample(tuple(_subset(b, _kept_out(b)) for b in self.problem.blocks), self.frame.half)
 
     @cached_property

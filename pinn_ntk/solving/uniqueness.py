@@ -21,6 +21,7 @@ from pinn_ntk.solving.task import Sample
 _WIDTHS = {1: 150, 2: 300}
 _WIDTH = 400
 _SCALES = (4.0, 8.0)
+_WITHIN, _FINEST = 0.75, 24.0  # of the scale: a wave that sines of it tell well; the finest that so few can tell
 _WAVE = "sin"
 _POINTS = 500
 _TRUNCATED = 1e-11  # of the largest singular value
@@ -44,16 +45,21 @@ def null_function(search: Search) -> NullFunction | None:
     """What may be added to u; None where the rows determine it, as far as these sines tell.
 
     Args:
-        search: its bench and its effort, of which two small pairs are taken.
+        search: its bench and its effort, of which two or three small pairs are taken.
     """
-    least = min((_least_seen(search, scale) for scale in _SCALES), key=lambda one: one.size)
+    task = search.bench.task
+    width, number = _WIDTHS.get(task.dim, _WIDTH), task.wave_number
+    asked = [(scale, width) for scale in _SCALES]
+    if _SCALES[0] < number / _WITHIN <= _FINEST:  # as fine as what the equation itself annihilates
+        asked.append((number / _WITHIN, 2 * width))
+    least = min((_least_seen(search, *one) for one in asked), key=lambda one: one.size)
     return least if least.size < _SMALL else None
 
 
-def _least_seen(search: Search, scale: float) -> NullFunction:
+def _least_seen(search: Search, scale: float, most: int) -> NullFunction:
     """The function that rows see least, among sines of that scale."""
     task, bench = search.bench.task, search.bench
-    width = min(_WIDTHS.get(task.dim, _WIDTH), task.largest_width or _WIDTH)
+    width = min(most, task.largest_width or most)
     search.effort.spend(search.predicted(width))
     recipe = isotropic(_WAVE, scale, task.dim)
     w = recipe.draw(width, task.frame, task.seed + 11)

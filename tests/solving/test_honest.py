@@ -110,6 +110,19 @@ def test_zero_data_at_an_eigenvalue_determine_nothing() -> None:
     assert solution.reason is Reason.UNDERDETERMINED and "largest about x = (0.5)" in solution.words
 
 
+def test_zero_data_at_a_high_eigenvalue_determine_nothing_either() -> None:
+    """w = sin 4πx sin 4πy: finer than the neurons that find u = 0 good enough."""
+    operator = SecondOrderOperator(2, A=torch.eye(2, dtype=torch.float64), c=32.0 * math.pi**2)
+    solution = solve(pose(operator, SQUARE, 0.0, [dirichlet(0)]), tolerance=1e-6, effort=EFFORT)
+    assert solution.reason is Reason.UNDERDETERMINED
+
+
+def test_a_start_of_another_problem_is_refused() -> None:
+    one = solve(pose(-laplacian(1), box(0, 1), 2, [dirichlet(0)]), tolerance=1e-6)
+    with pytest.raises(ValueError, match="start: got a solution of"):
+        solve(pose(-laplacian(1), box(0, 2), 2, [dirichlet(0)]), start=one)
+
+
 def test_no_solution_at_an_eigenvalue_is_said() -> None:
     solution = solve(resonance(1.0), tolerance=1e-10, effort=EFFORT)
     assert solution.reason is Reason.INCONSISTENT and "no solution" in solution.words
