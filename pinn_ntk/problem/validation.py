@@ -3,6 +3,7 @@ inconsistent data.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from pinn_ntk.operators.divergence import differentiated
 from pinn_ntk.operators.gradients import gradient
 from pinn_ntk.operators.second_order import check_operator
-from pinn_ntk.problem.finding import Finding, shown
+from pinn_ntk.problem.finding import ERROR, NOTE, Finding, shown
 from pinn_ntk.problem.form import equation_form
 from pinn_ntk.problem.residual import Ansatz, Block, Function, Problem, replace_block
 from pinn_ntk.problem.wellposed import posedness
@@ -31,10 +32,11 @@ def check_problem(problem: Problem) -> list[Finding]:
         problem: any problem. Where a function of it is faulty, only that is reported, as the rest would rest on it.
     """
     faults = [*faulty_operators(problem), *detached_functions(problem)]
-    if faults:
+    if any(f.severity == ERROR for f in faults):
         return faults
-    rows = [*points_outside(problem), *repeated_rows(problem), *inconsistencies(problem)]
-    return [*rows, *posedness(problem), *equation_form(problem)]
+    known = problem if not faults else replace(problem, exact=None)  # of values only: it satisfies nothing that is seen
+    rows = [*points_outside(problem), *repeated_rows(problem), *inconsistencies(known)]
+    return [*faults, *rows, *posedness(problem), *equation_form(problem)]
 
 
 def faulty_operators(problem: Problem) -> Iterator[Finding]:
@@ -49,7 +51,8 @@ def faulty_operators(problem: Problem) -> Iterator[Finding]:
 
 def detached_functions(problem: Problem) -> Iterator[Finding]:
     """A function whose gradient by autograd differs from central differences at three points,
-    as when it leaves torch's graph.
+    as when it leaves torch's graph. An exact solution that has values alone, by another library, is fit for errors:
+    a note says that the equation was not tried on it.
     """
     ansatz = problem.ansatz
     functions: dict[str, Function | None] = {"the exact solution u": problem.exact}
@@ -60,8 +63,28 @@ def detached_functions(problem: Problem) -> Iterator[Finding]:
     every = problem.blocks[0].x.double()  # differences say little in single precision
     lengths = every.amax(0) - every.amin(0)
     for what, function in functions.items():
-        if function is not None and (fault := _differentiation_fault(function, every[:3], lengths)):
+        if function is not None and function is problem.exact and _values_alone(function, every[:3]):
+            yield Finding(NOTE, f"{what}: has values but no derivatives, so it was not tried in the equation")
+        elif function is not None and (fault := _differentiation_fault(function, every[:3], lengths)):
             yield Finding("error", f"{what}: {fault}")
+
+
+def _values_alone(function: Function, x: Tensor) -> bool:
+    """Whether the function has right values on plain points and refuses points that ask for a gradient.
+
+    One that takes them and leaves torch's graph in silence may have made a wrong source, and stays a fault.
+    """
+    try:
+        value = function(x)
+        if value.shape != x.shape[:1] or value.dtype != x.dtype:
+            return False
+    except Exception:  # a person's function may raise anything; `_differentiation_fault` tells it
+        return False
+    try:
+        function(x.clone().requires_grad_())
+    except RuntimeError:
+        return True
+    return False
 
 
 def _differentiation_fault(function: Function, x: Tensor, lengths: Tensor) -> str | None:

@@ -134,6 +134,14 @@ def test_a_faulty_exact_solution_is_named(fault):
     assert words in message
 
 
+def test_an_exact_solution_of_values_alone_is_a_note():
+    """Errors need its values; what another library evaluates cannot be tried in the equation."""
+    function = lambda x: torch.from_numpy(x.numpy().prod(1))  # noqa: E731
+    severity, message = only(Problem([Block(laplacian(2), X, source)], exact=function))
+    assert severity == "note"
+    assert "no derivatives" in message
+
+
 def test_a_phi_or_g_that_leaves_the_graph_is_named():
     ansatz = Ansatz(lambda x: (x * (1 - x)).prod(1).detach(), lambda x: wavy(x.detach()))
     messages = [m for _, m in found(Problem([Block(laplacian(2), X, source)], ansatz=ansatz))]
