@@ -96,6 +96,24 @@ class Rows:
             minus=None if self.minus is None else self.minus.scaled(s),
         )
 
+    def conjugated(self, g: Tensor) -> "Rows":
+        """e^{−g·x}𝓛e^{g·x}: (A, b + 2Ag, c + b·g + gᵀAg), a partner's rows times e^{g·(x′ − x)}.
+
+        Args:
+            g: rate, (D,).
+        """
+        b, c = self.b, self.c
+        added = [] if b is None else [b @ g]
+        if self.alpha is not None:
+            tilted = self.second_order() @ g
+            b, added = 2.0 * tilted if b is None else b + 2.0 * tilted, [*added, tilted @ g]
+        for part in added:
+            c = part if c is None else c + part
+        minus = None
+        if self.minus is not None:
+            minus = self.minus.conjugated(g).scaled(torch.exp((self.minus.x - self.x) @ g))
+        return replace(self, b=b, c=c, minus=minus)
+
     def lifted(self) -> "Rows":
         """The same rows on (x, 1): the bias is one more coordinate with zero rows in A and b."""
         pad = torch.nn.functional.pad

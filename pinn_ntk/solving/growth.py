@@ -11,7 +11,7 @@ from pinn_ntk.solving.fit import Bench
 from pinn_ntk.solving.probing import Prober, around, whole_ladder
 from pinn_ntk.solving.reasons import Reason, outcome
 from pinn_ntk.solving.recipe import Recipe
-from pinn_ntk.solving.search import Search, Trial, distinct
+from pinn_ntk.solving.search import Search, Trial, beside_rivals, distinct
 from pinn_ntk.solving.uniqueness import NullFunction
 
 _FIRST, _FIRST_HIGH = 300, 400  # widths of probes, up to three coordinates and above
@@ -200,6 +200,7 @@ class Growth:
                     f"N = {again.width} is returned"
                 )
                 final = again
+        final = beside_rivals(final, search.trials)
         found = outcome(search.bench.task, self.null, reason, final, levels, self.tolerance)
         return Grown(final, found.reason, (*found.words, *self._spent(found.reason, final)), tuple(levels))
 

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from pinn_ntk.solving.effort import Effort, pair_operations
 from pinn_ntk.solving.fit import Bench, Fit
-from pinn_ntk.solving.recipe import Recipe
-from pinn_ntk.solving.search import Search, Trial, isotropic, make_trial
+from pinn_ntk.solving.recipe import Recipe, isotropic
+from pinn_ntk.solving.search import Search, Trial, make_trial
 from pinn_ntk.solving.task import Sample, Task
 from pinn_ntk.solving.waves import rms
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pinn_ntk.solving.recipe import Details, Recipe
-from pinn_ntk.solving.search import SCALES, Search, Trial, distinct, isotropic, limited
+from pinn_ntk.solving.recipe import Details, Recipe, isotropic, limited
+from pinn_ntk.solving.search import SCALES, Search, Trial, distinct
 
 _LADDER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _LADDER_HIGH = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # from four coordinates on

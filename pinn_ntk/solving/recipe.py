@@ -165,3 +165,15 @@ class Recipe:
         drawn = ", centres where u bends" if self.focus is not None else ""
         steep = ", half of them steep where the problem is" if self.details is not None else ""
         return f"{self.activation}, scale {scale}{seen}{drawn}{steep}"
+
+
+def isotropic(
+    activation: str, scale: float, dim: int, axes: int | None = None, details: Details | None = None
+) -> Recipe:
+    """One scale for every axis."""
+    return Recipe(activation, (scale,) * dim, dim if axes is None else axes, details=details)
+
+
+def limited(recipe: Recipe, low: float, high: float) -> Recipe:
+    """The recipe with its scales kept between those."""
+    return replace(recipe, scales=tuple(min(max(s, low), high) for s in recipe.scales))

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from pinn_ntk.solving.defect import grown_error
 from pinn_ntk.solving.effort import Effort, pair_operations
 from pinn_ntk.solving.fit import Bench, Fit
-from pinn_ntk.solving.recipe import Details, Recipe
+from pinn_ntk.solving.recipe import Recipe, limited
 from pinn_ntk.solving.task import Sample
 from pinn_ntk.solving.waves import rms
 
@@ -29,6 +30,7 @@ _BOTH = 1.5  # times the gap: of two fits that err by alike amounts one may well
 _SURE = 1.5  # deviations: noise and the prior leave that much with nine chances in ten
 _TOLD = 1e-3  # a share of the residual from which on no estimate is below it
 _CLEARLY = 0.3  # of the score before: one of the criterion, which is off by a factor of three, may be luck
+_HALF = 0.5  # of ‖u‖: with a larger error the size of u is not known either
 _OTHER = 1.25  # of the scales in the second fit of the last pair
 SCALES = (1.0 / 32.0, 256.0)
 _FRESH = 1000  # seeds of the last pair are this far from those of the probes
@@ -58,6 +60,9 @@ class Trial:
         place: where its residual is largest.
         operations: of both.
         deviation: what noise of the data leaves open, rms; 0 without noise.
+        grown: what the residual has grown to where errors grow in time, rms (`grown_error`).
+        doubt: how far off it is by a trial that meets the rows better, rms (`beside_rivals`).
+        least: size of u that is as likely, rms.
         seconds: wall time of both.
     """
 
@@ -79,6 +84,9 @@ class Trial:
     operations: float
     seconds: float
     deviation: float = 0.0
+    grown: float = 0.0
+    doubt: float = 0.0
+    least: float = math.inf
 
     @property
     def disagreement(self) -> float:
@@ -92,13 +100,13 @@ class Trial:
         """
         raised = _BOTH * self.gap * math.sqrt(1.0 + (self.share / _UNRESOLVED) ** 2)
         told = self.share * self.spread if self.share > _TOLD else 0.0
-        value = max(raised, told, self.bias * self.size, self.rounding, _SURE * self.deviation)
+        value = max(raised, told, self.bias * self.size, self.rounding, self.grown, self.doubt, _SURE * self.deviation)
         return value if math.isfinite(value) else math.inf
 
     @property
     def estimate(self) -> float:
-        """The error relative to ‖u‖."""
-        return _ratio(self.error, self.size)
+        """The error relative to ‖u‖; to the least size that u may have, where u is not resolved."""
+        return _ratio(self.error, min(self.size, self.least) if self.error > _HALF * self.size else self.size)
 
     @property
     def criterion(self) -> float:
@@ -165,7 +173,11 @@ class Search:
         task = self.bench.task
         samples = tuple(task.fit_sample(width, task.seed + _FRESH * (2 + k) + len(self.trials)) for k in range(2))
         other = limited(recipe.scaled(_OTHER), *SCALES)
-        return self._tried((recipe, other), width, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
+        made = self._tried((recipe, other), width, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
+        grown, spent = grown_error(self.bench, made.pair[0])
+        self.effort.spend(spent)
+        self.trials[-1] = replace(made, grown=grown)
+        return self.trials[-1]
 
     def beside(self, bench: Bench, recipe: Recipe, width: int) -> Trial | None:
         """The recipe on another bench, which takes the place of this one if the trial is clearly better;
@@ -262,6 +274,24 @@ def make_trial(
     )
 
 
+def beside_rivals(final: Trial, trials: Sequence[Trial]) -> Trial:
+    """The trial, where its residual stays or its fits are apart, in the light of those that meet the rows as well:
+    its error is no smaller than that of the one that meets them best, and than its distance from it.
+
+    Args:
+        final: whose error is asked for.
+        trials: every one that was made.
+    """
+    if final.share <= _TOLD and final.gap <= _HALF * final.size:
+        return final
+    rivals = [t for t in trials if t is not final and t.share <= final.share and math.isfinite(t.error)]
+    sizes = [size for size in (final.natural, *(t.size for t in rivals)) if size > 0.0]
+    best, doubt = min(rivals, key=lambda t: t.share, default=final), 0.0
+    if best.share < _HALF * final.share:
+        doubt = max(best.error, rms(best.values - final.values))
+    return replace(final, doubt=doubt, least=min(sizes, default=math.inf))
+
+
 @contextmanager
 def halved_threads() -> Iterator[ThreadPoolExecutor]:
     """Two workers with half of torch's threads each: two factorisations side by side are faster than one after another
@@ -283,15 +313,3 @@ def distinct(trials: Sequence[Trial], count: int) -> list[Trial]:
     for trial in sorted(trials, key=lambda t: t.score):
         best.setdefault((trial.recipe.activation, trial.recipe.axes, trial.recipe.details is not None), trial)
     return list(best.values())[:count]
-
-
-def isotropic(
-    activation: str, scale: float, dim: int, axes: int | None = None, details: Details | None = None
-) -> Recipe:
-    """One scale for every axis."""
-    return Recipe(activation, (scale,) * dim, dim if axes is None else axes, details=details)
-
-
-def limited(recipe: Recipe, low: float, high: float) -> Recipe:
-    """The recipe with its scales kept between those."""
-    return replace(recipe, scales=tuple(min(max(s, low), high) for s in recipe.scales))

@@ -113,7 +113,7 @@ def solve(
     grown = growth.run() if found is None else _told_by_data(task, null, found, tolerance)
     words = (*_looked(task), *(more.words if search.bench is spare else chosen.words))
     fit = fit_of_u(task, grown.final.pair[0])
-    trials = (*(t for t in search.trials if t is not grown.final), grown.final)
+    trials = (*(t for t in search.trials if t.pair is not grown.final.pair), grown.final)
     problem = drawn_problem(task, fit)
     slabs = through_time(task, grown.final, search.bench.values(grown.final.pair[1]))
     return Solution(

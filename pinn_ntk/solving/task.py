@@ -41,16 +41,19 @@ class Sample:
     Attributes:
         blocks: block after block.
         half: half lengths of the box, by which the sizes of rows are told; empty for rows as they are.
+        rate: g, (d,), where the rows are those of e^{−g·x}𝓛e^{g·x}; None for 0.
     """
 
     blocks: tuple[Block, ...]
 
     half: tuple[float, ...] = ()
+    rate: Tensor | None = None
 
     @cached_property
     def rows(self) -> tuple[Rows, ...]:
         """𝓛_b at the points, in d coordinates, divided by `scales`."""
-        return tuple(r if s is None else r.scaled(1.0 / s) for r, s in zip(self._rows, self.scales, strict=True))
+        rows = (r if s is None else r.scaled(1.0 / s) for r, s in zip(self._rows, self.scales, strict=True))
+        return tuple(r if self.rate is None else r.conjugated(self.rate) for r in rows)
 
     @cached_property
     def targets(self) -> tuple[Tensor, ...]:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.solving.fit import Bench, Fit
-from pinn_ntk.solving.recipe import Recipe
-from pinn_ntk.solving.search import Search, isotropic
+from pinn_ntk.solving.recipe import Recipe, isotropic
+from pinn_ntk.solving.search import Search
 from pinn_ntk.solving.task import Sample
 
 _WIDTHS = {1: 150, 2: 300}

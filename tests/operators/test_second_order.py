@@ -1,5 +1,7 @@
 """The operator algebra: what the coefficients say is what acts, and every operation stays in the class."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from cases import CASES, OPERATORS, bubble, full_matrix, points
@@ -14,6 +16,7 @@ from pinn_ntk.operators import (
     laplacian,
     lift_bias,
 )
+from pinn_ntk.problem import Block
 
 NAMED = sorted({(c.values[0], c.values[2]) for c in CASES})
 
@@ -153,3 +156,25 @@ def test_dimensions_must_agree() -> None:
         laplacian(2) + laplacian(3)
     with pytest.raises(ValueError, match=r"expected \(n, 2\)"):
         laplacian(2).rows(points(4, 3))
+
+
+def test_conjugated_rows_are_those_of_the_product_with_an_exponential() -> None:
+    """e^{−g·x}𝓛(e^{g·x}v), by autograd on the product."""
+    x = torch.rand(7, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    g = torch.tensor([0.7, -1.3], dtype=torch.float64)
+    operators = [
+        SecondOrderOperator(2, A=[[2.0, 0.5], [0.5, 1.0]], b=[1.0, -2.0], c=lambda x: x[:, 0]),
+        SecondOrderOperator(2, A=[[0.0, 0.0], [0.0, 1.0]]),
+        SecondOrderOperator(2, b=[0.0, 3.0]),
+        SecondOrderOperator(2, c=2.0),
+    ]
+
+    def v(p: torch.Tensor) -> torch.Tensor:
+        return torch.sin(p[:, 0] + 2.0 * p[:, 1]) + p[:, 0] * p[:, 1]
+
+    for operator in operators:
+        rows = Block(operator, x, 0.0).rows()
+        paired = replace(rows, minus=Block(operator, x.flip(0), 0.0).rows())
+        for one in (rows, paired):
+            expected = torch.exp(-x @ g) * one.apply(lambda p: torch.exp(p @ g) * v(p))
+            assert torch.allclose(one.conjugated(g).apply(v), expected, rtol=1e-12, atol=1e-12)

@@ -218,6 +218,36 @@ def test_errors_are_told_against_time() -> None:
     assert all(0.0 < slab.error < slab.size for slab in slabs)
 
 
+def grown(amplitude: float, end: float, rate: float) -> tuple[Problem, Callable[[torch.Tensor], torch.Tensor]]:
+    """u = 1000 + α sin(πx) e^{rt} by u_t = 0.05 u_xx + (0.05π² + r) u + f: the start tells α beside 1000 alone."""
+    gain = 0.05 * math.pi**2 + rate
+    domain = box([0, 0], [1, end])
+    operator = SecondOrderOperator(2, A=[[-0.05, 0.0], [0.0, 0.0]], b=[0.0, 1.0], c=-gain)
+    given_data = [dirichlet(1000.0, on=["x=0", "x=1"]), initial_value(f"1000 + {amplitude!r}*sin(pi*x)")]
+
+    def exact(x: torch.Tensor) -> torch.Tensor:
+        return 1000.0 + amplitude * torch.sin(math.pi * x[:, 0]) * torch.exp(rate * x[:, 1])
+
+    return pose(operator, domain, source=-1000.0 * gain, given=given_data, time=True), exact
+
+
+@pytest.mark.parametrize(("amplitude", "end", "rate"), [(1e-6, 50.0, 0.4), (1e-4, 8.0, 2.0), (1.0, 5.0, 0.3)])
+def test_what_grows_in_time_from_below_the_residual_is_in_the_estimate(
+    amplitude: float, end: float, rate: float
+) -> None:
+    problem, exact = grown(amplitude, end, rate)
+    solution = solve(problem, tolerance=1e-10, effort=0.4 * EFFORT)
+    assert true_error(solution, exact) <= 5.0 * solution.estimate
+
+
+def test_a_growth_that_was_met_raises_nothing() -> None:
+    domain = box([0, 0], [1, 3])
+    operator = SecondOrderOperator(2, A=[[-0.1, 0.0], [0.0, 0.0]], b=[0.0, 1.0], c=-4.0)
+    problem = pose(operator, domain, exact="sin(pi*x)*cos(2*t) + x", given=[dirichlet(), initial_value()], time=True)
+    solution = solve(problem, tolerance=1e-8, effort=EFFORT)
+    assert solution.reason is Reason.CONVERGED
+
+
 def test_every_reason_has_words() -> None:
     assert set(REASONS) == set(Reason)
 
