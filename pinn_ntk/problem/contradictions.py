@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pinn_ntk.geometry.domain import Domain
-from pinn_ntk.problem.finding import ILL_POSED, WARNING, Finding, shown
+from pinn_ntk.problem.finding import ILL_POSED, NOTE, WARNING, Finding, shown
 from pinn_ntk.problem.posed import Condition
 
 _ON_PIECE = 64  # points of a piece
@@ -113,6 +113,10 @@ def _clashing_data(data: Sequence[Condition], given: Sequence[Condition], domain
     if found := _worst_repeat(_places(x, domain), y, noise, limit):
         i, j = found
         yield Finding(ILL_POSED, _clash(names[i], names[j], x[i], y[i], y[j]))
+    elif found := _worst_repeat(_places(x, domain), y, noise, _AGREE * limit / _SPREAD):
+        i, j = found
+        words = _clash(names[i], names[j], x[i], y[i], y[j]).partition(": no u takes both")[0]
+        yield Finding(NOTE, f"{words}: taken for noise of measurements; say noise=σ, or correct one of them")
     on, least = torch.zeros_like(y, dtype=torch.bool), torch.full_like(y, torch.inf)
     closest = torch.zeros_like(y)
     for condition in _valued(given):

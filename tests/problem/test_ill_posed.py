@@ -236,13 +236,13 @@ def test_what_agrees_or_only_meets_is_not_a_contradiction(name):
 
 
 def test_data_contradict_one_another_beyond_what_they_span_or_their_noise():
-    """Shifted and scaled data are judged alike; two values that differ by little are rounding, or a warning."""
+    """Shifted and scaled data are judged alike; what may be noise is noted, and what is rounding is not."""
     for shift, scale in ((0.0, 1.0), (293.15, 1.0), (0.0, 1e-6), (-1e3, 1e3)):
         x = torch.cat([SCATTERED, SCATTERED[:1]])
-        for gap, expected in ((0.1, 0), (0.6, 1)):
-            values = torch.cat([SCATTERED[:, 0], SCATTERED[:1, 0] + gap])
-            y = shift + scale * values
-            assert len(found(laplacian(2), SQUARE, [dirichlet(f"{shift} + {scale}*x"), measured(x, y)])) == expected
+        for gap, expected in ((1e-8, []), (0.1, ["note"]), (0.6, ["ill-posed"])):
+            y = shift + scale * torch.cat([SCATTERED[:, 0], SCATTERED[:1, 0] + gap])
+            given = [dirichlet(f"{shift} + {scale}*x"), measured(x, y)]
+            assert [f.severity for f in posedness(pose(laplacian(2), SQUARE, 0.0, given, **FEW))] == expected
     slightly = pose(laplacian(2), SQUARE, 0.0, [dirichlet("1 + x"), dirichlet("1.0001 + x", "x=0", name="o")], **FEW)
     assert {f.severity for f in posedness(slightly)} == {"warning"}
 
