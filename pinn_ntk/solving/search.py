@@ -287,7 +287,7 @@ def beside_rivals(final: Trial, trials: Sequence[Trial]) -> Trial:
     rivals = [t for t in trials if t is not final and t.share <= final.share and math.isfinite(t.error)]
     sizes = [size for size in (final.natural, *(t.size for t in rivals)) if size > 0.0]
     best, doubt = min(rivals, key=lambda t: t.share, default=final), 0.0
-    if best.share < _HALF * final.share:
+    if best.share < final.share:
         doubt = max(best.error, rms(best.values - final.values))
     return replace(final, doubt=doubt, least=min(sizes, default=math.inf))
 
