@@ -99,6 +99,15 @@ def outcome(
                 "correct one of them",
             ),
         )
+    if final.grown > _UNSOLVED * final.size and final.grown >= final.error:
+        return Outcome(
+            Reason.UNRESOLVED,
+            (
+                f"errors grow so much, in time or along b, that what is {final.grown / final.size:.2g} times as large "
+                f"as u may hide in a residual of {final.share:.2g}: solve over shorter times, each from the end of the "
+                "one before, or give u also where it is large",
+            ),
+        )
     if max(final.estimate, final.share) > _UNSOLVED:
         return Outcome(
             Reason.UNRESOLVED,

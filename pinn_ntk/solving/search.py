@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from pinn_ntk.solving.defect import grown_error
+from pinn_ntk.solving.defect import Amplification
 from pinn_ntk.solving.effort import Effort, pair_operations
 from pinn_ntk.solving.fit import Bench, Fit
 from pinn_ntk.solving.recipe import Recipe, limited
@@ -60,7 +61,7 @@ class Trial:
         place: where its residual is largest.
         operations: of both.
         deviation: what noise of the data leaves open, rms; 0 without noise.
-        grown: what the residual has grown to where errors grow in time, rms (`grown_error`).
+        grown: what the residual has grown to where errors grow in time, rms (`Amplification`).
         doubt: how far off it is by a trial that meets the rows better, rms (`beside_rivals`).
         least: size of u that is as likely, rms.
         seconds: wall time of both.
@@ -149,6 +150,11 @@ class Search:
     _samples: dict[tuple[int, int], Sample] = field(default_factory=dict)
     _done: dict[tuple[Recipe, int], Trial] = field(default_factory=dict)
 
+    @cached_property
+    def amplification(self) -> Amplification:
+        """How errors grow."""
+        return Amplification.of(self.bench, self.effort)
+
     @property
     def left(self) -> float:
         """Operations left; none once the clock has ended the search."""
@@ -174,8 +180,7 @@ class Search:
         samples = tuple(task.fit_sample(width, task.seed + _FRESH * (2 + k) + len(self.trials)) for k in range(2))
         other = limited(recipe.scaled(_OTHER), *SCALES)
         made = self._tried((recipe, other), width, _FRESH + 2 * len(self.trials), (samples[0], samples[1]))
-        grown, spent = grown_error(self.bench, made.pair[0])
-        self.effort.spend(spent)
+        grown = self.amplification.error(self.bench, self.effort, made.pair[0], made.share, made.spread)
         self.trials[-1] = replace(made, grown=grown)
         return self.trials[-1]
 

@@ -108,7 +108,7 @@ def solve(
     spent = Effort.of(effort, seconds)
     search, heard = Search(bench, spent), None if on_level is None else lambda trial: on_level(level_of(None, trial))
     again = None if start is None else (start.final.recipe, start.final.width)
-    found, null = data_fit(search, activations), null_function(search)
+    found, null = data_fit(search, activations), null_function(search.bench, search.effort)
     growth = Growth(search, tuple(activations), tolerance, _widest(task, widest), spare, heard, again, null)
     grown = growth.run() if found is None else _told_by_data(task, null, found, tolerance)
     words = (*_looked(task), *(more.words if search.bench is spare else chosen.words))

@@ -8,21 +8,21 @@ well-posed problem it is the constant of its stability; where w exists it is as 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from pinn_ntk.solving.effort import Effort, pair_operations
 from pinn_ntk.solving.fit import Bench, Fit
 from pinn_ntk.solving.recipe import Recipe, isotropic
-from pinn_ntk.solving.search import Search
-from pinn_ntk.solving.task import Sample
+from pinn_ntk.solving.task import Sample, Task
 
 _WIDTHS = {1: 150, 2: 300}
 _WIDTH = 400
 _SCALES = (4.0, 8.0)
 _WITHIN, _FINEST = 0.75, 24.0  # of the scale: a wave that sines of it tell well; the finest that so few can tell
-_WAVE = "sin"
+WAVES = "sin"
 _POINTS = 500
 _TRUNCATED = 1e-11  # of the largest singular value
 _SMALL = 1e-8  # of rows that are not seen: a problem so near to that leaves no more than half of the digits anyway
@@ -41,30 +41,40 @@ class NullFunction:
     values: Tensor
 
 
-def null_function(search: Search) -> NullFunction | None:
+def null_function(bench: Bench, effort: Effort) -> NullFunction | None:
     """What may be added to u; None where the rows determine it, as far as these sines tell.
 
     Args:
-        search: its bench and its effort, of which two or three small pairs are taken.
+        bench: where fits are made.
+        effort: of which two or three small pairs are taken.
     """
-    task = search.bench.task
+    task = bench.task
     width, number = _WIDTHS.get(task.dim, _WIDTH), task.wave_number
     asked = [(scale, width) for scale in _SCALES]
     if _SCALES[0] < number / _WITHIN <= _FINEST:  # as fine as what the equation itself annihilates
         asked.append((number / _WITHIN, 2 * width))
-    least = min((_least_seen(search, *one) for one in asked), key=lambda one: one.size)
+    least = min((least_seen(bench, effort, *one) for one in asked), key=lambda one: one.size)
     return least if least.size < _SMALL else None
 
 
-def _least_seen(search: Search, scale: float, most: int) -> NullFunction:
-    """The function that rows see least, among sines of that scale."""
-    task, bench = search.bench.task, search.bench
+def least_seen(bench: Bench, effort: Effort, scale: float, most: int, rate: Tensor | None = None) -> NullFunction:
+    """The function that rows see least, among sines of that scale times e^{g·x}.
+
+    Args:
+        bench: where fits are made.
+        effort: of which a small pair is taken.
+        scale: of the sines.
+        most: of them.
+        rate: g, (d,); None for 0.
+    """
+    task = bench.task
     width = min(most, task.largest_width or most)
-    search.effort.spend(search.predicted(width))
-    recipe = isotropic(_WAVE, scale, task.dim)
+    effort.spend(pair_operations(task.rows_at(width), width, len(bench.functions)))
+    recipe = isotropic(WAVES, scale, task.dim)
     w = recipe.draw(width, task.frame, task.seed + 11)
-    (rows, fit), (fresh, _) = (_rows(bench, recipe, w, task.fit_sample(width, task.seed + k)) for k in (1, 77))
-    values = bench.terms(fit)[:_POINTS]
+    samples = (replace(task.fit_sample(width, task.seed + k), rate=rate) for k in (1, 77))
+    (rows, fit), (fresh, _) = (_rows(bench, recipe, w, sample) for sample in samples)
+    values = bench.terms(fit)[:_POINTS] * growth(task, rate, task.reference[:_POINTS])[:, None]
     values = (values - values.mean(0) if task.floating else values) / math.sqrt(len(values))
     stacked = torch.cat([rows, values])
     norms = stacked.norm(dim=0).clamp(min=1e-300)
@@ -76,9 +86,19 @@ def _least_seen(search: Search, scale: float, most: int) -> NullFunction:
     return NullFunction(float((fresh @ c).norm()), basis[len(rows) :] @ least[-1])
 
 
+def growth(task: Task, rate: Tensor | None, x: Tensor) -> Tensor:
+    """e^{g·x} over its largest in the box, (n,); 1 without a rate."""
+    if rate is None:
+        return torch.ones_like(x[:, 0])
+    low = x.new_tensor(task.frame.low)
+    ends = rate * torch.stack([low, low + 2.0 * x.new_tensor(task.frame.half)])
+    return torch.exp(x @ rate - ends.amax(0).sum())
+
+
 def _rows(bench: Bench, recipe: Recipe, w: Tensor, sample: Sample) -> tuple[Tensor, Fit]:
-    """The rows of those neurons, scaled as in a fit, and the fit that is zero."""
+    """The rows of those neurons, scaled as in a fit, times e^{g·x}, and the fit that is zero."""
     bench.prepare(sample)
     rows, _, weights = bench.system(recipe, w, sample)
+    rows *= torch.cat([growth(bench.task, sample.rate, block.x) for block in sample.blocks])[:, None]
     zeros = w.new_zeros(len(w)), w.new_zeros(len(bench.functions))
     return rows, Fit(recipe, 0, w, *zeros, bench.functions, weights, sample)
